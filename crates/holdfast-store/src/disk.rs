@@ -1,0 +1,199 @@
+//! The disk: one flat folder of files. Real in production, a script of faults in the simulator.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// A folder of files.
+///
+/// A file's bytes are durable after [`DiskFile::sync`]; that a file exists, or has its name, is
+/// durable only after [`Disk::sync_folder`].
+pub trait Disk: Send + Sync {
+    /// The folder, for messages.
+    fn name(&self) -> String;
+
+    /// Names of all files, in no particular order.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Makes a new empty file; an existing one is an error.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens an existing file for reading, and for writing if `write`.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn open(&self, name: &str, write: bool) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Gives a file another name; a file that has that name is replaced.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes creations, renames and removals durable.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn sync_folder(&self) -> io::Result<()>;
+
+    /// Takes the folder for this process, for as long as the lock lives. `Err(holder)` names who
+    /// has it.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn lock(&self) -> io::Result<std::result::Result<FolderLock, String>>;
+}
+
+/// One file of a [`Disk`].
+pub trait DiskFile: Send {
+    /// Length in bytes.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether the file has no bytes.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Fills `into` from `offset`; an error if the file is too short.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`; the file grows as needed.
+    ///
+    /// # Errors
+    /// As the system says; part of the bytes may then have been written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Makes the file's bytes and length durable (`fdatasync`).
+    ///
+    /// # Errors
+    /// As the system says. What was written since the last success is then in doubt for ever.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// Proof that a folder is this process's own.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: Option<File>,
+}
+
+impl FolderLock {
+    /// A lock on a folder that no other process can reach, such as a simulated one.
+    pub fn private() -> Self {
+        Self { _file: None }
+    }
+}
+
+/// A folder of the machine's file system.
+#[derive(Debug)]
+pub struct SystemDisk {
+    folder: PathBuf,
+}
+
+impl SystemDisk {
+    /// Opens a folder and makes it if it is missing.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        if let Some(parent) = folder.canonicalize()?.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+        Ok(Self { folder: folder.to_path_buf() })
+    }
+}
+
+impl Disk for SystemDisk {
+    fn name(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        std::fs::read_dir(&self.folder)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let path = self.folder.join(name);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        Ok(Box::new(file))
+    }
+
+    fn open(&self, name: &str, write: bool) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(write).open(self.folder.join(name))?;
+        Ok(Box::new(file))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.folder.join(from), self.folder.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.folder.join(name))
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+
+    fn lock(&self) -> io::Result<std::result::Result<FolderLock, String>> {
+        let path = self.folder.join("LOCK");
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                let holder = format!("process {}", std::process::id());
+                file.set_len(0)?;
+                file.write_all_at(holder.as_bytes(), 0)?;
+                Ok(Ok(FolderLock { _file: Some(file) }))
+            }
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let holder = std::io::read_to_string(&file).unwrap_or_default();
+                let holder = holder.trim();
+                Ok(Err(if holder.is_empty() { "another process".into() } else { holder.into() }))
+            }
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl DiskFile for File {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_exact_at(into, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}

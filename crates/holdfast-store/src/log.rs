@@ -1,0 +1,189 @@
+//! The seam: what every store can do, embedded or not.
+
+use std::time::Duration;
+
+use crate::Result;
+
+/// A log's number, given by the store when the log is created. Never used twice in one store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogId(pub u32);
+
+/// One unbroken reign over a log. Starts at 1; 0 means that nobody has reigned yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u32);
+
+/// What the store writes on an entry. It never changes afterwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// The reign under which the entry was appended.
+    pub epoch: Epoch,
+    /// Position in the log, from 1, without gaps.
+    pub sequence: u64,
+    /// The sale clock in milliseconds. Never smaller than the entry before it.
+    pub clock_ms: u64,
+}
+
+/// An entry of a log, as read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Position, reign and time.
+    pub stamp: Stamp,
+    /// The bytes that were appended.
+    pub bytes: Vec<u8>,
+}
+
+/// What a store knows about one of its logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogInfo {
+    /// The log's number.
+    pub id: LogId,
+    /// The name that it was created with.
+    pub name: String,
+    /// The stamp of the last durable entry; sequence 0 when there is none.
+    pub last: Stamp,
+    /// The reign in force.
+    pub epoch: Epoch,
+    /// Entries up to this sequence may be gone; a snapshot stands for them. 0: all are there.
+    pub trimmed: u64,
+}
+
+/// Entries to append, back to back in one buffer so that a batch costs no allocation per entry.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    /// Adds one entry: `write` appends its bytes to the buffer.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// How many entries the batch has.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether the batch has no entry.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Bytes of all entries together.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Empties the batch and keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// The entries in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+    }
+}
+
+/// One log's part of a call to [`Store::append`].
+#[derive(Clone, Copy, Debug)]
+pub struct Append<'a> {
+    /// The log to append to.
+    pub log: LogId,
+    /// The reign that the writer holds; refused with `Fenced` unless it is the one in force.
+    pub epoch: Epoch,
+    /// The highest sequence the writer has seen of this log. A log that ends before it has been
+    /// rolled back and must not be believed: refused with `RolledBack`.
+    pub seen: u64,
+    /// The writer wants every entry after this sequence back.
+    pub cursor: u64,
+    /// What to append, all of it or nothing. May be empty: then this is a current read.
+    pub batch: &'a Batch,
+}
+
+/// What came of one log's part of an append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Entries after the cursor that others had appended before this batch.
+    pub others: Vec<Entry>,
+    /// The stamp of the batch's first entry. Entry `i` has `sequence + i` and the same clock.
+    pub first: Stamp,
+}
+
+/// A store of logs, as its one writer in this process sees it.
+///
+/// Calls block until their effect is durable. A store that cannot tell whether an append took
+/// effect says so ([`crate::StoreError::Unknown`]) and accepts nothing more.
+pub trait Store {
+    /// All logs, by number.
+    fn logs(&self) -> Vec<LogInfo>;
+
+    /// Creates a log, or finds the one that has this name.
+    ///
+    /// # Errors
+    /// As for [`Store::append`].
+    fn create(&mut self, name: &str) -> Result<LogId>;
+
+    /// Begins a new reign over a log and fences every earlier one.
+    ///
+    /// # Errors
+    /// `NoSuchLog`, and as for [`Store::append`].
+    fn reign(&mut self, log: LogId) -> Result<Epoch>;
+
+    /// Appends to any number of logs with one flush, and pushes one result for each part onto
+    /// `results`, in order. Parts succeed or fail alone where they are fenced; a disk fails all.
+    fn append(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>);
+
+    /// The log's sale clock at this moment, in milliseconds: the last durable stamp's clock plus
+    /// the monotonic time since, at most [`crate::STEP_MAX`].
+    ///
+    /// # Errors
+    /// `NoSuchLog`.
+    fn clock_ms(&self, log: LogId) -> Result<u64>;
+
+    /// A view of the durable records that another thread can use.
+    fn records(&self) -> Box<dyn Records>;
+}
+
+/// The durable records of a store: for restart, for snapshots off the hot path, for the audit.
+pub trait Records: Send {
+    /// The newest snapshot of a log: the sequence it stands for, and its bytes.
+    ///
+    /// # Errors
+    /// `Damaged` when it does not match its checksum, `Io`.
+    fn snapshot(&self, log: LogId) -> Result<Option<(Stamp, Vec<u8>)>>;
+
+    /// Calls `visit` with each durable entry after `after` in order, until the end of what was
+    /// durable when the call began, or until `visit` returns `false`. Returns the last sequence
+    /// visited.
+    ///
+    /// # Errors
+    /// `Trimmed` when entries after `after` are gone, `Damaged`, `Io`.
+    fn read(
+        &self,
+        log: LogId,
+        after: u64,
+        visit: &mut dyn FnMut(Stamp, &[u8]) -> bool,
+    ) -> Result<u64>;
+
+    /// Waits until the log is durable beyond `after`, or until `patience` is over. Returns the
+    /// last durable sequence.
+    fn watch(&self, log: LogId, after: u64, patience: Duration) -> u64;
+
+    /// Keeps a snapshot that stands for all entries up to `at`; durable on return.
+    ///
+    /// # Errors
+    /// `Full`, `Io`.
+    fn save_snapshot(&self, log: LogId, at: Stamp, bytes: &[u8]) -> Result<()>;
+
+    /// Frees what snapshots stand for: removes records that no log needs any more, and older
+    /// snapshots. Returns the bytes given back to the disk.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn trim(&self) -> Result<u64>;
+}
