@@ -1,0 +1,67 @@
+//! What can be asked of a sale. A command is what the log keeps.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BuyerId, HoldKey, KeyDigest, SaleConfig, TierId};
+
+/// What the log wrote on a command: its place and its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The reign under which it was appended.
+    pub epoch: u32,
+    /// Its position in the sale's log, from 1.
+    pub sequence: u64,
+    /// The sale clock in milliseconds; never smaller than the one before.
+    pub clock_ms: u64,
+}
+
+/// A command. It carries no choice: what is due is decided by the stamp.
+///
+/// Variants are numbered in order on disk: add at the end, never reorder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Do what is due at this stamp: anchor the sale clock to the wall, open by schedule, expire.
+    Tick {
+        /// The wall clock, in milliseconds since 1970 UTC.
+        wall_ms: u64,
+    },
+    /// Create the sale, or change it before it opens.
+    Configure(Box<SaleConfig>),
+    /// Start selling.
+    Open,
+    /// No new holds for now; clocks run.
+    Pause,
+    /// Go on after a pause.
+    Resume,
+    /// No new holds ever; live ones finish.
+    Close,
+    /// Change how many units a tier has.
+    SetCapacity {
+        /// The tier.
+        tier: TierId,
+        /// Units from now on.
+        capacity: u32,
+    },
+    /// Hold units for a buyer.
+    Reserve(Reserve),
+    /// Give a hold back.
+    Cancel {
+        /// The hold.
+        hold: HoldKey,
+        /// Who asks, if it must be the hold's own buyer; `None`: the merchant.
+        buyer: Option<BuyerId>,
+    },
+}
+
+/// A request to hold units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserve {
+    /// Who asks.
+    pub buyer: BuyerId,
+    /// Of which tier.
+    pub tier: TierId,
+    /// How many units; 1 to 1,000.
+    pub quantity: u32,
+    /// The idempotency key, if the client sent one.
+    pub key: Option<KeyDigest>,
+}

@@ -1,0 +1,122 @@
+//! What came of a command. Refusals are outcomes too: they are part of the rules.
+
+use crate::{HoldIndex, Status};
+
+/// What came of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// What was due has been done.
+    Ticked(Ticked),
+    /// The sale is configured as asked.
+    Configured {
+        /// Whether it did not exist before.
+        created: bool,
+    },
+    /// The sale has this status now.
+    Moved(Status),
+    /// The tier has the capacity that was asked for.
+    Resized,
+    /// A new hold.
+    Reserved(HoldIndex),
+    /// The hold that this buyer already has for the same request.
+    Existing(HoldIndex),
+    /// The hold has ended: cancelled now or before, or expired.
+    Cancelled(HoldIndex),
+    /// Nothing was done, and why.
+    Refused(Refusal),
+}
+
+/// What a tick did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ticked {
+    /// Holds that expired.
+    pub expired: u32,
+    /// Whether the sale opened.
+    pub opened: bool,
+    /// Whether more is due than one tick may do.
+    pub more: bool,
+}
+
+/// Why nothing was done. The contract's codes, one for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such sale.
+    SaleNotFound,
+    /// The sale has no such tier.
+    TierNotFound,
+    /// There is no such hold, or it is another buyer's.
+    HoldNotFound,
+    /// A field is out of its range.
+    Invalid(Invalid),
+    /// The idempotency key was used for something else.
+    KeyReused,
+    /// The sale is over.
+    Closed,
+    /// The sale has not opened.
+    NotOpen {
+        /// When it will, in milliseconds since 1970 UTC; `None`: by the merchant's hand.
+        opens_at_ms: Option<u64>,
+    },
+    /// The sale is paused.
+    Paused,
+    /// The buyer has a live hold for something else.
+    HoldExists(HoldIndex),
+    /// The buyer would have more than the sale allows.
+    LimitReached(Limit),
+    /// Fewer units are free than were asked for.
+    NotEnough {
+        /// Units that are free.
+        free: u32,
+    },
+    /// No unit is free, but some are held or withheld and may come back.
+    AllHeld {
+        /// The earliest deadline of a hold in this tier, in milliseconds since 1970 UTC.
+        next_return_at_ms: Option<u64>,
+    },
+    /// Every unit is sold.
+    SoldOut,
+    /// The sale's or the tier's state does not allow this step.
+    WrongState(&'static str),
+    /// The sale remembers as many holds as it can.
+    Full,
+}
+
+/// Which limit a buyer has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Units, holds and orders together: `max_per_buyer`.
+    Units,
+    /// Holds in one sale, ended ones included.
+    Holds,
+    /// Idempotency keys in one sale.
+    Keys,
+}
+
+/// A field that is out of its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The field's name.
+    pub field: &'static str,
+    /// The tier it belongs to, counted from 0, if it is a tier's.
+    pub tier: Option<usize>,
+    /// What it must be.
+    pub reason: &'static str,
+}
+
+impl Invalid {
+    pub(crate) fn field(field: &'static str, reason: &'static str) -> Self {
+        Self { field, tier: None, reason }
+    }
+
+    pub(crate) fn of_tier(self, index: usize) -> Self {
+        Self { tier: Some(index), ..self }
+    }
+
+    /// The field's path in the request, such as `tiers[2].capacity`.
+    pub fn path(&self) -> String {
+        match self.tier {
+            Some(index) => format!("tiers[{index}].{}", self.field),
+            None => self.field.to_owned(),
+        }
+    }
+}

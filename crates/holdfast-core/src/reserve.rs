@@ -1,0 +1,193 @@
+//! Reserve: from a request to a hold.
+
+use crate::holds::{Hold, HoldKey, HoldStatus, NONE};
+use crate::outcome::{Invalid, Limit};
+use crate::sale::{Change, Sale, Status};
+use crate::{
+    BuyerId, HOLDS_MAX, HOLDS_PER_BUYER_MAX, HoldIndex, KEYS_PER_BUYER_MAX, KeyDigest, Outcome,
+    QUANTITY_MAX, Refusal, Reserve, Terms,
+};
+
+/// A hold that the rules allow and that is not made yet.
+pub(crate) struct NewHold {
+    tier: u8,
+    quantity: u16,
+    buyer: BuyerId,
+    /// Row of the buyer, if they have had a hold before.
+    known: Option<u32>,
+    key: Option<KeyDigest>,
+}
+
+/// What a request comes to when something is to be written.
+pub(crate) enum Reservation {
+    Hold(NewHold),
+    RememberKey { buyer: u32, key: KeyDigest, hold: u32 },
+}
+
+impl From<Reservation> for Change<'_> {
+    fn from(reservation: Reservation) -> Self {
+        match reservation {
+            Reservation::Hold(hold) => Change::Hold(hold),
+            Reservation::RememberKey { buyer, key, hold } => {
+                Change::RememberKey { buyer, key, hold }
+            }
+        }
+    }
+}
+
+impl Sale {
+    /// Answers in the contract's order: replay of a key, the same hold again, the sale's status,
+    /// another hold, limits, availability.
+    pub(crate) fn decide_reserve(
+        &self,
+        clock_ms: u64,
+        request: &Reserve,
+    ) -> Result<Reservation, Outcome> {
+        let terms = self.terms.as_ref().ok_or(Outcome::Refused(Refusal::SaleNotFound))?;
+        let (tier, quantity) = self.check_request(request).map_err(Outcome::Refused)?;
+        let known = self.buyers.find(&request.buyer).filter(|_| !planted!(SecondHold));
+        let mut live = None;
+        if let Some(buyer) = known {
+            self.replay(buyer, request.key, tier, quantity)?;
+            live = Some(self.buyers[buyer].latest).filter(|&row| self.holds[row].status.is_live());
+            if let Some(hold) = live.filter(|&row| self.is_for(row, tier, quantity)) {
+                return self.same_hold(buyer, hold, request.key);
+            }
+        }
+        self.check_status(terms).map_err(Outcome::Refused)?;
+        if let Some(row) = live {
+            return Err(Outcome::Refused(Refusal::HoldExists(HoldIndex(row))));
+        }
+        self.check_limits(terms, known, request).map_err(Outcome::Refused)?;
+        self.check_availability(tier, request.quantity, clock_ms).map_err(Outcome::Refused)?;
+        let buyer = request.buyer;
+        Ok(Reservation::Hold(NewHold { tier, quantity, buyer, known, key: request.key }))
+    }
+
+    /// Makes the hold.
+    pub(crate) fn commit_hold(&mut self, new: &NewHold) -> Outcome {
+        let buyer = new.known.unwrap_or_else(|| self.buyers.push(&new.buyer));
+        let seconds = self.terms.as_ref().map_or(0, |terms| terms.hold_seconds);
+        let early_ms = if planted!(EndsEarly) { 1_000 } else { 0 };
+        let row = self.holds.push(Hold {
+            key: HoldKey::new(self.last.sequence, 0),
+            deadline_ms: self.last.clock_ms + u64::from(seconds) * 1_000 - early_ms,
+            epoch: self.last.epoch,
+            buyer,
+            previous: self.buyers[buyer].latest,
+            quantity: new.quantity,
+            tier: new.tier,
+            status: HoldStatus::Held,
+        });
+        self.buyers[buyer].latest = row;
+        self.buyers[buyer].holds += 1;
+        if let Some(key) = new.key {
+            self.buyers.push_key(buyer, key, row);
+        }
+        let tier = &mut self.tiers[usize::from(new.tier)];
+        tier.held += u32::from(new.quantity);
+        tier.due.push_back(row);
+        Outcome::Reserved(HoldIndex(row))
+    }
+
+    fn check_request(&self, request: &Reserve) -> Result<(u8, u16), Refusal> {
+        let quantity = u16::try_from(request.quantity).unwrap_or(0);
+        if !(1..=QUANTITY_MAX).contains(&u32::from(quantity)) {
+            return Err(Refusal::Invalid(Invalid::field("quantity", "must be 1 to 1000")));
+        }
+        let position = self.tiers.iter().position(|tier| tier.config.id == request.tier);
+        let tier = position.and_then(|index| u8::try_from(index).ok());
+        Ok((tier.ok_or(Refusal::TierNotFound)?, quantity))
+    }
+
+    /// A key that was used before answers as it did; for anything else it is refused.
+    fn replay(
+        &self,
+        buyer: u32,
+        key: Option<KeyDigest>,
+        tier: u8,
+        quantity: u16,
+    ) -> Result<(), Outcome> {
+        let Some(key) = key.filter(|_| !planted!(ForgetsKeys)) else { return Ok(()) };
+        match self.buyers.find_key(buyer, key) {
+            Some(row) if self.is_for(row, tier, quantity) => {
+                Err(Outcome::Existing(HoldIndex(row)))
+            }
+            Some(_) => Err(Outcome::Refused(Refusal::KeyReused)),
+            None => Ok(()),
+        }
+    }
+
+    /// The same request while its hold lives gets the same hold; a new key is remembered for it.
+    fn same_hold(
+        &self,
+        buyer: u32,
+        hold: u32,
+        key: Option<KeyDigest>,
+    ) -> Result<Reservation, Outcome> {
+        match key {
+            Some(_) if self.status == Status::Closed => Err(Outcome::Existing(HoldIndex(hold))),
+            Some(_) if self.buyers[buyer].keys >= KEYS_PER_BUYER_MAX => {
+                Err(Outcome::Refused(Refusal::LimitReached(Limit::Keys)))
+            }
+            Some(key) => Ok(Reservation::RememberKey { buyer, key, hold }),
+            None => Err(Outcome::Existing(HoldIndex(hold))),
+        }
+    }
+
+    fn is_for(&self, row: u32, tier: u8, quantity: u16) -> bool {
+        let hold = &self.holds[row];
+        hold.tier == tier && hold.quantity == quantity
+    }
+
+    fn check_status(&self, terms: &Terms) -> Result<(), Refusal> {
+        match self.status {
+            Status::Open => Ok(()),
+            Status::Scheduled => Err(Refusal::NotOpen { opens_at_ms: terms.opens_at_ms }),
+            Status::Paused => Err(Refusal::Paused),
+            Status::Closed => Err(Refusal::Closed),
+        }
+    }
+
+    fn check_limits(
+        &self,
+        terms: &Terms,
+        known: Option<u32>,
+        request: &Reserve,
+    ) -> Result<(), Refusal> {
+        if request.quantity > terms.max_per_buyer && !planted!(NoLimit) {
+            return Err(Refusal::LimitReached(Limit::Units));
+        }
+        if let Some(buyer) = known.map(|row| &self.buyers[row]) {
+            if buyer.holds >= HOLDS_PER_BUYER_MAX {
+                return Err(Refusal::LimitReached(Limit::Holds));
+            }
+            if request.key.is_some() && buyer.keys >= KEYS_PER_BUYER_MAX {
+                return Err(Refusal::LimitReached(Limit::Keys));
+            }
+        }
+        if self.holds.len() >= HOLDS_MAX || self.buyers.is_full() {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    fn check_availability(&self, tier: u8, quantity: u32, clock_ms: u64) -> Result<(), Refusal> {
+        let tier = &self.tiers[usize::from(tier)];
+        let free = tier.free() + u32::from(planted!(OneTooMany));
+        if quantity <= free {
+            return Ok(());
+        }
+        if free > 0 {
+            return Err(Refusal::NotEnough { free });
+        }
+        if tier.held + tier.withheld == 0 || planted!(SoldOutTooSoon) {
+            return Err(Refusal::SoldOut);
+        }
+        let next = tier.next_deadline_ms(&self.holds);
+        let next_return_at_ms = next.map(|deadline| self.wall_ms(deadline.max(clock_ms)));
+        Err(Refusal::AllHeld { next_return_at_ms })
+    }
+}
+
+const _: () = assert!(NONE > HOLDS_MAX, "no row has the number that stands for none");

@@ -1,0 +1,183 @@
+//! Snapshots: a whole sale as bytes, so that a restart need not replay everything.
+//!
+//! Only what cannot be derived is written. Counters, deadlines, chains and tables are built again
+//! from the holds, by the same code that built them at first where that is possible.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::codec::Tail;
+use crate::holds::{Hold, HoldKey, HoldStatus, NONE, NTH_MAX};
+use crate::sale::{Sale, Status};
+use crate::tier::Tier;
+use crate::{BuyerId, CodecError, KeyDigest, Stamp, Terms, TierConfig};
+
+/// The format that this version writes, and the newest that it reads.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    number: u32,
+    last: Stamp,
+    anchor_ms: u64,
+    terms: Option<Terms>,
+    status: Status,
+    tiers: Vec<TierRow>,
+    buyers: u32,
+    holds: u32,
+    keys: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TierRow {
+    config: TierConfig,
+    sold: u32,
+    withheld: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HoldRow {
+    key: HoldKey,
+    deadline_ms: u64,
+    epoch: u32,
+    buyer: u32,
+    quantity: u16,
+    tier: u8,
+    status: HoldStatus,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeyRow {
+    buyer: u32,
+    digest: KeyDigest,
+    hold: u32,
+}
+
+impl Sale {
+    /// The sale as bytes. Equal states have equal bytes, whatever way they came about.
+    pub fn to_snapshot(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(&mut bytes, &FORMAT);
+        put(&mut bytes, &self.head());
+        for row in 0..self.buyers.len() {
+            put(&mut bytes, &self.buyers.name(row));
+        }
+        for hold in self.holds.iter() {
+            let &Hold { key, deadline_ms, epoch, buyer, quantity, tier, status, .. } = hold;
+            put(&mut bytes, &HoldRow { key, deadline_ms, epoch, buyer, quantity, tier, status });
+        }
+        for buyer in 0..self.buyers.len() {
+            let mut keys: Vec<_> = self.buyers.keys_of(buyer).collect();
+            keys.reverse();
+            for key in keys {
+                put(&mut bytes, &KeyRow { buyer, digest: key.digest, hold: key.hold });
+            }
+        }
+        bytes
+    }
+
+    /// Reads a snapshot. `seed` as for [`Sale::new`].
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are something else, of a newer format, or contradict
+    /// themselves.
+    pub fn from_snapshot(bytes: &[u8], seed: u64) -> Result<Self, CodecError> {
+        let mut reader = Reader(bytes);
+        let found: u32 = reader.take()?;
+        if found != FORMAT {
+            return Err(CodecError::NewerSnapshot { found, supported: FORMAT });
+        }
+        let head: Head = reader.take()?;
+        let mut sale = Self::new(head.number, seed);
+        (sale.last, sale.anchor_ms) = (head.last, head.anchor_ms);
+        (sale.terms, sale.status) = (head.terms, head.status);
+        let tiers = head.tiers.into_iter();
+        sale.tiers = tiers
+            .map(|row| Tier { sold: row.sold, withheld: row.withheld, ..Tier::new(row.config) })
+            .collect();
+        for _ in 0..head.buyers {
+            let name: Option<BuyerId> = reader.take()?;
+            sale.buyers.push(&name.ok_or_else(|| contradiction("a buyer without a name"))?);
+        }
+        for _ in 0..head.holds {
+            sale.restore_hold(&reader.take()?)?;
+        }
+        for _ in 0..head.keys {
+            sale.restore_key(&reader.take()?)?;
+        }
+        if reader.0.is_empty() { Ok(sale) } else { Err(contradiction("bytes left over")) }
+    }
+
+    fn head(&self) -> Head {
+        let row = |tier: &Tier| TierRow {
+            config: tier.config.clone(),
+            sold: tier.sold,
+            withheld: tier.withheld,
+        };
+        Head {
+            number: self.number,
+            last: self.last,
+            anchor_ms: self.anchor_ms,
+            terms: self.terms.clone(),
+            status: self.status,
+            tiers: self.tiers.iter().map(row).collect(),
+            buyers: self.buyers.len(),
+            holds: self.holds.len(),
+            keys: self.buyers.iter().map(|buyer| u32::from(buyer.keys)).sum(),
+        }
+    }
+
+    fn restore_hold(&mut self, row: &HoldRow) -> Result<(), CodecError> {
+        let &HoldRow { key, deadline_ms, epoch, buyer, quantity, tier, status } = row;
+        if buyer >= self.buyers.len() || usize::from(tier) >= self.tiers.len() {
+            return Err(contradiction("a hold without its buyer or its tier"));
+        }
+        if self.holds.last_key().is_some_and(|last| last >= key) || key > self.last_key() {
+            return Err(contradiction("a hold out of order"));
+        }
+        let previous = self.buyers[buyer].latest;
+        let hold = Hold { key, deadline_ms, epoch, buyer, previous, quantity, tier, status };
+        let index = self.holds.push(hold);
+        self.buyers[buyer].latest = index;
+        self.buyers[buyer].holds = self.buyers[buyer].holds.saturating_add(1);
+        if status.is_live() {
+            let tier = &mut self.tiers[usize::from(tier)];
+            tier.held += u32::from(quantity);
+            tier.due.push_back(index);
+        }
+        Ok(())
+    }
+
+    fn restore_key(&mut self, row: &KeyRow) -> Result<(), CodecError> {
+        if row.buyer >= self.buyers.len() || row.hold >= self.holds.len() {
+            return Err(contradiction("a key without its buyer or its hold"));
+        }
+        self.buyers.push_key(row.buyer, row.digest, row.hold);
+        Ok(())
+    }
+
+    fn last_key(&self) -> HoldKey {
+        HoldKey::new(self.last.sequence, NTH_MAX)
+    }
+}
+
+const _: () = assert!(NONE == u32::MAX, "row numbers in a snapshot are checked against lengths");
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<T: DeserializeOwned>(&mut self) -> Result<T, CodecError> {
+        let (value, rest) = postcard::take_from_bytes(self.0)
+            .map_err(|error| CodecError::Snapshot(error.to_string()))?;
+        self.0 = rest;
+        Ok(value)
+    }
+}
+
+fn put<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
+    let written = postcard::to_extend(value, Tail(bytes));
+    debug_assert!(written.is_ok(), "writing to memory cannot fail");
+}
+
+fn contradiction(what: &str) -> CodecError {
+    CodecError::Snapshot(what.to_owned())
+}

@@ -1,0 +1,63 @@
+//! Tick: what time does to a sale.
+
+use crate::holds::HoldStatus;
+use crate::outcome::Ticked;
+use crate::sale::{Change, Decision, Sale, Status};
+use crate::{ANCHOR_TOLERANCE_MS, EXPIRE_BATCH_MAX, Outcome};
+
+impl Sale {
+    /// Whether a tick at this moment would change something.
+    pub fn is_due(&self, clock_ms: u64, wall_ms: u64) -> bool {
+        self.decide_tick(clock_ms, wall_ms).is_ok()
+    }
+
+    pub(crate) fn decide_tick(&self, clock_ms: u64, wall_ms: u64) -> Decision<'static> {
+        let anchor_is_off = self.next_anchor_ms(clock_ms, wall_ms).abs_diff(self.anchor_ms);
+        let due = anchor_is_off > ANCHOR_TOLERANCE_MS
+            || self.opens_at_ms().is_some_and(|opens_at| opens_at <= wall_ms)
+            || self.next_deadline_ms().is_some_and(|deadline| deadline <= clock_ms);
+        if due { Ok(Change::Tick { wall_ms }) } else { Err(Outcome::Ticked(Ticked::default())) }
+    }
+
+    pub(crate) fn commit_tick(&mut self, wall_ms: u64) -> Ticked {
+        self.anchor_ms = self.next_anchor_ms(self.last.clock_ms, wall_ms);
+        let opened = self.opens_at_ms().is_some_and(|opens_at| opens_at <= wall_ms);
+        if opened {
+            self.status = Status::Open;
+        }
+        let expired = self.expire_due();
+        Ticked { expired, opened, more: self.first_due().is_some() }
+    }
+
+    /// The wall clock at a moment of the sale clock, in milliseconds since 1970 UTC.
+    pub(crate) fn wall_ms(&self, clock_ms: u64) -> u64 {
+        clock_ms.saturating_add(self.anchor_ms)
+    }
+
+    /// While anyone holds a unit the anchor only moves forward: nobody's `expires_at` may come
+    /// earlier. With nobody holding, it follows the wall clock both ways.
+    fn next_anchor_ms(&self, clock_ms: u64, wall_ms: u64) -> u64 {
+        let anchor = wall_ms.saturating_sub(clock_ms);
+        if self.next_deadline_ms().is_some() && !planted!(AnchorGoesBack) {
+            return anchor.max(self.anchor_ms);
+        }
+        anchor
+    }
+
+    fn expire_due(&mut self) -> u32 {
+        let mut expired = 0;
+        while expired < EXPIRE_BATCH_MAX {
+            let Some(row) = self.first_due() else { break };
+            self.end_hold(row, HoldStatus::Expired);
+            expired += 1;
+        }
+        expired
+    }
+
+    /// The row of a hold whose time is up, in the order of the tiers.
+    fn first_due(&self) -> Option<u32> {
+        let clock_ms = self.last.clock_ms;
+        let is_due = |&&row: &&u32| self.holds[row].deadline_ms <= clock_ms;
+        self.tiers.iter().find_map(|tier| tier.due.front().filter(is_due).copied())
+    }
+}

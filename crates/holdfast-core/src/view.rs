@@ -1,0 +1,164 @@
+//! What a sale shows: plain data, read at one moment of the sale clock.
+
+use serde::{Deserialize, Serialize};
+
+use crate::holds::NONE;
+use crate::sale::{Sale, Status};
+use crate::{
+    BuyerId, HoldIndex, HoldKey, HoldStatus, Money, Receipt, SaleConfig, Terms, TierConfig, TierId,
+};
+
+/// Whether a tier has units for whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Availability {
+    /// Some are free.
+    Available,
+    /// None is free; some are held or withheld and may come back.
+    AllHeld,
+    /// All are sold.
+    SoldOut,
+}
+
+/// A sale as everyone may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaleView {
+    /// The sale's terms.
+    pub terms: Terms,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Its tiers, as configured.
+    pub tiers: Vec<TierView>,
+}
+
+/// A tier as everyone may see it. `free + held + sold + withheld = capacity`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierView {
+    /// Id, name, capacity and price.
+    pub config: TierConfig,
+    /// Units for whoever asks.
+    pub free: u32,
+    /// Units on hold.
+    pub held: u32,
+    /// Units sold.
+    pub sold: u32,
+    /// Units that nobody can prove free.
+    pub withheld: u32,
+    /// What that means for a buyer.
+    pub availability: Availability,
+    /// When a unit can next come back, in milliseconds since 1970 UTC, if any is held.
+    pub next_return_at_ms: Option<u64>,
+}
+
+/// A hold as its buyer and the merchant may see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldView {
+    /// The hold's name within its sale.
+    pub key: HoldKey,
+    /// What the hold's id proves.
+    pub receipt: Receipt,
+    /// Of which tier.
+    pub tier: TierId,
+    /// How many units.
+    pub quantity: u32,
+    /// Whose.
+    pub buyer: BuyerId,
+    /// Where it is in its life.
+    pub status: HoldStatus,
+    /// The deadline on the wall, in milliseconds since 1970 UTC.
+    pub expires_at_ms: u64,
+    /// What is left of it on the sale clock, in milliseconds; 0 once it has ended.
+    pub remaining_ms: u64,
+    /// What all its units cost.
+    pub total: Money,
+}
+
+impl Sale {
+    /// The sale as everyone may see it; `None` before it is configured.
+    pub fn view(&self, clock_ms: u64) -> Option<SaleView> {
+        let terms = self.terms.clone()?;
+        let tiers = (0..self.tiers.len()).map(|index| self.tier_view(index, clock_ms)).collect();
+        Some(SaleView { terms, status: self.status, tiers })
+    }
+
+    /// The sale as the merchant configured it; `None` before that.
+    pub fn config(&self) -> Option<SaleConfig> {
+        let tiers = self.tiers.iter().map(|tier| tier.config.clone()).collect();
+        Some(SaleConfig { terms: self.terms.clone()?, tiers })
+    }
+
+    fn tier_view(&self, index: usize, clock_ms: u64) -> TierView {
+        let tier = &self.tiers[index];
+        let availability = match (tier.free(), tier.held + tier.withheld) {
+            (1.., _) => Availability::Available,
+            (0, 1..) => Availability::AllHeld,
+            (0, 0) => Availability::SoldOut,
+        };
+        let next = tier.next_deadline_ms(&self.holds);
+        TierView {
+            config: tier.config.clone(),
+            free: tier.free(),
+            held: tier.held,
+            sold: tier.sold,
+            withheld: tier.withheld,
+            availability,
+            next_return_at_ms: next.map(|deadline| self.wall_ms(deadline.max(clock_ms))),
+        }
+    }
+
+    /// A hold by its row. `None` only for a row of another sale.
+    pub fn hold(&self, index: HoldIndex, clock_ms: u64) -> Option<HoldView> {
+        if index.0 >= self.holds.len() {
+            return None;
+        }
+        let hold = &self.holds[index.0];
+        let tier = &self.tiers[usize::from(hold.tier)].config;
+        let quantity = u32::from(hold.quantity);
+        let left_ms = hold.deadline_ms.saturating_sub(clock_ms);
+        Some(HoldView {
+            key: hold.key,
+            receipt: Receipt {
+                sale: self.number,
+                tier: hold.tier,
+                quantity: hold.quantity,
+                epoch: hold.epoch,
+                key: hold.key,
+                deadline_ms: hold.deadline_ms,
+            },
+            tier: tier.id,
+            quantity,
+            buyer: self.buyers.name(hold.buyer)?,
+            status: hold.status,
+            expires_at_ms: self.wall_ms(hold.deadline_ms),
+            remaining_ms: if hold.status.is_live() { left_ms } else { 0 },
+            total: tier.price.times(quantity),
+        })
+    }
+
+    /// A hold by its key, whoever asks.
+    pub fn hold_by_key(&self, key: HoldKey, clock_ms: u64) -> Option<HoldView> {
+        self.hold(HoldIndex(self.holds.find(key)?), clock_ms)
+    }
+
+    /// A buyer's latest hold, live or ended.
+    pub fn hold_of(&self, buyer: &BuyerId, clock_ms: u64) -> Option<HoldView> {
+        let latest = self.buyers[self.buyers.find(buyer)?].latest;
+        if latest == NONE {
+            return None;
+        }
+        self.hold(HoldIndex(latest), clock_ms)
+    }
+
+    /// Up to `limit` holds after a key, in the order in which they were made.
+    pub fn holds_after(
+        &self,
+        after: Option<HoldKey>,
+        limit: usize,
+        clock_ms: u64,
+    ) -> impl Iterator<Item = HoldView> {
+        let first = after.map_or(0, |key| self.holds.first_after(key));
+        (first..self.holds.len())
+            .take(limit)
+            .filter_map(move |row| self.hold(HoldIndex(row), clock_ms))
+    }
+}
