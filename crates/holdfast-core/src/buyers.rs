@@ -81,8 +81,7 @@ impl Buyers {
     /// Adds a buyer who is not there yet.
     pub(crate) fn push(&mut self, buyer: &BuyerId) -> u32 {
         let name = self.names.push(buyer.as_bytes());
-        let row =
-            self.rows.push(Buyer { name, latest: NONE, latest_key: NONE, holds: 0, keys: 0 });
+        let row = self.rows.push(Buyer { name, latest: NONE, latest_key: NONE, holds: 0, keys: 0 });
         let hash = self.hash(buyer.as_bytes());
         self.index.insert_unique(spread(hash), Slot { hash, row }, |slot| spread(slot.hash));
         row

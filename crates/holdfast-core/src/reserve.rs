@@ -110,9 +110,7 @@ impl Sale {
     ) -> Result<(), Outcome> {
         let Some(key) = key.filter(|_| !planted!(ForgetsKeys)) else { return Ok(()) };
         match self.buyers.find_key(buyer, key) {
-            Some(row) if self.is_for(row, tier, quantity) => {
-                Err(Outcome::Existing(HoldIndex(row)))
-            }
+            Some(row) if self.is_for(row, tier, quantity) => Err(Outcome::Existing(HoldIndex(row))),
             Some(_) => Err(Outcome::Refused(Refusal::KeyReused)),
             None => Ok(()),
         }

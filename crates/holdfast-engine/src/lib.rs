@@ -1,1 +1,28 @@
-//! Placeholder while the workspace takes shape.
+//! The engine: one writer that batches commands, appends them to the store, applies what comes
+//! back and answers.
+//!
+//! [`Engine::turn`] is the whole of it, synchronous and deterministic: requests in, replies out.
+//! [`Service`] runs turns on a thread of its own behind a cheap [`Handle`].
+//!
+//! Invariants, stated as absences: no reply rests on an entry that is not durable; no rule of a
+//! sale is written here; nothing here knows HTTP.
+
+#[macro_use]
+pub mod planted;
+
+mod engine;
+mod error;
+mod inbox;
+mod keeper;
+mod recovery;
+mod request;
+mod sales;
+mod service;
+mod slot;
+
+pub use engine::Engine;
+pub use error::{EngineError, OpenError};
+pub use keeper::{Kept, keep};
+pub use request::{Answer, Look, Reply, Request};
+pub use sales::{SaleRef, Sales};
+pub use service::{Handle, Options, Service};

@@ -1,0 +1,269 @@
+//! The turn: what one writer does, again and again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_core::{Command, Outcome, Refusal, Sale, SaleId};
+use holdfast_store::{Append, Appended, Clock, LogInfo, Records, Store, StoreError};
+
+use crate::recovery::recover;
+use crate::request::{Answer, Look, Reply, Request};
+use crate::slot::Slot;
+use crate::{EngineError, OpenError, SaleRef, Sales};
+
+/// The one writer over a store. `T` is what a caller needs to pass a reply on.
+pub struct Engine<S, T> {
+    store: S,
+    clock: Arc<dyn Clock>,
+    seed: u64,
+    sales: Sales,
+    /// Per slot, who waits for each command of this turn; `None` for the engine's own ticks.
+    waiting: Vec<Vec<Option<T>>>,
+    /// Slots that have something to do without being asked.
+    watched: BTreeSet<usize>,
+    /// Slots with a batch in this turn.
+    touched: Vec<usize>,
+    results: Vec<Result<Appended, StoreError>>,
+    turn: u64,
+    /// Why nothing can be answered any more, once that is so.
+    doubt: Option<EngineError>,
+}
+
+impl<S: Store, T> Engine<S, T> {
+    /// Reads every sale from the store's records and begins a new reign over each.
+    ///
+    /// `seed` spreads the hash tables and shows in no outcome.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what no version up to this one wrote.
+    pub fn open(mut store: S, clock: Arc<dyn Clock>, seed: u64) -> Result<Self, OpenError> {
+        let records = store.records();
+        let mut sales = Sales::default();
+        for log in store.logs() {
+            let (id, sale) = recover(records.as_ref(), &log, seed)?;
+            let epoch = store.reign(log.id)?;
+            sales.push(Slot::new(id, log.id, epoch, sale));
+        }
+        let waiting = sales.slots.iter().map(|_| Vec::new()).collect();
+        let watched = (0..sales.slots.len()).collect();
+        Ok(Self {
+            store,
+            clock,
+            seed,
+            sales,
+            waiting,
+            watched,
+            touched: Vec::new(),
+            results: Vec::new(),
+            turn: 0,
+            doubt: None,
+        })
+    }
+
+    /// Takes all requests, appends what must be written with one flush, and pushes a reply for
+    /// each command onto `replies`. Does what is due even without requests.
+    pub fn turn(&mut self, requests: &mut Vec<Request<T>>, replies: &mut Vec<(T, Reply)>) {
+        self.turn += 1;
+        self.prepare_watched();
+        let mut looks = Vec::new();
+        for request in requests.drain(..) {
+            match request {
+                Request::Look(look) => looks.push(look),
+                Request::Do { sale, command, reply } => {
+                    self.queue(sale, command, reply, replies);
+                }
+            }
+        }
+        self.commit(replies);
+        self.show(looks);
+    }
+
+    /// How long the engine can wait for requests before something is due. `None`: for ever.
+    pub fn wake_in(&self) -> Option<Duration> {
+        if self.doubt.is_some() || planted!(NeedsTraffic) {
+            return None;
+        }
+        let wall_ms = self.clock.wall_ms();
+        let wait = |&at: &usize| {
+            let slot = &self.sales.slots[at];
+            slot.wake_in(self.store.clock_ms(slot.log).ok()?, wall_ms)
+        };
+        self.watched.iter().filter_map(wait).min()
+    }
+
+    /// Why nothing can be answered until a restart, if that is so.
+    pub fn doubt(&self) -> Option<&EngineError> {
+        self.doubt.as_ref()
+    }
+
+    /// The store's records, for the keeper and the audit.
+    pub fn records(&self) -> Box<dyn Records> {
+        self.store.records()
+    }
+
+    /// The store's logs as they stand.
+    pub fn logs(&self) -> Vec<LogInfo> {
+        self.store.logs()
+    }
+
+    fn prepare_watched(&mut self) {
+        if self.doubt.is_some() {
+            return;
+        }
+        let watched: Vec<usize> = self.watched.iter().copied().collect();
+        for at in watched {
+            self.prepare(at);
+        }
+    }
+
+    /// Brings a slot to this turn, once.
+    fn prepare(&mut self, at: usize) {
+        let slot = &mut self.sales.slots[at];
+        if slot.prepared == self.turn || slot.fenced.is_some() {
+            return;
+        }
+        let clock_ms = self.store.clock_ms(slot.log).unwrap_or(slot.clock_ms);
+        slot.prepare(self.turn, clock_ms, self.clock.wall_ms());
+        if !slot.commands.is_empty() {
+            self.waiting[at].push(None);
+            self.touched.push(at);
+        }
+    }
+
+    /// Answers a command at once if it would change nothing, or puts it into its sale's batch.
+    fn queue(&mut self, sale: SaleRef, command: Command, reply: T, replies: &mut Vec<(T, Reply)>) {
+        if let Some(doubt) = &self.doubt {
+            return replies.push((reply, Err(doubt.clone())));
+        }
+        let at = match self.find_or_create(sale, &command) {
+            Ok(at) => at,
+            Err(answer) => return replies.push((reply, answer)),
+        };
+        self.prepare(at);
+        let slot = &mut self.sales.slots[at];
+        if let Some(error) = &slot.fenced {
+            return replies.push((reply, Err(error.clone())));
+        }
+        if !slot.is_due
+            && let Some(outcome) = slot.sale.settled(slot.clock_ms, &command)
+        {
+            let answer = Answer::read(&slot.sale, outcome, slot.clock_ms);
+            return replies.push((reply, Ok(answer)));
+        }
+        if slot.commands.is_empty() {
+            self.touched.push(at);
+        }
+        slot.push(command);
+        self.waiting[at].push(Some(reply));
+    }
+
+    /// The slot of a sale. A sale that is not there answers as an empty one would, unless the
+    /// command creates it.
+    fn find_or_create(&mut self, sale: SaleRef, command: &Command) -> Result<usize, Reply> {
+        if let Some(at) = self.sales.find(sale) {
+            return Ok(at);
+        }
+        let nothing = Sale::new(0, self.seed);
+        let outcome = nothing.settled(0, command);
+        match (outcome, sale) {
+            (None, SaleRef::Id(id)) => self.create(id).map_err(|error| Err(self.note(&error))),
+            (outcome, _) => {
+                let outcome = outcome.unwrap_or(Outcome::Refused(Refusal::SaleNotFound));
+                Err(Ok(Answer { outcome, hold: None }))
+            }
+        }
+    }
+
+    fn create(&mut self, id: SaleId) -> Result<usize, StoreError> {
+        let log = self.store.create(id.as_str())?;
+        let epoch = self.store.reign(log)?;
+        self.waiting.push(Vec::new());
+        Ok(self.sales.push(Slot::new(id, log, epoch, Sale::new(log.0, self.seed))))
+    }
+
+    /// Appends every batch of this turn with one flush, applies, and answers.
+    fn commit(&mut self, replies: &mut Vec<(T, Reply)>) {
+        if self.touched.is_empty() {
+            return;
+        }
+        let slots = &self.sales.slots;
+        let part = |&at: &usize| {
+            let slot = &slots[at];
+            let last = slot.sale.last().sequence;
+            Append {
+                log: slot.log,
+                epoch: slot.epoch,
+                seen: last,
+                cursor: last,
+                batch: &slot.batch,
+            }
+        };
+        let parts: Vec<Append<'_>> = self.touched.iter().map(part).collect();
+        self.results.clear();
+        self.store.append(&parts, &mut self.results);
+        let touched = std::mem::take(&mut self.touched);
+        let results = std::mem::take(&mut self.results);
+        for (&at, result) in touched.iter().zip(&results) {
+            match result {
+                Ok(appended) => self.apply(at, appended, replies),
+                Err(error) => self.fail(at, error, replies),
+            }
+        }
+        (self.touched, self.results) = (touched, results);
+        self.touched.clear();
+    }
+
+    fn apply(&mut self, at: usize, appended: &Appended, replies: &mut Vec<(T, Reply)>) {
+        let slot = &mut self.sales.slots[at];
+        let mut waiting = self.waiting[at].drain(..);
+        let applied = slot.apply(appended, |answer| {
+            if let Some(Some(reply)) = waiting.next() {
+                replies.push((reply, Ok(answer)));
+            }
+        });
+        let rest: Vec<T> = waiting.flatten().collect();
+        if let Err(error) = applied {
+            let error = EngineError::Unknown(format!("another node wrote {error}"));
+            slot.drop_batch();
+            slot.fenced = Some(error.clone());
+            replies.extend(rest.into_iter().map(|reply| (reply, Err(error.clone()))));
+        }
+        if slot.sale.next_deadline_ms().is_some() || slot.sale.opens_at_ms().is_some() {
+            self.watched.insert(at);
+        } else {
+            self.watched.remove(&at);
+        }
+    }
+
+    /// Nothing of a slot's batch was applied: says so to everyone who waits for it.
+    fn fail(&mut self, at: usize, error: &StoreError, replies: &mut Vec<(T, Reply)>) {
+        let reason = self.note(error);
+        let slot = &mut self.sales.slots[at];
+        slot.drop_batch();
+        if matches!(error, StoreError::Fenced { .. } | StoreError::RolledBack { .. }) {
+            slot.fenced = Some(reason.clone());
+        }
+        let waiting = self.waiting[at].drain(..).flatten();
+        replies.extend(waiting.map(|reply| (reply, Err(reason.clone()))));
+    }
+
+    /// Turns a store's failure into a reply; one that leaves the store in doubt ends all answers.
+    fn note(&mut self, error: &StoreError) -> EngineError {
+        let in_doubt = matches!(error, StoreError::Unknown(_) | StoreError::Poisoned(_));
+        if in_doubt && self.doubt.is_none() && !planted!(IgnoresDoubt) {
+            tracing::error!(%error, "the store is in doubt: nothing is answered until a restart");
+            self.doubt = Some(EngineError::Unavailable(error.to_string()));
+        }
+        EngineError::from(error)
+    }
+
+    fn show(&mut self, looks: Vec<Look>) {
+        for look in looks {
+            match &self.doubt {
+                Some(doubt) => look(Err(doubt.clone())),
+                None => look(Ok(&self.sales)),
+            }
+        }
+    }
+}

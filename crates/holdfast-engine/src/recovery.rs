@@ -1,0 +1,40 @@
+//! From the store's records to a sale: the snapshot, then every entry after it.
+
+use holdfast_core::{Command, Sale, SaleId};
+use holdfast_store::{LogInfo, Records};
+
+use crate::OpenError;
+use crate::slot::core_stamp;
+
+/// Reads one sale from its records, up to the last durable entry.
+pub(crate) fn recover(
+    records: &dyn Records,
+    log: &LogInfo,
+    seed: u64,
+) -> Result<(SaleId, Sale), OpenError> {
+    let id = SaleId::new(&log.name)
+        .map_err(|_| OpenError::Name { log: log.id.0, name: log.name.clone() })?;
+    let wrong = |sequence, error| OpenError::Entry { sale: id.to_string(), sequence, error };
+    let mut sale = match records.snapshot(log.id)? {
+        Some((at, bytes)) => {
+            Sale::from_snapshot(&bytes, seed).map_err(|error| wrong(at.sequence, error))?
+        }
+        None => Sale::new(log.id.0, seed),
+    };
+    let mut failure = None;
+    records.read(
+        log.id,
+        sale.last().sequence,
+        &mut |stamp, bytes| match Command::decode(bytes) {
+            Ok(command) => {
+                sale.apply(core_stamp(stamp), &command);
+                true
+            }
+            Err(error) => {
+                failure = Some(wrong(stamp.sequence, error));
+                false
+            }
+        },
+    )?;
+    failure.map_or(Ok((id, sale)), Err)
+}

@@ -1,0 +1,113 @@
+//! One sale's place in the engine: its state, its log, and what is about to be appended.
+
+use std::time::Duration;
+
+use holdfast_core::{CodecError, Command, Outcome, Sale, SaleId, Stamp};
+use holdfast_store::{Appended, Batch, Epoch, LogId, STEP_MAX};
+
+use crate::{Answer, EngineError};
+
+/// While anyone holds a unit an entry is written at least this often, so that the sale clock,
+/// which stops one step after the last entry, never has to stop.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+
+const _: () = assert!(HEARTBEAT.as_millis() * 2 <= STEP_MAX.as_millis());
+
+pub(crate) struct Slot {
+    pub(crate) id: SaleId,
+    pub(crate) log: LogId,
+    pub(crate) epoch: Epoch,
+    pub(crate) sale: Sale,
+    /// The sale clock as of this turn, in milliseconds.
+    pub(crate) clock_ms: u64,
+    /// Whether a tick goes first in this turn's batch and may change what a refusal rests on.
+    pub(crate) is_due: bool,
+    /// The turn for which this slot has been prepared.
+    pub(crate) prepared: u64,
+    /// Commands of this turn, and the same as bytes.
+    pub(crate) commands: Vec<Command>,
+    pub(crate) batch: Batch,
+    /// Another reign is in force: this node may not speak for the sale.
+    pub(crate) fenced: Option<EngineError>,
+}
+
+impl Slot {
+    pub(crate) fn new(id: SaleId, log: LogId, epoch: Epoch, sale: Sale) -> Self {
+        Self {
+            id,
+            log,
+            epoch,
+            clock_ms: sale.last().clock_ms,
+            sale,
+            is_due: false,
+            prepared: 0,
+            commands: Vec::new(),
+            batch: Batch::default(),
+            fenced: None,
+        }
+    }
+
+    /// Begins a turn: takes the time, and puts a tick first if one is due.
+    pub(crate) fn prepare(&mut self, turn: u64, clock_ms: u64, wall_ms: u64) {
+        self.prepared = turn;
+        self.clock_ms = clock_ms;
+        self.is_due = self.sale.is_due(clock_ms, wall_ms);
+        if self.is_due || self.heartbeat_in(clock_ms).is_some_and(|wait| wait.is_zero()) {
+            self.push(Command::Tick { wall_ms });
+        }
+    }
+
+    pub(crate) fn push(&mut self, command: Command) {
+        self.batch.push(|bytes| command.encode(bytes));
+        self.commands.push(command);
+    }
+
+    /// How long the slot can be left alone: until a deadline, an opening or a heartbeat. `None`:
+    /// for ever.
+    pub(crate) fn wake_in(&self, clock_ms: u64, wall_ms: u64) -> Option<Duration> {
+        let until = |at: u64, now: u64| Duration::from_millis(at.saturating_sub(now));
+        let deadline = self.sale.next_deadline_ms().map(|deadline| until(deadline, clock_ms));
+        // The wall clock may step: look again at least once a heartbeat.
+        let opening = self.sale.opens_at_ms().map(|at| until(at, wall_ms).min(HEARTBEAT));
+        [deadline, opening, self.heartbeat_in(clock_ms)].into_iter().flatten().min()
+    }
+
+    fn heartbeat_in(&self, clock_ms: u64) -> Option<Duration> {
+        self.sale.next_deadline_ms()?;
+        let since = Duration::from_millis(clock_ms - self.sale.last().clock_ms.min(clock_ms));
+        Some(HEARTBEAT.saturating_sub(since))
+    }
+
+    /// Applies what the store made of this turn's batch; `answer` gets each command's answer in
+    /// order.
+    pub(crate) fn apply(
+        &mut self,
+        appended: &Appended,
+        mut answer: impl FnMut(Answer),
+    ) -> Result<(), CodecError> {
+        for entry in &appended.others {
+            let command = Command::decode(&entry.bytes)?;
+            self.sale.apply(core_stamp(entry.stamp), &command);
+        }
+        let mut stamp = core_stamp(appended.first);
+        self.clock_ms = self.clock_ms.max(stamp.clock_ms);
+        for command in self.commands.drain(..) {
+            let outcome: Outcome = self.sale.apply(stamp, &command);
+            answer(Answer::read(&self.sale, outcome, stamp.clock_ms));
+            stamp.sequence += 1;
+        }
+        self.batch.clear();
+        Ok(())
+    }
+
+    /// Forgets this turn's batch: nothing of it was applied.
+    pub(crate) fn drop_batch(&mut self) {
+        self.commands.clear();
+        self.batch.clear();
+    }
+}
+
+/// The rules' own word for the store's stamp.
+pub(crate) fn core_stamp(stamp: holdfast_store::Stamp) -> Stamp {
+    Stamp { epoch: stamp.epoch.0, sequence: stamp.sequence, clock_ms: stamp.clock_ms }
+}
