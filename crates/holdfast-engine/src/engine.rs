@@ -14,20 +14,24 @@ use crate::{EngineError, OpenError, SaleRef, Sales};
 
 /// The one writer over a store. `T` is what a caller needs to pass a reply on.
 pub struct Engine<S, T> {
-    store: S,
+    pub(crate) store: S,
     clock: Arc<dyn Clock>,
     seed: u64,
-    sales: Sales,
+    pub(crate) sales: Sales,
     /// Per slot, who waits for each command of this turn; `None` for the engine's own ticks.
     waiting: Vec<Vec<Option<T>>>,
     /// Slots that have something to do without being asked.
     watched: BTreeSet<usize>,
     /// Slots with a batch in this turn.
-    touched: Vec<usize>,
-    results: Vec<Result<Appended, StoreError>>,
+    pub(crate) touched: Vec<usize>,
+    pub(crate) results: Vec<Result<Appended, StoreError>>,
     turn: u64,
+    bytes_appended: u64,
     /// Why nothing can be answered any more, once that is so.
     doubt: Option<EngineError>,
+    /// Batches that were answered and are still to be written.
+    #[cfg(feature = "planted")]
+    pub(crate) late: Vec<(usize, holdfast_store::Batch)>,
 }
 
 impl<S: Store, T> Engine<S, T> {
@@ -57,7 +61,10 @@ impl<S: Store, T> Engine<S, T> {
             touched: Vec::new(),
             results: Vec::new(),
             turn: 0,
+            bytes_appended: 0,
             doubt: None,
+            #[cfg(feature = "planted")]
+            late: Vec::new(),
         })
     }
 
@@ -65,6 +72,8 @@ impl<S: Store, T> Engine<S, T> {
     /// each command onto `replies`. Does what is due even without requests.
     pub fn turn(&mut self, requests: &mut Vec<Request<T>>, replies: &mut Vec<(T, Reply)>) {
         self.turn += 1;
+        #[cfg(feature = "planted")]
+        self.write_late();
         self.prepare_watched();
         let mut looks = Vec::new();
         for request in requests.drain(..) {
@@ -95,6 +104,11 @@ impl<S: Store, T> Engine<S, T> {
     /// Why nothing can be answered until a restart, if that is so.
     pub fn doubt(&self) -> Option<&EngineError> {
         self.doubt.as_ref()
+    }
+
+    /// Bytes of commands appended since the engine was opened.
+    pub fn bytes_appended(&self) -> u64 {
+        self.bytes_appended
     }
 
     /// The store's records, for the keeper and the audit.
@@ -138,7 +152,7 @@ impl<S: Store, T> Engine<S, T> {
         }
         let at = match self.find_or_create(sale, &command) {
             Ok(at) => at,
-            Err(answer) => return replies.push((reply, answer)),
+            Err(answer) => return replies.push((reply, *answer)),
         };
         self.prepare(at);
         let slot = &mut self.sales.slots[at];
@@ -160,17 +174,19 @@ impl<S: Store, T> Engine<S, T> {
 
     /// The slot of a sale. A sale that is not there answers as an empty one would, unless the
     /// command creates it.
-    fn find_or_create(&mut self, sale: SaleRef, command: &Command) -> Result<usize, Reply> {
+    fn find_or_create(&mut self, sale: SaleRef, command: &Command) -> Result<usize, Box<Reply>> {
         if let Some(at) = self.sales.find(sale) {
             return Ok(at);
         }
         let nothing = Sale::new(0, self.seed);
         let outcome = nothing.settled(0, command);
         match (outcome, sale) {
-            (None, SaleRef::Id(id)) => self.create(id).map_err(|error| Err(self.note(&error))),
+            (None, SaleRef::Id(id)) => {
+                self.create(id).map_err(|error| Box::new(Err(self.note(&error))))
+            }
             (outcome, _) => {
                 let outcome = outcome.unwrap_or(Outcome::Refused(Refusal::SaleNotFound));
-                Err(Ok(Answer { outcome, hold: None }))
+                Err(Box::new(Ok(Answer { outcome, hold: None })))
             }
         }
     }
@@ -187,6 +203,10 @@ impl<S: Store, T> Engine<S, T> {
         if self.touched.is_empty() {
             return;
         }
+        #[cfg(feature = "planted")]
+        if planted!(AnswersFirst) {
+            return self.answer_first(replies);
+        }
         let slots = &self.sales.slots;
         let part = |&at: &usize| {
             let slot = &slots[at];
@@ -200,6 +220,7 @@ impl<S: Store, T> Engine<S, T> {
             }
         };
         let parts: Vec<Append<'_>> = self.touched.iter().map(part).collect();
+        self.bytes_appended += parts.iter().map(|part| part.batch.size() as u64).sum::<u64>();
         self.results.clear();
         self.store.append(&parts, &mut self.results);
         let touched = std::mem::take(&mut self.touched);
@@ -214,7 +235,7 @@ impl<S: Store, T> Engine<S, T> {
         self.touched.clear();
     }
 
-    fn apply(&mut self, at: usize, appended: &Appended, replies: &mut Vec<(T, Reply)>) {
+    pub(crate) fn apply(&mut self, at: usize, appended: &Appended, replies: &mut Vec<(T, Reply)>) {
         let slot = &mut self.sales.slots[at];
         let mut waiting = self.waiting[at].drain(..);
         let applied = slot.apply(appended, |answer| {

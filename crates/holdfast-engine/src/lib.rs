@@ -10,16 +10,20 @@
 #[macro_use]
 pub mod planted;
 
+mod audit;
 mod engine;
 mod error;
 mod inbox;
 mod keeper;
+#[cfg(feature = "planted")]
+mod late;
 mod recovery;
 mod request;
 mod sales;
 mod service;
 mod slot;
 
+pub use audit::{Audit, HoldCount, audit};
 pub use engine::Engine;
 pub use error::{EngineError, OpenError};
 pub use keeper::{Kept, keep};

@@ -12,6 +12,17 @@ pub(crate) fn recover(
     log: &LogInfo,
     seed: u64,
 ) -> Result<(SaleId, Sale), OpenError> {
+    recover_to(records, log, seed, u64::MAX).map(|(id, sale, _)| (id, sale))
+}
+
+/// Reads one sale from its records, up to the entry `to`. Also gives the sequence of the snapshot
+/// that it began from, 0 if there was none.
+pub(crate) fn recover_to(
+    records: &dyn Records,
+    log: &LogInfo,
+    seed: u64,
+    to: u64,
+) -> Result<(SaleId, Sale, u64), OpenError> {
     let id = SaleId::new(&log.name)
         .map_err(|_| OpenError::Name { log: log.id.0, name: log.name.clone() })?;
     let wrong = |sequence, error| OpenError::Entry { sale: id.to_string(), sequence, error };
@@ -21,11 +32,13 @@ pub(crate) fn recover(
         }
         None => Sale::new(log.id.0, seed),
     };
+    let snapshot_sequence = sale.last().sequence;
     let mut failure = None;
-    records.read(
-        log.id,
-        sale.last().sequence,
-        &mut |stamp, bytes| match Command::decode(bytes) {
+    records.read(log.id, snapshot_sequence, &mut |stamp, bytes| {
+        if stamp.sequence > to {
+            return false;
+        }
+        match Command::decode(bytes) {
             Ok(command) => {
                 sale.apply(core_stamp(stamp), &command);
                 true
@@ -34,7 +47,7 @@ pub(crate) fn recover(
                 failure = Some(wrong(stamp.sequence, error));
                 false
             }
-        },
-    )?;
-    failure.map_or(Ok((id, sale)), Err)
+        }
+    })?;
+    failure.map_or(Ok((id, sale, snapshot_sequence)), Err)
 }

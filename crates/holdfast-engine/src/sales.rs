@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use holdfast_core::{Sale, SaleId};
-use holdfast_store::LogId;
+use holdfast_store::{LogId, LogInfo, Stamp};
 
+use crate::audit::Belief;
 use crate::slot::Slot;
 
 /// Names a sale: as a merchant does, or as a hold's receipt does.
@@ -44,6 +45,16 @@ impl Sales {
     /// A sale's id by its number.
     pub fn id(&self, number: u32) -> Option<SaleId> {
         self.by_number.get(&number).map(|&at| self.slots[at].id)
+    }
+
+    /// What this node believes of a sale, to be held against the records.
+    pub(crate) fn belief(&self, sale: SaleRef) -> Option<Belief> {
+        let slot = &self.slots[self.find(sale)?];
+        let last = slot.sale.last();
+        let last = Stamp { epoch: slot.epoch, sequence: last.sequence, clock_ms: last.clock_ms };
+        let name = slot.id.to_string();
+        let log = LogInfo { id: slot.log, name, last, epoch: slot.epoch, trimmed: 0 };
+        Some(Belief { log, view: slot.sale.view(slot.clock_ms)? })
     }
 
     pub(crate) fn find(&self, sale: SaleRef) -> Option<usize> {

@@ -1,15 +1,20 @@
 //! The engine on a thread of its own, behind a handle.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use holdfast_core::Command;
-use holdfast_store::Store;
+use holdfast_store::{LogInfo, Records, Store};
 use tokio::sync::oneshot;
 
+use crate::audit::audit_belief;
 use crate::inbox::{Inbox, PutError};
-use crate::{Engine, EngineError, Reply, Request, SaleRef, Sales};
+use crate::{Audit, Engine, EngineError, Reply, Request, SaleRef, Sales, keep};
+
+/// A snapshot may overtake a look before its audit has begun; hardly ever twice.
+const AUDIT_TRIES: usize = 3;
 
 type Waiter = oneshot::Sender<Reply>;
 
@@ -18,11 +23,13 @@ type Waiter = oneshot::Sender<Reply>;
 pub struct Options {
     /// Requests that may wait; one more is refused as `Overloaded`.
     pub queue: usize,
+    /// Bytes that the logs may grow by before snapshots are made of them.
+    pub snapshot_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { queue: 65_536 }
+        Self { queue: 65_536, snapshot_bytes: 64 << 20 }
     }
 }
 
@@ -30,13 +37,15 @@ impl Default for Options {
 /// handle is gone or the process ends.
 pub struct Service {
     handle: Handle,
-    thread: JoinHandle<()>,
+    engine: JoinHandle<()>,
+    keeper: JoinHandle<()>,
 }
 
 /// Asks the engine; cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
     inbox: Arc<Inbox<Request<Waiter>>>,
+    records: Arc<Mutex<Box<dyn Records>>>,
 }
 
 impl Service {
@@ -49,10 +58,13 @@ impl Service {
         S: Store + Send + 'static,
     {
         let inbox = Arc::new(Inbox::new(options.queue));
-        let handle = Handle { inbox: Arc::clone(&inbox) };
-        let thread = std::thread::Builder::new().name("engine".into());
-        let thread = thread.spawn(move || run(engine, &inbox))?;
-        Ok(Self { handle, thread })
+        let records = Arc::new(Mutex::new(engine.records()));
+        let handle = Handle { inbox: Arc::clone(&inbox), records };
+        let (grown, work) = mpsc::sync_channel(1);
+        let records = engine.records();
+        let keeper = thread("keeper", move || run_keeper(records.as_ref(), &work))?;
+        let engine = thread("engine", move || run(engine, &inbox, &grown, options))?;
+        Ok(Self { handle, engine, keeper })
     }
 
     /// A handle to ask with.
@@ -63,19 +75,47 @@ impl Service {
     /// Answers what is waiting, then stops.
     pub fn stop(self) {
         self.handle.inbox.close();
-        if self.thread.join().is_err() {
-            tracing::error!("the engine's thread ended by a panic");
+        for thread in [self.engine, self.keeper] {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!("the {name}'s thread ended by a panic");
+            }
         }
     }
 }
 
-fn run<S: Store>(mut engine: Engine<S, Waiter>, inbox: &Inbox<Request<Waiter>>) {
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+fn run<S: Store>(
+    mut engine: Engine<S, Waiter>,
+    inbox: &Inbox<Request<Waiter>>,
+    grown: &SyncSender<Vec<LogInfo>>,
+    options: Options,
+) {
     let (mut requests, mut replies) = (Vec::new(), Vec::new());
+    let mut kept = 0;
     while inbox.take(&mut requests, engine.wake_in()) {
         engine.turn(&mut requests, &mut replies);
         for (waiter, reply) in replies.drain(..) {
             // Who has gone away needs no reply.
             let _ = waiter.send(reply);
+        }
+        // A keeper that is still busy is asked again after the next turn.
+        if engine.bytes_appended() - kept >= options.snapshot_bytes
+            && grown.try_send(engine.logs()).is_ok()
+        {
+            kept = engine.bytes_appended();
+        }
+    }
+}
+
+fn run_keeper(records: &dyn Records, work: &Receiver<Vec<LogInfo>>) {
+    while let Ok(logs) = work.recv() {
+        match keep(records, &logs, 0) {
+            Ok(kept) => tracing::info!(snapshots = kept.snapshots, freed = kept.freed, "kept"),
+            Err(error) => tracing::warn!(%error, "no snapshot was made; the logs keep growing"),
         }
     }
 }
@@ -105,6 +145,29 @@ impl Handle {
             let _ = reply.send(sales.map(look));
         })))?;
         answer.await.unwrap_or(Err(EngineError::Stopped))
+    }
+
+    /// Counts a sale's promises afresh from the records, off the engine's thread. `None`: there is
+    /// no such sale.
+    ///
+    /// # Errors
+    /// As [`EngineError`] says; also when the records cannot be read.
+    pub async fn audit(&self, sale: SaleRef) -> Result<Option<Audit>, EngineError> {
+        for _ in 0..AUDIT_TRIES {
+            let belief = self.look(move |sales| sales.belief(sale)).await?;
+            let Some(belief) = belief else { return Ok(None) };
+            let records = Arc::clone(&self.records);
+            let count = move || {
+                let records = records.lock().unwrap_or_else(PoisonError::into_inner);
+                audit_belief(records.as_ref(), &belief)
+            };
+            let counted = tokio::task::spawn_blocking(count).await;
+            let counted = counted.map_err(|_| EngineError::Stopped)?;
+            if let Some(audit) = counted.map_err(|e| EngineError::Unavailable(e.to_string()))? {
+                return Ok(Some(audit));
+            }
+        }
+        Err(EngineError::Unavailable("snapshots overtake the audit: try again".to_owned()))
     }
 
     fn put(&self, request: Request<Waiter>) -> Result<(), EngineError> {
