@@ -39,6 +39,14 @@ impl Clock for SystemClock {
     }
 }
 
+fn step_max() -> Duration {
+    #[cfg(feature = "planted")]
+    if crate::planted::is(crate::planted::Bug::ClockUncapped) {
+        return Duration::MAX;
+    }
+    STEP_MAX
+}
+
 /// A log's sale clock: monotonic time added in steps of at most [`STEP_MAX`].
 ///
 /// It advances only when an entry is durable, and may be read at most one step past that.
@@ -56,7 +64,7 @@ impl SaleClock {
 
     /// The sale clock at monotonic time `now`, with its fraction of a millisecond.
     pub fn read(&self, now: Duration) -> Duration {
-        self.durable + now.saturating_sub(self.at).min(STEP_MAX)
+        self.durable + now.saturating_sub(self.at).min(step_max())
     }
 
     /// An entry that was stamped with `read(at)` has become durable.

@@ -109,6 +109,8 @@ impl FolderLock {
 #[derive(Debug)]
 pub struct SystemDisk {
     folder: PathBuf,
+    /// Kept open: flushing the folder must not fail for want of a file handle.
+    handle: File,
 }
 
 impl SystemDisk {
@@ -121,7 +123,7 @@ impl SystemDisk {
         if let Some(parent) = folder.canonicalize()?.parent() {
             File::open(parent)?.sync_all()?;
         }
-        Ok(Self { folder: folder.to_path_buf() })
+        Ok(Self { folder: folder.to_path_buf(), handle: File::open(folder)? })
     }
 }
 
@@ -156,7 +158,7 @@ impl Disk for SystemDisk {
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
+        self.handle.sync_all()
     }
 
     fn lock(&self) -> io::Result<std::result::Result<FolderLock, String>> {
@@ -165,9 +167,10 @@ impl Disk for SystemDisk {
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => {
-                let holder = format!("process {}", std::process::id());
-                file.set_len(0)?;
-                file.write_all_at(holder.as_bytes(), 0)?;
+                // Always the same length, so that a full disk does not keep us out; and the name is
+                // only for messages, so that a failure to write it does not either.
+                let holder = format!("{:<32}", format!("process {}", std::process::id()));
+                let _ = file.write_all_at(holder.as_bytes(), 0);
                 Ok(Ok(FolderLock { _file: Some(file) }))
             }
             Err(std::fs::TryLockError::WouldBlock) => {

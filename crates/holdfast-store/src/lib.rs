@@ -13,6 +13,8 @@ mod error;
 mod log;
 
 pub mod journal;
+#[cfg(feature = "planted")]
+pub mod planted;
 
 pub use clock::{Clock, STEP_MAX, SaleClock, SystemClock};
 pub use disk::{Disk, DiskFile, FolderLock, SystemDisk};

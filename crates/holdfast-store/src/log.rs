@@ -110,7 +110,8 @@ pub struct Append<'a> {
 pub struct Appended {
     /// Entries after the cursor that others had appended before this batch.
     pub others: Vec<Entry>,
-    /// The stamp of the batch's first entry. Entry `i` has `sequence + i` and the same clock.
+    /// The stamp of the batch's first entry. Entry `i` has `sequence + i` and the same clock. If
+    /// the batch is empty, the stamp that an entry would have had.
     pub first: Stamp,
 }
 
@@ -125,17 +126,20 @@ pub trait Store {
     /// Creates a log, or finds the one that has this name.
     ///
     /// # Errors
-    /// As for [`Store::append`].
+    /// `Full` and `Io` (nothing was written; `Io` also for a name of more than 255 bytes),
+    /// `Unknown`, `Poisoned`.
     fn create(&mut self, name: &str) -> Result<LogId>;
 
     /// Begins a new reign over a log and fences every earlier one.
     ///
     /// # Errors
-    /// `NoSuchLog`, and as for [`Store::append`].
+    /// `NoSuchLog`, `Full` and `Io` (nothing was written), `Unknown`, `Poisoned`.
     fn reign(&mut self, log: LogId) -> Result<Epoch>;
 
     /// Appends to any number of logs with one flush, and pushes one result for each part onto
-    /// `results`, in order. Parts succeed or fail alone where they are fenced; a disk fails all.
+    /// `results`, in order. Parts are refused alone (`NoSuchLog`, `Fenced`, `RolledBack`,
+    /// `Trimmed`); a disk fails all. After `Full` and `Io` nothing was written and the same call may
+    /// succeed later; after `Unknown` and `Poisoned` the store must be reopened.
     fn append(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>);
 
     /// The log's sale clock at this moment, in milliseconds: the last durable stamp's clock plus
@@ -162,7 +166,7 @@ pub trait Records: Send {
     /// visited.
     ///
     /// # Errors
-    /// `Trimmed` when entries after `after` are gone, `Damaged`, `Io`.
+    /// `NoSuchLog`, `Trimmed` when entries after `after` are gone, `Damaged`, `Io`.
     fn read(
         &self,
         log: LogId,
@@ -170,20 +174,20 @@ pub trait Records: Send {
         visit: &mut dyn FnMut(Stamp, &[u8]) -> bool,
     ) -> Result<u64>;
 
-    /// Waits until the log is durable beyond `after`, or until `patience` is over. Returns the
-    /// last durable sequence.
+    /// Waits until the log is durable beyond `after`, or until `patience` (of real time) is over.
+    /// Returns the last durable sequence, 0 if there is no such log.
     fn watch(&self, log: LogId, after: u64, patience: Duration) -> u64;
 
     /// Keeps a snapshot that stands for all entries up to `at`; durable on return.
     ///
     /// # Errors
-    /// `Full`, `Io`.
+    /// `NoSuchLog`, `RolledBack` when the log ends before `at`, `Full`, `Io`.
     fn save_snapshot(&self, log: LogId, at: Stamp, bytes: &[u8]) -> Result<()>;
 
     /// Frees what snapshots stand for: removes records that no log needs any more, and older
     /// snapshots. Returns the bytes given back to the disk.
     ///
     /// # Errors
-    /// `Io`.
+    /// `Io`; `Damaged` when a snapshot cannot be relied on.
     fn trim(&self) -> Result<u64>;
 }

@@ -1,0 +1,32 @@
+//! Bugs planted on purpose, so that the tests can show that they would catch them.
+//!
+//! Only with the feature `planted`, which the product never has. The switch is the thread's own:
+//! tests run side by side.
+
+use std::cell::Cell;
+
+/// A protection that is switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// An append is answered without a flush.
+    SkipSync,
+    /// Any damage is taken for a torn tail, and cut.
+    CutAnywhere,
+    /// The sale clock takes steps of any length.
+    ClockUncapped,
+    /// The epoch of an append is not looked at.
+    NoFence,
+}
+
+thread_local! {
+    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// Plants a bug on this thread, or takes it away.
+pub fn set(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+pub(crate) fn is(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}
