@@ -186,7 +186,7 @@ mod tests {
         }
         for row in 0..holds.len() {
             assert_eq!(holds.find(holds[row].key), Some(row));
-            assert_eq!(holds.find(HoldKey(holds[row].key.0 + 1)), None);
+            assert_eq!(holds.find(HoldKey(holds[row].key.0 + 2)), None);
         }
         assert_eq!(holds.find(HoldKey(0)), None);
         assert_eq!(holds.find(HoldKey(u64::MAX)), None);

@@ -1,0 +1,238 @@
+//! Tests as text: each line a command and, after `|`, the outcome it must have.
+//!
+//! Holds are called `#1`, `#2`, … in the order in which they were made. Time stands still except
+//! at `clock +SECONDS` (the sale clock and the wall) and `wall ±SECONDS` (the wall alone).
+
+use holdfast_core::{
+    Admission, BuyerId, Command, Currency, HoldIndex, HoldKey, KeyDigest, Limit, Money, Outcome,
+    Refusal, Reserve, Sale, SaleConfig, Stamp, Terms, TierConfig, TierId,
+};
+
+/// The wall clock when the sale clock is 0: 2026-01-01T00:00:00Z.
+const START_MS: u64 = 1_767_225_600_000;
+
+struct Table {
+    sale: Sale,
+    stamp: Stamp,
+    wall_ms: u64,
+    holds: Vec<HoldKey>,
+}
+
+/// Runs a table from an empty sale; panics at the first line whose outcome differs. Every state on
+/// the way must pass the audit and survive a snapshot.
+pub(crate) fn check(table: &str) {
+    let stamp = Stamp { epoch: 1, sequence: 0, clock_ms: 0 };
+    let mut run = Table { sale: Sale::new(1, 0), stamp, wall_ms: START_MS, holds: Vec::new() };
+    for (number, line) in (1..).zip(table.lines()) {
+        let line = line.split("//").next().unwrap_or_default();
+        let (command, expected) = line.split_once('|').unwrap_or((line, ""));
+        let words: Vec<&str> = command.split_whitespace().collect();
+        if words.is_empty() {
+            continue;
+        }
+        let said = run.step(&words);
+        assert_eq!(said, expected.trim(), "line {number}: {}", command.trim());
+        assert_eq!(run.sale.audit(), [], "line {number}: {}", command.trim());
+        let bytes = run.sale.to_snapshot();
+        let again = Sale::from_snapshot(&bytes, 1).expect("a snapshot can be read");
+        assert_eq!(again.to_snapshot(), bytes, "line {number}: a snapshot comes back whole");
+        run.sale = again;
+    }
+}
+
+impl Table {
+    fn step(&mut self, words: &[&str]) -> String {
+        match words {
+            ["clock", seconds] => {
+                let by = number(seconds) * 1_000;
+                (self.stamp.clock_ms, self.wall_ms) = (self.stamp.clock_ms + by, self.wall_ms + by);
+                String::new()
+            }
+            ["wall", seconds] => {
+                let by = seconds.parse::<i64>().expect("a number") * 1_000;
+                self.wall_ms = self.wall_ms.saturating_add_signed(by);
+                String::new()
+            }
+            ["view", tier] => self.view(tier),
+            ["hold", name] => self.hold(name),
+            _ => {
+                let command = self.command(words);
+                self.apply(&command)
+            }
+        }
+    }
+
+    fn apply(&mut self, command: &Command) -> String {
+        let settled = self.sale.settled(self.stamp.clock_ms, command);
+        let before = all_but_the_stamp(&self.sale);
+        self.stamp.sequence += 1;
+        let outcome = self.sale.apply(self.stamp, command);
+        if let Some(settled) = settled {
+            assert_eq!(settled, outcome, "what is settled is what would have come of it");
+            let after = all_but_the_stamp(&self.sale);
+            assert_eq!(before, after, "what is settled changes nothing");
+        }
+        if let Outcome::Reserved(hold) = outcome {
+            self.holds.push(self.sale.hold(hold, 0).expect("it is there").key);
+        }
+        self.say(outcome)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        match words {
+            ["tick"] => Command::Tick { wall_ms: self.wall_ms },
+            ["configure", rest @ ..] => Command::Configure(Box::new(self.config(rest))),
+            ["open"] => Command::Open,
+            ["pause"] => Command::Pause,
+            ["resume"] => Command::Resume,
+            ["close"] => Command::Close,
+            ["capacity", tier, units] => Command::SetCapacity {
+                tier: tier_id(tier),
+                capacity: u32::try_from(number(units)).expect("fits"),
+            },
+            ["reserve", buyer, tier, quantity, key @ ..] => Command::Reserve(Reserve {
+                buyer: buyer_id(buyer),
+                tier: tier_id(tier),
+                quantity: u32::try_from(number(quantity)).expect("fits"),
+                key: key.first().map(|key| KeyDigest::of(key)),
+            }),
+            ["cancel", hold] => Command::Cancel { hold: self.key(hold), buyer: None },
+            ["cancel", hold, "by", buyer] => {
+                Command::Cancel { hold: self.key(hold), buyer: Some(buyer_id(buyer)) }
+            }
+            other => panic!("not a command: {other:?}"),
+        }
+    }
+
+    /// `hold=300 max=4 opens=+60 a:5 b:1`: terms by name, tiers by `id:capacity`, price 10.00.
+    fn config(&self, words: &[&str]) -> SaleConfig {
+        let mut terms = Terms {
+            name: "A sale".into(),
+            opens_at_ms: None,
+            hold_seconds: 300,
+            checkout_grace_seconds: 120,
+            max_per_buyer: 4,
+            admission: Admission::FirstCome,
+            metadata: None,
+        };
+        let mut tiers = Vec::new();
+        for word in words {
+            if let Some((name, value)) = word.split_once('=') {
+                let value = number(value);
+                match name {
+                    "hold" => terms.hold_seconds = u32::try_from(value).expect("fits"),
+                    "max" => terms.max_per_buyer = u32::try_from(value).expect("fits"),
+                    "opens" => terms.opens_at_ms = Some(START_MS + value * 1_000),
+                    _ => panic!("no such term: {name}"),
+                }
+            } else {
+                let (id, capacity) = word.split_once(':').expect("id:capacity");
+                tiers.push(TierConfig {
+                    id: tier_id(id),
+                    name: id.to_uppercase(),
+                    capacity: u32::try_from(number(capacity)).expect("fits"),
+                    price: Money { amount: 1_000, currency: Currency::new("EUR").expect("valid") },
+                });
+            }
+        }
+        SaleConfig { terms, tiers }
+    }
+
+    fn say(&self, outcome: Outcome) -> String {
+        match outcome {
+            Outcome::Ticked(did) => match (did.opened, did.expired, did.more) {
+                (false, 0, false) => "nothing".into(),
+                (true, 0, false) => "opened".into(),
+                (false, n, false) => format!("expired {n}"),
+                (false, n, true) => format!("expired {n}, more"),
+                other => format!("{other:?}"),
+            },
+            Outcome::Configured { created: true } => "created".into(),
+            Outcome::Configured { created: false } => "configured".into(),
+            Outcome::Moved(status) => format!("{status:?}").to_lowercase(),
+            Outcome::Resized => "resized".into(),
+            Outcome::Reserved(hold) => format!("new {}", self.name(hold)),
+            Outcome::Existing(hold) => format!("same {}", self.name(hold)),
+            Outcome::Cancelled(hold) => format!("ended {}", self.name(hold)),
+            Outcome::Refused(refusal) => self.say_refusal(refusal),
+        }
+    }
+
+    fn say_refusal(&self, refusal: Refusal) -> String {
+        let at = |ms: u64| format!("{}s", ms.saturating_sub(START_MS) / 1_000);
+        match refusal {
+            Refusal::NotOpen { opens_at_ms: Some(ms) } => format!("not_open until {}", at(ms)),
+            Refusal::NotOpen { opens_at_ms: None } => "not_open".into(),
+            Refusal::NotEnough { free } => format!("not_enough, {free} free"),
+            Refusal::AllHeld { next_return_at_ms: Some(ms) } => {
+                format!("all_held until {}", at(ms))
+            }
+            Refusal::AllHeld { next_return_at_ms: None } => "all_held".into(),
+            Refusal::HoldExists(hold) => format!("hold_exists {}", self.name(hold)),
+            Refusal::LimitReached(Limit::Units) => "limit_reached".into(),
+            Refusal::LimitReached(Limit::Holds) => "limit_reached: holds".into(),
+            Refusal::LimitReached(Limit::Keys) => "limit_reached: keys".into(),
+            Refusal::Invalid(invalid) => format!("invalid {}", invalid.path()),
+            Refusal::WrongState(_) => "wrong_state".into(),
+            Refusal::SaleNotFound => "sale_not_found".into(),
+            Refusal::TierNotFound => "tier_not_found".into(),
+            Refusal::HoldNotFound => "hold_not_found".into(),
+            Refusal::KeyReused => "key_reused".into(),
+            Refusal::Closed => "closed".into(),
+            Refusal::Paused => "paused".into(),
+            Refusal::SoldOut => "sold_out".into(),
+            Refusal::Full => "full".into(),
+        }
+    }
+
+    fn view(&self, tier: &str) -> String {
+        let view = self.sale.view(self.stamp.clock_ms).expect("configured");
+        let tier = view.tiers.iter().find(|t| t.config.id.as_str() == tier).expect("a tier");
+        assert_eq!(tier.free + tier.held + tier.sold + tier.withheld, tier.config.capacity);
+        format!("{:?} free {} held {}", tier.availability, tier.free, tier.held).to_lowercase()
+    }
+
+    fn hold(&self, name: &str) -> String {
+        let clock_ms = self.stamp.clock_ms;
+        let hold = self.sale.hold_by_key(self.key(name), clock_ms).expect("it is there");
+        let until = hold.expires_at_ms.saturating_sub(START_MS) / 1_000;
+        let status = format!("{:?}", hold.status).to_lowercase();
+        format!(
+            "{status} {} {} until {until}s, {}s left",
+            hold.buyer,
+            hold.quantity,
+            hold.remaining_ms / 1_000
+        )
+    }
+
+    fn key(&self, name: &str) -> HoldKey {
+        let position = number(name.strip_prefix('#').expect("#n"));
+        let index = usize::try_from(position).expect("fits");
+        let unknown = HoldKey::from_number(u64::MAX);
+        index.checked_sub(1).and_then(|index| self.holds.get(index).copied()).unwrap_or(unknown)
+    }
+
+    fn name(&self, hold: HoldIndex) -> String {
+        let key = self.sale.hold(hold, 0).expect("it is there").key;
+        match self.holds.iter().position(|&known| known == key) {
+            Some(position) => format!("#{}", position + 1),
+            None => format!("#{}", self.holds.len() + 1),
+        }
+    }
+}
+
+fn all_but_the_stamp(sale: &Sale) -> String {
+    format!("{sale:?}").replace(&format!("{:?}", sale.last()), "")
+}
+
+fn number(word: &str) -> u64 {
+    word.trim_start_matches('+').parse().expect("a number")
+}
+
+fn tier_id(id: &str) -> TierId {
+    TierId::new(id).expect("a tier's id")
+}
+
+fn buyer_id(id: &str) -> BuyerId {
+    BuyerId::new(id).expect("a buyer's id")
+}
