@@ -1,1 +1,23 @@
-//! Placeholder while the workspace takes shape.
+//! What goes over the wire: requests, answers, and problems with their codes.
+//!
+//! Plain data with serde; whoever serves or calls the HTTP API shares these types, so a name in
+//! the contract is spelled once. Invariants, stated as absences: nothing here knows a web
+//! framework, and nothing here decides anything about a sale.
+
+mod audit;
+mod code;
+mod hold;
+mod json;
+mod page;
+mod problem;
+mod sale;
+mod time;
+
+pub use audit::{Audit, Difference, HoldCount};
+pub use code::Code;
+pub use hold::{Hold, IfHeld, Me, PostHold};
+pub use json::{JsonError, Object, from_json};
+pub use page::Page;
+pub use problem::Problem;
+pub use sale::{Metadata, PatchTier, PutSale, PutTier, Sale, Tier};
+pub use time::Time;

@@ -1,0 +1,45 @@
+//! The audit on the wire.
+
+use holdfast_core::SaleId;
+use serde::{Deserialize, Serialize};
+
+use crate::Tier;
+
+/// A sale's promises, counted afresh from its records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// Whether everything is as it must be.
+    pub ok: bool,
+    /// What is not.
+    pub differences: Vec<Difference>,
+    /// The sale.
+    pub sale: SaleId,
+    /// The snapshot that the count began from, by its sequence; 0: every entry was read.
+    pub snapshot_sequence: u64,
+    /// The last entry that was read, by its sequence.
+    pub last_sequence: u64,
+    /// Holds that were found, by how they stand.
+    pub holds: HoldCount,
+    /// The tiers as the records make them.
+    pub tiers: Vec<Tier>,
+}
+
+/// Something that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The promise it breaks, by its number in the design.
+    pub promise: u8,
+    /// What was counted and what was expected.
+    pub what: String,
+}
+
+/// Holds, by how they stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldCount {
+    /// With their units.
+    pub held: u64,
+    /// Given back.
+    pub cancelled: u64,
+    /// Run out.
+    pub expired: u64,
+}

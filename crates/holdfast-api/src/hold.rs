@@ -1,0 +1,80 @@
+//! Holds on the wire.
+
+use holdfast_core::{BuyerId, HoldStatus, HoldView, Money, SaleId, TierId};
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+
+/// A request to hold units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostHold {
+    /// Of which tier.
+    pub tier: TierId,
+    /// How many units.
+    pub quantity: u32,
+    /// What to do if no unit is free.
+    #[serde(default)]
+    pub if_held: IfHeld,
+    /// For whom, if the merchant asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buyer: Option<BuyerId>,
+}
+
+/// What to do if no unit is free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IfHeld {
+    /// Say so.
+    #[default]
+    Refuse,
+}
+
+/// A hold, as its buyer and the merchant see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Its id: cannot be guessed, and proves what was promised.
+    pub id: String,
+    /// In which sale.
+    pub sale: SaleId,
+    /// Of which tier.
+    pub tier: TierId,
+    /// How many units.
+    pub quantity: u32,
+    /// Whose.
+    pub buyer: BuyerId,
+    /// Where it is in its life.
+    pub status: HoldStatus,
+    /// When it ends, by the wall clock. May move later, never earlier.
+    pub expires_at: Time,
+    /// How long it lasts from now, in milliseconds; 0 once it has ended.
+    pub remaining_ms: u64,
+    /// What all its units cost.
+    pub total: Money,
+}
+
+impl Hold {
+    /// A hold of this sale, under its signed id.
+    pub fn new(id: String, sale: SaleId, hold: &HoldView) -> Self {
+        Self {
+            id,
+            sale,
+            tier: hold.tier,
+            quantity: hold.quantity,
+            buyer: hold.buyer,
+            status: hold.status,
+            expires_at: Time(hold.expires_at_ms),
+            remaining_ms: hold.remaining_ms,
+            total: hold.total,
+        }
+    }
+}
+
+/// What a buyer has in a sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    /// Who this is.
+    pub buyer: BuyerId,
+    /// Their latest hold, live or ended; `null` if they never had one.
+    pub hold: Option<Hold>,
+}

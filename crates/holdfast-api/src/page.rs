@@ -1,0 +1,13 @@
+//! Lists that are read page by page.
+
+use serde::{Deserialize, Serialize};
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// What is on this page, in the order of the list.
+    pub items: Vec<T>,
+    /// Where the next page begins: to be passed on as `after`. Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
