@@ -31,7 +31,8 @@ pub trait Disk: Send + Sync {
     /// As the system says.
     fn open(&self, name: &str, write: bool) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Gives a file another name; a file that has that name is replaced.
+    /// Gives a file another name; a file that has that name is replaced. Whoever has the file open
+    /// keeps it.
     ///
     /// # Errors
     /// As the system says.

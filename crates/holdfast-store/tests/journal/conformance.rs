@@ -6,25 +6,8 @@ use std::time::Duration;
 use holdfast_store::journal::{Journal, Options};
 use holdfast_store::{Store, SystemClock, SystemDisk};
 
+use crate::rig::Rig;
 use crate::suite::{Backend, CHECKS};
-use crate::support::{ManualClock, MemDisk};
-
-struct InMemory {
-    disk: MemDisk,
-    clock: ManualClock,
-    options: Options,
-}
-
-impl Backend for InMemory {
-    fn open(&self) -> Box<dyn Store> {
-        let (disk, clock) = (Arc::new(self.disk.clone()), Arc::new(self.clock.clone()));
-        Box::new(Journal::open(disk, clock, self.options).unwrap())
-    }
-
-    fn pass(&self, time: Duration) {
-        self.clock.pass(time);
-    }
-}
 
 struct OnDisk {
     folder: tempfile::TempDir,
@@ -47,8 +30,7 @@ fn in_memory() {
     for segment_bytes in [4 << 10, 1 << 20] {
         for (name, check) in CHECKS {
             println!("{name} with segments of {segment_bytes} bytes");
-            let options = Options { segment_bytes };
-            check(&InMemory { disk: MemDisk::default(), clock: ManualClock::default(), options });
+            check(&Rig::new(segment_bytes));
         }
     }
 }

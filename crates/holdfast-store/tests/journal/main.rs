@@ -8,3 +8,13 @@ mod suite;
 mod support;
 
 mod conformance;
+mod damage;
+mod faults;
+mod files;
+mod model;
+mod mutation;
+#[cfg(feature = "planted")]
+mod planted;
+mod rig;
+mod threads;
+mod torn;

@@ -351,7 +351,8 @@ fn trimming_keeps_what_no_snapshot_covers(backend: &dyn Backend) {
     let check = |store: &dyn Store| {
         let trimmed = info(store, gone).trimmed;
         assert!(trimmed <= 50, "entries that no snapshot covers stay");
-        assert_eq!(entries(store, gone, trimmed).unwrap(), all[trimmed as usize..]);
+        let left = all.iter().filter(|entry| entry.stamp.sequence > trimmed).cloned();
+        assert_eq!(entries(store, gone, trimmed).unwrap(), left.collect::<Vec<_>>());
         if trimmed > 0 {
             let refused = entries(store, gone, trimmed - 1);
             assert_eq!(refused, Err(StoreError::Trimmed { log: gone, trimmed }));

@@ -30,8 +30,8 @@ pub(crate) struct MemDisk {
 struct State {
     files: BTreeMap<String, Arc<Mutex<File>>>,
     durable: BTreeMap<String, Arc<Mutex<File>>>,
-    /// This operation fails, after so many that work.
-    fault: Option<(Op, usize, io::ErrorKind)>,
+    /// These operations fail, each once, after so many that work.
+    faults: Vec<(Op, usize, io::ErrorKind)>,
     /// Bytes that all files together may have.
     capacity: Option<usize>,
     /// Every operation that changed something, in order.
@@ -81,7 +81,17 @@ impl MemDisk {
 
     /// Makes the operation fail once, after `skip` more that work.
     pub(crate) fn fail(&self, op: Op, skip: usize, kind: io::ErrorKind) {
-        self.state.lock().unwrap().fault = Some((op, skip, kind));
+        self.state.lock().unwrap().faults.push((op, skip, kind));
+    }
+
+    /// Takes back every failure that has not happened yet.
+    pub(crate) fn heal(&self) {
+        self.state.lock().unwrap().faults.clear();
+    }
+
+    /// Flips a bit, as a bad disk would.
+    pub(crate) fn flip(&self, name: &str, at: usize) {
+        self.state.lock().unwrap().files[name].lock().unwrap().cached[at] ^= 1;
     }
 
     /// Limits the bytes of all files together.
@@ -97,16 +107,16 @@ impl MemDisk {
     fn step(&self, op: Op, name: &str) -> io::Result<()> {
         let mut state = self.state.lock().unwrap();
         state.log.push((op, name.to_owned()));
-        match &mut state.fault {
-            Some((at, 0, kind)) if *at == op => {
-                let error = io::Error::from(*kind);
-                state.fault = None;
-                return Err(error);
+        let mut due = None;
+        state.faults.retain_mut(|(at, skip, kind)| {
+            if *at == op && *skip == 0 {
+                due = Some(*kind);
             }
-            Some((at, skip, _)) if *at == op => *skip -= 1,
-            _ => {}
-        }
-        Ok(())
+            let stays = *at != op || *skip > 0;
+            *skip = if *at == op { skip.saturating_sub(1) } else { *skip };
+            stays
+        });
+        due.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
     fn missing(name: &str) -> io::Error {
