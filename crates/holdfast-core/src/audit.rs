@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::arena::Position;
 use crate::holds::NONE;
 use crate::sale::Sale;
 
@@ -53,29 +54,36 @@ impl Sale {
 
     fn audit_buyers(&self, found: &mut Vec<Difference>) {
         let limit = self.terms.as_ref().map_or(0, |terms| u64::from(terms.max_per_buyer));
-        let mut live = BTreeMap::<u32, (u32, u64)>::new();
+        let mut live = BTreeMap::<Position, (u32, u64)>::new();
         for hold in self.holds.iter().filter(|hold| hold.status.is_live()) {
             let (holds, units) = live.entry(hold.buyer).or_default();
             (*holds, *units) = (*holds + 1, *units + u64::from(hold.quantity));
         }
         for (buyer, (holds, units)) in live {
             if holds > 1 {
-                let what = format!("buyer {buyer} has {holds} live holds");
+                let what = format!("buyer {} has {holds} live holds", self.name(buyer));
                 found.push(Difference { promise: 7, what });
             }
             if units > limit {
-                let what = format!("buyer {buyer} has {units} units, the limit is {limit}");
+                let what = format!("buyer {} has {units} units of {limit}", self.name(buyer));
                 found.push(Difference { promise: 9, what });
             }
         }
-        for (row, buyer) in (0..).zip(self.buyers.iter()) {
-            let last_is_theirs =
-                buyer.latest != NONE && self.holds[buyer.latest].buyer == row && buyer.holds > 0;
-            if !last_is_theirs {
-                let what = format!("buyer {row} is remembered for another buyer's hold");
+        for position in self.buyers.iter() {
+            let buyer = self.buyers.get(position);
+            let latest = (buyer.latest != NONE).then(|| self.holds[buyer.latest]);
+            let is_right = latest.is_some_and(|hold| {
+                hold.buyer == position && hold.status.is_live() == buyer.is_live
+            });
+            if !is_right {
+                let what = format!("buyer {} is remembered wrongly", self.name(position));
                 found.push(Difference { promise: 7, what });
             }
         }
+    }
+
+    fn name(&self, buyer: Position) -> String {
+        self.buyers.name(buyer).map_or_else(|| "without a name".to_owned(), |name| name.to_string())
     }
 
     fn audit_deadlines(&self, found: &mut Vec<Difference>) {

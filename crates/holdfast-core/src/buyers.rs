@@ -5,14 +5,14 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
+use crate::arena::{Arena, Position};
 use crate::holds::NONE;
 use crate::slab::Slab;
 use crate::{BuyerId, KeyDigest};
 
-/// One buyer: 16 bytes and the name.
-#[derive(Clone, Copy, Debug)]
+/// What is remembered of one buyer, beside the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Buyer {
-    name: NamePosition,
     /// Row of the latest hold. Only this one can be live: a buyer has one live hold at a time.
     pub(crate) latest: u32,
     /// Row of the latest remembered key, or [`NONE`].
@@ -21,6 +21,36 @@ pub(crate) struct Buyer {
     pub(crate) holds: u8,
     /// Keys remembered.
     pub(crate) keys: u8,
+    /// Whether the latest hold is live: known here, so that a request need not look there.
+    pub(crate) is_live: bool,
+}
+
+/// Bytes that a [`Buyer`] takes in front of the name.
+const HEAD_BYTES: usize = 11;
+
+impl Buyer {
+    const NEW: Self = Self { latest: NONE, latest_key: NONE, holds: 0, keys: 0, is_live: false };
+
+    fn to_bytes(self) -> [u8; HEAD_BYTES] {
+        let mut bytes = [0; HEAD_BYTES];
+        bytes[..4].copy_from_slice(&self.latest.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.latest_key.to_le_bytes());
+        (bytes[8], bytes[9], bytes[10]) = (self.holds, self.keys, u8::from(self.is_live));
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let number = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        Self {
+            latest: number(0),
+            latest_key: number(4),
+            holds: bytes[8],
+            keys: bytes[9],
+            is_live: bytes[10] != 0,
+        }
+    }
 }
 
 /// A remembered idempotency key and the hold it stands for.
@@ -32,19 +62,19 @@ pub(crate) struct Key {
     pub(crate) previous: u32,
 }
 
-/// Part of the name's hash stands beside the row, so that growing the table reads no names.
+/// Part of the name's hash stands beside the position, so that growing the table reads no names.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     hash: u32,
-    row: u32,
+    buyer: Position,
 }
 
-/// All buyers of a sale. The table is only looked things up in, never walked, so its seed and its
-/// order show nowhere.
+/// All buyers of a sale. Each is one record, head and name together, so that finding one costs
+/// as few cache misses as can be. The table is only looked things up in, never walked, so its seed
+/// and its order show nowhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Buyers {
-    rows: Slab<Buyer>,
-    names: Names,
+    records: Arena,
     index: HashTable<Slot>,
     keys: Slab<Key>,
     hasher: FixedState,
@@ -53,81 +83,113 @@ pub(crate) struct Buyers {
 impl Buyers {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            rows: Slab::default(),
-            names: Names::default(),
+            records: Arena::default(),
             index: HashTable::new(),
             keys: Slab::default(),
             hasher: FixedState::with_seed(seed),
         }
     }
 
-    pub(crate) fn len(&self) -> u32 {
-        self.rows.len()
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Buyer> {
-        self.rows.iter()
+    /// How many keys are remembered.
+    pub(crate) fn key_count(&self) -> u32 {
+        self.keys.len()
     }
 
-    /// The row of a buyer who has had a hold.
-    pub(crate) fn find(&self, buyer: &BuyerId) -> Option<u32> {
-        let hash = self.hash(buyer.as_bytes());
-        let same = |slot: &Slot| {
-            slot.hash == hash && self.names.get(self.rows[slot.row].name) == buyer.as_bytes()
-        };
-        self.index.find(spread(hash), same).map(|slot| slot.row)
+    /// Whether no further buyer can be remembered.
+    pub(crate) fn is_full(&self) -> bool {
+        self.records.is_full()
+    }
+
+    /// All buyers, in the order in which they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Position> {
+        self.records.iter()
+    }
+
+    /// The buyer with this name, if they have had a hold.
+    pub(crate) fn find(&self, name: &BuyerId) -> Option<Position> {
+        let hash = self.hash(name.as_bytes());
+        let same = |slot: &Slot| slot.hash == hash && self.is_named(slot.buyer, name);
+        self.index.find(spread(hash), same).map(|slot| slot.buyer)
+    }
+
+    /// Whoever is most likely to have this name; nobody has looked at the name itself.
+    pub(crate) fn candidate(&self, name: &BuyerId) -> Option<Position> {
+        let hash = self.hash(name.as_bytes());
+        self.index.find(spread(hash), |slot| slot.hash == hash).map(|slot| slot.buyer)
+    }
+
+    /// Reads a buyer's record, so that it is near when it is needed.
+    pub(crate) fn touch(&self, buyer: Position) -> u8 {
+        let record = self.records.get(buyer);
+        record.first().copied().unwrap_or(0) ^ record.last().copied().unwrap_or(0)
     }
 
     /// Adds a buyer who is not there yet.
-    pub(crate) fn push(&mut self, buyer: &BuyerId) -> u32 {
-        let name = self.names.push(buyer.as_bytes());
-        let row = self.rows.push(Buyer { name, latest: NONE, latest_key: NONE, holds: 0, keys: 0 });
-        let hash = self.hash(buyer.as_bytes());
-        self.index.insert_unique(spread(hash), Slot { hash, row }, |slot| spread(slot.hash));
-        row
+    pub(crate) fn push(&mut self, name: &BuyerId) -> Position {
+        let buyer = self.records.push(&Buyer::NEW.to_bytes(), name.as_bytes());
+        let hash = self.hash(name.as_bytes());
+        self.index.insert_unique(spread(hash), Slot { hash, buyer }, |slot| spread(slot.hash));
+        buyer
+    }
+
+    /// What is remembered of a buyer.
+    pub(crate) fn get(&self, buyer: Position) -> Buyer {
+        Buyer::from_bytes(self.records.get(buyer))
+    }
+
+    /// Changes what is remembered of a buyer.
+    pub(crate) fn change(&mut self, buyer: Position, change: impl FnOnce(&mut Buyer)) {
+        let head = &mut self.records.get_mut(buyer)[..HEAD_BYTES];
+        let mut row = Buyer::from_bytes(head);
+        change(&mut row);
+        head.copy_from_slice(&row.to_bytes());
+    }
+
+    /// Whether a buyer has this name.
+    pub(crate) fn is_named(&self, buyer: Position, name: &BuyerId) -> bool {
+        self.records.get(buyer).get(HEAD_BYTES..) == Some(name.as_bytes())
     }
 
     /// The name of a buyer.
-    pub(crate) fn name(&self, row: u32) -> Option<BuyerId> {
-        let bytes = self.names.get(self.rows[row].name);
+    pub(crate) fn name(&self, buyer: Position) -> Option<BuyerId> {
+        let bytes = self.records.get(buyer).get(HEAD_BYTES..)?;
         BuyerId::new(std::str::from_utf8(bytes).ok()?).ok()
     }
 
     /// The hold that a buyer's key stands for.
-    pub(crate) fn find_key(&self, buyer: u32, digest: KeyDigest) -> Option<u32> {
-        let mut row = self.rows[buyer].latest_key;
-        while row != NONE {
-            let key = &self.keys[row];
-            if key.digest == digest {
-                return Some(key.hold);
-            }
-            row = key.previous;
-        }
-        None
+    pub(crate) fn find_key(&self, buyer: Position, digest: KeyDigest) -> Option<u32> {
+        self.keys_of(buyer).find(|key| key.digest == digest).map(|key| key.hold)
     }
 
     /// Remembers that a buyer's key stands for a hold.
-    pub(crate) fn push_key(&mut self, buyer: u32, digest: KeyDigest, hold: u32) {
-        let previous = self.rows[buyer].latest_key;
+    pub(crate) fn push_key(&mut self, buyer: Position, digest: KeyDigest, hold: u32) {
+        let previous = self.get(buyer).latest_key;
         let row = self.keys.push(Key { digest, hold, previous });
-        let buyer = &mut self.rows[buyer];
-        buyer.latest_key = row;
-        buyer.keys += 1;
+        self.change(buyer, |buyer| {
+            buyer.latest_key = row;
+            buyer.keys = buyer.keys.saturating_add(1);
+        });
     }
 
     /// A buyer's keys, latest first.
-    pub(crate) fn keys_of(&self, buyer: u32) -> impl Iterator<Item = &Key> {
-        let first = self.rows[buyer].latest_key;
-        let step = |key: &&Key| (key.previous != NONE).then(|| &self.keys[key.previous]);
-        std::iter::successors((first != NONE).then(|| &self.keys[first]), step)
+    pub(crate) fn keys_of(&self, buyer: Position) -> impl Iterator<Item = &Key> {
+        let row = |row: u32| (row != NONE).then(|| &self.keys[row]);
+        std::iter::successors(row(self.get(buyer).latest_key), move |key| row(key.previous))
     }
 
     /// Forgets every key.
     pub(crate) fn forget_keys(&mut self) {
+        if self.keys.len() == 0 {
+            return;
+        }
         self.keys.clear();
-        for row in 0..self.rows.len() {
-            let buyer = &mut self.rows[row];
-            (buyer.latest_key, buyer.keys) = (NONE, 0);
+        let all: Vec<Position> = self.iter().collect();
+        for buyer in all {
+            self.change(buyer, |buyer| (buyer.latest_key, buyer.keys) = (NONE, 0));
         }
     }
 
@@ -137,71 +199,9 @@ impl Buyers {
     }
 }
 
-impl std::ops::Index<u32> for Buyers {
-    type Output = Buyer;
-
-    fn index(&self, row: u32) -> &Buyer {
-        &self.rows[row]
-    }
-}
-
-impl std::ops::IndexMut<u32> for Buyers {
-    fn index_mut(&mut self, row: u32) -> &mut Buyer {
-        &mut self.rows[row]
-    }
-}
-
 /// The table wants its bits at both ends of a 64-bit hash.
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-const NAME_CHUNK: usize = 1 << 16;
-
-/// Chunk number in the upper 16 bits, offset in the lower.
-#[derive(Clone, Copy, Debug)]
-struct NamePosition(u32);
-
-/// Names, each a length byte and its bytes, packed into chunks that never move.
-///
-/// [`crate::HOLDS_MAX`] names of 64 bytes would need 66 thousand chunks: more than positions
-/// reach, so [`Names::is_full`] is asked before a buyer is added.
-#[derive(Clone, Debug, Default)]
-struct Names {
-    chunks: Vec<Vec<u8>>,
-}
-
-impl Names {
-    fn push(&mut self, name: &[u8]) -> NamePosition {
-        let fits = |chunk: &Vec<u8>| chunk.len() + 1 + name.len() <= NAME_CHUNK;
-        if !self.chunks.last().is_some_and(fits) {
-            let bytes = if self.chunks.is_empty() { 0 } else { NAME_CHUNK };
-            self.chunks.push(Vec::with_capacity(bytes));
-        }
-        let number = self.chunks.len() - 1;
-        let chunk = &mut self.chunks[number];
-        let position = number << 16 | chunk.len();
-        chunk.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-        chunk.extend_from_slice(name);
-        NamePosition(u32::try_from(position).unwrap_or(u32::MAX))
-    }
-
-    fn get(&self, position: NamePosition) -> &[u8] {
-        let chunk = &self.chunks[position.0 as usize >> 16];
-        let start = position.0 as usize & 0xffff;
-        &chunk[start + 1..start + 1 + usize::from(chunk[start])]
-    }
-
-    fn is_full(&self) -> bool {
-        self.chunks.len() > usize::from(u16::MAX)
-    }
-}
-
-impl Buyers {
-    /// Whether no further buyer can be remembered.
-    pub(crate) fn is_full(&self) -> bool {
-        self.names.is_full()
-    }
 }
 
 #[cfg(test)]
@@ -213,14 +213,20 @@ mod tests {
         for seed in [0, 1, u64::MAX] {
             let mut buyers = Buyers::new(seed);
             let name = |n: u32| BuyerId::new(&format!("buyer-{n:040}")).unwrap();
+            let mut positions = Vec::new();
             for n in 0..20_000 {
                 assert_eq!(buyers.find(&name(n)), None);
-                assert_eq!(buyers.push(&name(n)), n);
+                positions.push(buyers.push(&name(n)));
             }
-            for n in 0..20_000 {
-                assert_eq!(buyers.find(&name(n)), Some(n));
-                assert_eq!(buyers.name(n), Some(name(n)));
+            for (n, &position) in (0..).zip(&positions) {
+                buyers.change(position, |buyer| buyer.latest = n);
             }
+            for (n, &position) in (0..).zip(&positions) {
+                assert_eq!(buyers.find(&name(n)), Some(position));
+                assert_eq!(buyers.name(position), Some(name(n)));
+                assert_eq!(buyers.get(position), Buyer { latest: n, ..Buyer::NEW });
+            }
+            assert!(buyers.iter().eq(positions));
         }
     }
 }

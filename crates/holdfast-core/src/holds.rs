@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arena::Position;
 use crate::slab::Slab;
 
 /// Stands for "no row" in a column of row numbers.
@@ -40,6 +41,12 @@ impl HoldKey {
     fn block(self) -> usize {
         usize::try_from(self.0 >> BLOCK_BITS).unwrap_or(usize::MAX)
     }
+
+    /// How many entries of its block come before the one that made the hold.
+    fn place_in_block(self) -> u32 {
+        let sequence = self.0 >> NTH_BITS;
+        u32::try_from(sequence % (1 << (BLOCK_BITS - NTH_BITS))).unwrap_or(0)
+    }
 }
 
 /// A hold's row in its sale; good for as long as the sale is in memory.
@@ -66,17 +73,14 @@ impl HoldStatus {
 }
 
 /// One hold: 32 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hold {
     pub(crate) key: HoldKey,
     /// On the sale clock.
     pub(crate) deadline_ms: u64,
     /// The reign under which it was made.
     pub(crate) epoch: u32,
-    /// Row of the buyer.
-    pub(crate) buyer: u32,
-    /// Row of the same buyer's hold before this one, or [`NONE`].
-    pub(crate) previous: u32,
+    pub(crate) buyer: Position,
     pub(crate) quantity: u16,
     /// Place of the tier in the sale.
     pub(crate) tier: u8,
@@ -136,6 +140,11 @@ impl Holds {
         let block = key.block();
         let start = |block: usize| self.blocks.get(block).copied().unwrap_or(self.rows.len());
         let (mut low, mut high) = (start(block), start(block.saturating_add(1)));
+        // Where every entry made one hold, the key itself says where it is.
+        let guess = low + key.place_in_block();
+        if guess < high && self.rows[guess].key == key {
+            return Ok(guess);
+        }
         while low < high {
             let middle = low + (high - low) / 2;
             match self.rows[middle].key.cmp(&key) {
@@ -165,10 +174,12 @@ impl std::ops::IndexMut<u32> for Holds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arena::Arena;
 
     #[test]
     fn finds_every_key_and_no_other() {
         let mut holds = Holds::default();
+        let buyer = Arena::default().push(&[], &[]);
         let sequences = [1, 2, 3, 63, 64, 65, 700, 701, 100_000];
         for (sequence, nth) in sequences.iter().flat_map(|&s| [(s, 0), (s, 5), (s, 1_023)]) {
             let key = HoldKey::new(sequence, nth);
@@ -176,8 +187,7 @@ mod tests {
                 key,
                 deadline_ms: 0,
                 epoch: 1,
-                buyer: 0,
-                previous: NONE,
+                buyer,
                 quantity: 1,
                 tier: 0,
                 status: HoldStatus::Held,

@@ -10,6 +10,7 @@
 #[macro_use]
 pub mod planted;
 
+mod arena;
 mod audit;
 mod buyers;
 mod codec;
@@ -29,6 +30,7 @@ mod snapshot;
 mod tick;
 mod tier;
 mod view;
+mod warm;
 
 pub use audit::Difference;
 pub use codec::CodecError;

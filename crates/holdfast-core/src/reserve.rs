@@ -1,5 +1,6 @@
 //! Reserve: from a request to a hold.
 
+use crate::arena::Position;
 use crate::holds::{Hold, HoldKey, HoldStatus, NONE};
 use crate::outcome::{Invalid, Limit};
 use crate::sale::{Change, Sale, Status};
@@ -9,23 +10,23 @@ use crate::{
 };
 
 /// A hold that the rules allow and that is not made yet.
-pub(crate) struct NewHold {
+pub(crate) struct NewHold<'a> {
     tier: u8,
     quantity: u16,
-    buyer: BuyerId,
-    /// Row of the buyer, if they have had a hold before.
-    known: Option<u32>,
+    buyer: &'a BuyerId,
+    /// The buyer's record, if they have had a hold before.
+    known: Option<Position>,
     key: Option<KeyDigest>,
 }
 
 /// What a request comes to when something is to be written.
-pub(crate) enum Reservation {
-    Hold(NewHold),
-    RememberKey { buyer: u32, key: KeyDigest, hold: u32 },
+pub(crate) enum Reservation<'a> {
+    Hold(NewHold<'a>),
+    RememberKey { buyer: Position, key: KeyDigest, hold: u32 },
 }
 
-impl From<Reservation> for Change<'_> {
-    fn from(reservation: Reservation) -> Self {
+impl<'a> From<Reservation<'a>> for Change<'a> {
+    fn from(reservation: Reservation<'a>) -> Self {
         match reservation {
             Reservation::Hold(hold) => Change::Hold(hold),
             Reservation::RememberKey { buyer, key, hold } => {
@@ -38,18 +39,19 @@ impl From<Reservation> for Change<'_> {
 impl Sale {
     /// Answers in the contract's order: replay of a key, the same hold again, the sale's status,
     /// another hold, limits, availability.
-    pub(crate) fn decide_reserve(
+    pub(crate) fn decide_reserve<'a>(
         &self,
         clock_ms: u64,
-        request: &Reserve,
-    ) -> Result<Reservation, Outcome> {
+        request: &'a Reserve,
+    ) -> Result<Reservation<'a>, Outcome> {
         let terms = self.terms.as_ref().ok_or(Outcome::Refused(Refusal::SaleNotFound))?;
         let (tier, quantity) = self.check_request(request).map_err(Outcome::Refused)?;
         let known = self.buyers.find(&request.buyer).filter(|_| !planted!(SecondHold));
         let mut live = None;
         if let Some(buyer) = known {
             self.replay(buyer, request.key, tier, quantity)?;
-            live = Some(self.buyers[buyer].latest).filter(|&row| self.holds[row].status.is_live());
+            let remembered = self.buyers.get(buyer);
+            live = remembered.is_live.then_some(remembered.latest);
             if let Some(hold) = live.filter(|&row| self.is_for(row, tier, quantity)) {
                 return self.same_hold(buyer, hold, request.key);
             }
@@ -60,13 +62,13 @@ impl Sale {
         }
         self.check_limits(terms, known, request).map_err(Outcome::Refused)?;
         self.check_availability(tier, request.quantity, clock_ms).map_err(Outcome::Refused)?;
-        let buyer = request.buyer;
+        let buyer = &request.buyer;
         Ok(Reservation::Hold(NewHold { tier, quantity, buyer, known, key: request.key }))
     }
 
     /// Makes the hold.
-    pub(crate) fn commit_hold(&mut self, new: &NewHold) -> Outcome {
-        let buyer = new.known.unwrap_or_else(|| self.buyers.push(&new.buyer));
+    pub(crate) fn commit_hold(&mut self, new: &NewHold<'_>) -> Outcome {
+        let buyer = new.known.unwrap_or_else(|| self.buyers.push(new.buyer));
         let seconds = self.terms.as_ref().map_or(0, |terms| terms.hold_seconds);
         let early_ms = if planted!(EndsEarly) { 1_000 } else { 0 };
         let row = self.holds.push(Hold {
@@ -74,13 +76,14 @@ impl Sale {
             deadline_ms: self.last.clock_ms + u64::from(seconds) * 1_000 - early_ms,
             epoch: self.last.epoch,
             buyer,
-            previous: self.buyers[buyer].latest,
             quantity: new.quantity,
             tier: new.tier,
             status: HoldStatus::Held,
         });
-        self.buyers[buyer].latest = row;
-        self.buyers[buyer].holds += 1;
+        self.buyers.change(buyer, |buyer| {
+            (buyer.latest, buyer.is_live) = (row, true);
+            buyer.holds += 1;
+        });
         if let Some(key) = new.key {
             self.buyers.push_key(buyer, key, row);
         }
@@ -103,7 +106,7 @@ impl Sale {
     /// A key that was used before answers as it did; for anything else it is refused.
     fn replay(
         &self,
-        buyer: u32,
+        buyer: Position,
         key: Option<KeyDigest>,
         tier: u8,
         quantity: u16,
@@ -119,13 +122,13 @@ impl Sale {
     /// The same request while its hold lives gets the same hold; a new key is remembered for it.
     fn same_hold(
         &self,
-        buyer: u32,
+        buyer: Position,
         hold: u32,
         key: Option<KeyDigest>,
-    ) -> Result<Reservation, Outcome> {
+    ) -> Result<Reservation<'static>, Outcome> {
         match key {
             Some(_) if self.status == Status::Closed => Err(Outcome::Existing(HoldIndex(hold))),
-            Some(_) if self.buyers[buyer].keys >= KEYS_PER_BUYER_MAX => {
+            Some(_) if self.buyers.get(buyer).keys >= KEYS_PER_BUYER_MAX => {
                 Err(Outcome::Refused(Refusal::LimitReached(Limit::Keys)))
             }
             Some(key) => Ok(Reservation::RememberKey { buyer, key, hold }),
@@ -150,13 +153,13 @@ impl Sale {
     fn check_limits(
         &self,
         terms: &Terms,
-        known: Option<u32>,
+        known: Option<Position>,
         request: &Reserve,
     ) -> Result<(), Refusal> {
         if request.quantity > terms.max_per_buyer && !planted!(NoLimit) {
             return Err(Refusal::LimitReached(Limit::Units));
         }
-        if let Some(buyer) = known.map(|row| &self.buyers[row]) {
+        if let Some(buyer) = known.map(|buyer| self.buyers.get(buyer)) {
             if buyer.holds >= HOLDS_PER_BUYER_MAX {
                 return Err(Refusal::LimitReached(Limit::Holds));
             }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arena::Position;
 use crate::buyers::Buyers;
 use crate::holds::{HoldStatus, Holds};
 use crate::reserve::NewHold;
@@ -46,8 +47,8 @@ pub(crate) enum Change<'a> {
     Configure(&'a SaleConfig),
     Move(Status),
     Resize { tier: usize, capacity: u32 },
-    Hold(NewHold),
-    RememberKey { buyer: u32, key: KeyDigest, hold: u32 },
+    Hold(NewHold<'a>),
+    RememberKey { buyer: Position, key: KeyDigest, hold: u32 },
     Cancel { hold: u32 },
 }
 
@@ -164,8 +165,7 @@ impl Sale {
     pub(crate) fn find_hold(&self, key: HoldKey, buyer: Option<&BuyerId>) -> Option<u32> {
         let row = self.holds.find(key)?;
         let owner = self.holds[row].buyer;
-        let allowed = buyer.is_none_or(|buyer| self.buyers.find(buyer) == Some(owner));
-        allowed.then_some(row)
+        buyer.is_none_or(|buyer| self.buyers.is_named(owner, buyer)).then_some(row)
     }
 
     /// Ends a live hold; its units are free again.
@@ -176,6 +176,7 @@ impl Sale {
         if !(planted!(LosesUnits) && ending == HoldStatus::Expired) {
             tier.held = tier.held.saturating_sub(quantity);
         }
+        self.buyers.change(hold.buyer, |buyer| buyer.is_live &= buyer.latest != row);
         tier.settle_due(&self.holds);
     }
 }

@@ -1,6 +1,6 @@
 //! A growing table of rows that never moves them: no pause when it grows.
 
-const CHUNK_ROWS: usize = 4_096;
+const CHUNK_ROWS: usize = 1 << 16;
 
 /// Rows by number, in chunks.
 #[derive(Clone, Debug)]

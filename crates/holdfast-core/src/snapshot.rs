@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::arena::Position;
 use crate::codec::Tail;
-use crate::holds::{Hold, HoldKey, HoldStatus, NONE, NTH_MAX};
+use crate::holds::{Hold, HoldKey, HoldStatus, NTH_MAX};
 use crate::sale::{Sale, Status};
 use crate::tier::Tier;
 use crate::{BuyerId, CodecError, KeyDigest, Stamp, Terms, TierConfig};
@@ -22,7 +23,7 @@ struct Head {
     terms: Option<Terms>,
     status: Status,
     tiers: Vec<TierRow>,
-    buyers: u32,
+    buyers: u64,
     holds: u32,
     keys: u32,
 }
@@ -34,6 +35,8 @@ struct TierRow {
     withheld: u32,
 }
 
+/// A hold whose buyer is named by their place among the buyers: where records lie in memory is
+/// nothing that a snapshot should know.
 #[derive(Serialize, Deserialize)]
 struct HoldRow {
     key: HoldKey,
@@ -58,18 +61,21 @@ impl Sale {
         let mut bytes = Vec::new();
         put(&mut bytes, &FORMAT);
         put(&mut bytes, &self.head());
-        for row in 0..self.buyers.len() {
-            put(&mut bytes, &self.buyers.name(row));
+        for buyer in self.buyers.iter() {
+            put(&mut bytes, &self.buyers.name(buyer));
         }
-        for hold in self.holds.iter() {
-            let &Hold { key, deadline_ms, epoch, buyer, quantity, tier, status, .. } = hold;
+        let known: Vec<Position> = self.buyers.iter().collect();
+        let place = |buyer| known.binary_search(&buyer).map_or(u32::MAX, narrow);
+        for &Hold { key, deadline_ms, epoch, buyer, quantity, tier, status } in self.holds.iter() {
+            let buyer = place(buyer);
             put(&mut bytes, &HoldRow { key, deadline_ms, epoch, buyer, quantity, tier, status });
         }
-        for buyer in 0..self.buyers.len() {
+        for (place, &buyer) in known.iter().enumerate() {
             let mut keys: Vec<_> = self.buyers.keys_of(buyer).collect();
             keys.reverse();
             for key in keys {
-                put(&mut bytes, &KeyRow { buyer, digest: key.digest, hold: key.hold });
+                let (digest, hold) = (key.digest, key.hold);
+                put(&mut bytes, &KeyRow { buyer: narrow(place), digest, hold });
             }
         }
         bytes
@@ -98,11 +104,12 @@ impl Sale {
             let name: Option<BuyerId> = reader.take()?;
             sale.buyers.push(&name.ok_or_else(|| contradiction("a buyer without a name"))?);
         }
+        let known: Vec<Position> = sale.buyers.iter().collect();
         for _ in 0..head.holds {
-            sale.restore_hold(&reader.take()?)?;
+            sale.restore_hold(&reader.take()?, &known)?;
         }
         for _ in 0..head.keys {
-            sale.restore_key(&reader.take()?)?;
+            sale.restore_key(&reader.take()?, &known)?;
         }
         if reader.0.is_empty() { Ok(sale) } else { Err(contradiction("bytes left over")) }
     }
@@ -120,38 +127,45 @@ impl Sale {
             terms: self.terms.clone(),
             status: self.status,
             tiers: self.tiers.iter().map(row).collect(),
-            buyers: self.buyers.len(),
+            buyers: self.buyers.len() as u64,
             holds: self.holds.len(),
-            keys: self.buyers.iter().map(|buyer| u32::from(buyer.keys)).sum(),
+            keys: self.buyers.key_count(),
         }
     }
 
-    fn restore_hold(&mut self, row: &HoldRow) -> Result<(), CodecError> {
+    fn restore_hold(&mut self, row: &HoldRow, known: &[Position]) -> Result<(), CodecError> {
         let &HoldRow { key, deadline_ms, epoch, buyer, quantity, tier, status } = row;
-        if buyer >= self.buyers.len() || usize::from(tier) >= self.tiers.len() {
-            return Err(contradiction("a hold without its buyer or its tier"));
+        let buyer = known.get(buyer as usize).copied();
+        let buyer = buyer.ok_or_else(|| contradiction("a hold without its buyer"))?;
+        if usize::from(tier) >= self.tiers.len() {
+            return Err(contradiction("a hold without its tier"));
         }
-        if self.holds.last_key().is_some_and(|last| last >= key) || key > self.last_key() {
+        let hold = Hold { key, deadline_ms, epoch, buyer, quantity, tier, status };
+        let is_next = self.holds.last_key().is_none_or(|last| last < hold.key);
+        if !is_next || hold.key > self.last_key() {
             return Err(contradiction("a hold out of order"));
         }
-        let previous = self.buyers[buyer].latest;
-        let hold = Hold { key, deadline_ms, epoch, buyer, previous, quantity, tier, status };
-        let index = self.holds.push(hold);
-        self.buyers[buyer].latest = index;
-        self.buyers[buyer].holds = self.buyers[buyer].holds.saturating_add(1);
-        if status.is_live() {
+        let row = self.holds.push(hold);
+        let is_live = hold.status.is_live();
+        self.buyers.change(hold.buyer, |buyer| {
+            (buyer.latest, buyer.is_live) = (row, is_live);
+            buyer.holds = buyer.holds.saturating_add(1);
+        });
+        if is_live {
             let tier = &mut self.tiers[usize::from(tier)];
-            tier.held += u32::from(quantity);
-            tier.due.push_back(index);
+            tier.held += u32::from(hold.quantity);
+            tier.due.push_back(row);
         }
         Ok(())
     }
 
-    fn restore_key(&mut self, row: &KeyRow) -> Result<(), CodecError> {
-        if row.buyer >= self.buyers.len() || row.hold >= self.holds.len() {
-            return Err(contradiction("a key without its buyer or its hold"));
+    fn restore_key(&mut self, row: &KeyRow, known: &[Position]) -> Result<(), CodecError> {
+        let buyer = known.get(row.buyer as usize).copied();
+        let buyer = buyer.ok_or_else(|| contradiction("a key without its buyer"))?;
+        if row.hold >= self.holds.len() {
+            return Err(contradiction("a key without its hold"));
         }
-        self.buyers.push_key(row.buyer, row.digest, row.hold);
+        self.buyers.push_key(buyer, row.digest, row.hold);
         Ok(())
     }
 
@@ -159,8 +173,6 @@ impl Sale {
         HoldKey::new(self.last.sequence, NTH_MAX)
     }
 }
-
-const _: () = assert!(NONE == u32::MAX, "row numbers in a snapshot are checked against lengths");
 
 struct Reader<'a>(&'a [u8]);
 
@@ -176,6 +188,11 @@ impl Reader<'_> {
 fn put<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
     let written = postcard::to_extend(value, Tail(bytes));
     debug_assert!(written.is_ok(), "writing to memory cannot fail");
+}
+
+/// A place among the buyers, of whom there are fewer than 2^32.
+fn narrow(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 fn contradiction(what: &str) -> CodecError {

@@ -135,6 +135,14 @@ impl Sale {
         })
     }
 
+    /// A hold's key by its row in this sale.
+    ///
+    /// # Panics
+    /// For a row of another sale.
+    pub fn key(&self, index: HoldIndex) -> HoldKey {
+        self.holds[index.0].key
+    }
+
     /// A hold by its key, whoever asks.
     pub fn hold_by_key(&self, key: HoldKey, clock_ms: u64) -> Option<HoldView> {
         self.hold(HoldIndex(self.holds.find(key)?), clock_ms)
@@ -142,7 +150,7 @@ impl Sale {
 
     /// A buyer's latest hold, live or ended.
     pub fn hold_of(&self, buyer: &BuyerId, clock_ms: u64) -> Option<HoldView> {
-        let latest = self.buyers[self.buyers.find(buyer)?].latest;
+        let latest = self.buyers.get(self.buyers.find(buyer)?).latest;
         if latest == NONE {
             return None;
         }

@@ -75,6 +75,7 @@ impl<S: Store, T> Engine<S, T> {
         #[cfg(feature = "planted")]
         self.write_late();
         self.prepare_watched();
+        self.warm(requests);
         let mut looks = Vec::new();
         for request in requests.drain(..) {
             match request {
@@ -119,6 +120,16 @@ impl<S: Store, T> Engine<S, T> {
     /// The store's logs as they stand.
     pub fn logs(&self) -> Vec<LogInfo> {
         self.store.logs()
+    }
+
+    /// Reads ahead for the sale that is asked first: in a rush, the one that all ask.
+    fn warm(&self, requests: &[Request<T>]) {
+        let Some(Request::Do { sale: first, .. }) = requests.first() else { return };
+        let Some(at) = self.sales.find(*first) else { return };
+        self.sales.slots[at].sale.warm(requests.iter().filter_map(|request| match request {
+            Request::Do { sale, command, .. } if sale == first => Some(command),
+            _ => None,
+        }));
     }
 
     fn prepare_watched(&mut self) {

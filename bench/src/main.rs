@@ -1,0 +1,27 @@
+//! What Holdfast costs, beside what it could cost at least: each benchmark runs its floor in the
+//! same run, alternating, and prints medians and ratios.
+#![expect(clippy::print_stdout, reason = "a command prints its result")]
+
+mod rules;
+mod sample;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Measure Holdfast beside its floors. Run with --profile dist.")]
+struct Cli {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Subcommand)]
+enum Benchmark {
+    /// The rules alone, beside a bare two-probe hash table of the same size.
+    Rules(rules::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().benchmark {
+        Benchmark::Rules(options) => rules::run(&options),
+    }
+}

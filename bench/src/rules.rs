@@ -1,0 +1,216 @@
+//! The rules alone: cancel a random hold, reserve again, at a given number of holds; beside a
+//! bare table that does the same two probes and nothing else.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use holdfast_core::{
+    Admission, BuyerId, Command, Currency, HoldKey, Money, Outcome, Reserve, Sale, SaleConfig,
+    Stamp, Terms, TierConfig, TierId,
+};
+
+use crate::sample::{Random, median, rate, resident_bytes};
+
+/// Cancels in a row before the same buyers reserve again: enough that no command finds its rows
+/// still warm in the fastest cache, so that every command costs its own probes.
+const ROUND: usize = 8_192;
+
+/// Commands that are applied together, as the engine does.
+const BATCH: usize = 64;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Numbers of holds to measure at.
+    #[arg(long, value_delimiter = ',', default_value = "10000,1000000,10000000")]
+    holds: Vec<usize>,
+    /// Commands in one run.
+    #[arg(long, default_value_t = 1_000_000)]
+    commands: usize,
+    /// Alternating runs of each.
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    println!("holds      rules/s    table/s    table/rules  bytes/hold");
+    for &holds in &options.holds {
+        let (mut rules, bytes) = Rules::fill(holds)?;
+        let bytes = bytes as f64 / holds as f64;
+        let mut table = Table::fill(holds);
+        let mut rates = (Vec::new(), Vec::new());
+        for run in 0..options.runs as u64 {
+            rates.0.push(rules.run(options.commands, run));
+            rates.1.push(table.run(options.commands, run));
+        }
+        let (rules, table) = (median(rates.0), median(rates.1));
+        let ratio = table / rules;
+        println!("{holds:<10} {rules:<10.0} {table:<10.0} {ratio:<12.2} {bytes:.0}");
+    }
+    Ok(())
+}
+
+/// A buyer's id as shops have them: 16 hexadecimal digits.
+fn buyer(number: usize) -> anyhow::Result<BuyerId> {
+    Ok(BuyerId::new(&format!("{:016x}", Random::new(number as u64).next()))?)
+}
+
+struct Rules {
+    sale: Sale,
+    tier: TierId,
+    buyers: Vec<BuyerId>,
+    holds: Vec<HoldKey>,
+    stamp: Stamp,
+}
+
+impl Rules {
+    /// A sale with this many holds, and the bytes of memory that it took.
+    fn fill(holds: usize) -> anyhow::Result<(Self, u64)> {
+        let tier = TierId::new("standing")?;
+        let buyers = (0..holds).map(buyer).collect::<anyhow::Result<Vec<_>>>()?;
+        // The lists of this benchmark itself are not the sale's memory: touch them first.
+        let spare = vec![HoldKey::from_number(1); holds];
+        let before_sale = resident_bytes();
+        let mut rules = Self {
+            sale: Sale::new(1, 7),
+            tier,
+            buyers,
+            holds: spare,
+            stamp: Stamp { epoch: 1, ..Stamp::default() },
+        };
+        rules.apply(&Command::Configure(Box::new(config(tier, u32::try_from(holds)?))));
+        rules.apply(&Command::Open);
+        for index in 0..holds {
+            let outcome = rules.apply(&rules.reserve(index));
+            rules.remember(index, outcome);
+        }
+        Ok((rules, resident_bytes().saturating_sub(before_sale)))
+    }
+
+    fn apply(&mut self, command: &Command) -> Outcome {
+        self.stamp.sequence += 1;
+        self.sale.apply(self.stamp, command)
+    }
+
+    fn reserve(&self, index: usize) -> Command {
+        let (buyer, tier) = (self.buyers[index], self.tier);
+        Command::Reserve(Reserve { buyer, tier, quantity: 1, key: None })
+    }
+
+    fn remember(&mut self, index: usize, outcome: Outcome) {
+        if let Outcome::Reserved(hold) = outcome {
+            self.holds[index] = self.sale.key(hold);
+        }
+    }
+
+    /// Commands a second. Commands are prepared outside the measured time, as they come prepared
+    /// from the network.
+    fn run(&mut self, commands: usize, seed: u64) -> f64 {
+        let picks = picks(commands, self.buyers.len(), seed);
+        let mut took = Duration::ZERO;
+        for round in picks.chunks(ROUND) {
+            let cancel = |&index: &usize| Command::Cancel {
+                hold: self.holds[index],
+                buyer: Some(self.buyers[index]),
+            };
+            let cancels: Vec<Command> = round.iter().map(cancel).collect();
+            let reserves: Vec<Command> = round.iter().map(|&index| self.reserve(index)).collect();
+            let mut made = Vec::with_capacity(round.len());
+            let started = Instant::now();
+            for batch in cancels.chunks(BATCH) {
+                self.sale.warm(batch.iter());
+                for command in batch {
+                    black_box(self.apply(command));
+                }
+            }
+            for batch in reserves.chunks(BATCH) {
+                self.sale.warm(batch.iter());
+                made.extend(batch.iter().map(|command| self.apply(command)));
+            }
+            took += started.elapsed();
+            for (&index, &outcome) in round.iter().zip(&made) {
+                self.remember(index, outcome);
+            }
+        }
+        rate(picks.len() * 2, took)
+    }
+}
+
+fn picks(commands: usize, holds: usize, seed: u64) -> Vec<usize> {
+    let mut random = Random::new(seed);
+    (0..commands / 2).map(|_| random.below(holds)).collect()
+}
+
+fn config(tier: TierId, capacity: u32) -> SaleConfig {
+    let terms = Terms {
+        name: "Benchmark".into(),
+        opens_at_ms: None,
+        hold_seconds: 300,
+        checkout_grace_seconds: 120,
+        max_per_buyer: 4,
+        admission: Admission::FirstCome,
+        metadata: None,
+    };
+    let currency = Currency::new("EUR").unwrap_or_else(|| unreachable!("EUR is a code"));
+    let price = Money { amount: 4_500, currency };
+    SaleConfig {
+        terms,
+        tiers: vec![TierConfig { id: tier, name: "Standing".into(), capacity, price }],
+    }
+}
+
+/// The floor: a table of buyers and a table of holds, both by random 128-bit ids.
+struct Table {
+    buyers: HashMap<u128, [u64; 2], FixedState>,
+    holds: HashMap<u128, [u64; 2], FixedState>,
+    ids: Vec<(u128, u128)>,
+    random: Random,
+}
+
+impl Table {
+    fn fill(holds: usize) -> Self {
+        let mut table = Self {
+            buyers: HashMap::with_hasher(FixedState::with_seed(7)),
+            holds: HashMap::with_hasher(FixedState::with_seed(7)),
+            ids: Vec::new(),
+            random: Random::new(1),
+        };
+        for _ in 0..holds {
+            let (buyer, hold) = (table.id(), table.id());
+            table.buyers.insert(buyer, [1, 0]);
+            table.holds.insert(hold, [1, 0]);
+            table.ids.push((buyer, hold));
+        }
+        table
+    }
+
+    fn id(&mut self) -> u128 {
+        u128::from(self.random.next()) << 64 | u128::from(self.random.next())
+    }
+
+    /// What any rule must do at least: find the buyer, find the hold, change both.
+    fn probe(&mut self, buyer: u128, hold: u128) -> u64 {
+        let buyer = self.buyers.get_mut(&buyer).map_or(0, bump);
+        buyer + self.holds.get_mut(&hold).map_or(0, bump)
+    }
+
+    fn run(&mut self, commands: usize, seed: u64) -> f64 {
+        let picks = picks(commands, self.ids.len(), seed);
+        let mut took = Duration::ZERO;
+        for round in picks.chunks(ROUND) {
+            let ids: Vec<(u128, u128)> = round.iter().map(|&index| self.ids[index]).collect();
+            let started = Instant::now();
+            for &(buyer, hold) in ids.iter().chain(&ids) {
+                black_box(self.probe(buyer, hold));
+            }
+            took += started.elapsed();
+        }
+        rate(picks.len() * 2, took)
+    }
+}
+
+fn bump(row: &mut [u64; 2]) -> u64 {
+    row[1] += 1;
+    row[1]
+}
