@@ -2,6 +2,7 @@
 //! same run, alternating, and prints medians and ratios.
 #![expect(clippy::print_stdout, reason = "a command prints its result")]
 
+mod decisions;
 mod rules;
 mod sample;
 
@@ -18,10 +19,13 @@ struct Cli {
 enum Benchmark {
     /// The rules alone, beside a bare two-probe hash table of the same size.
     Rules(rules::Options),
+    /// Durable decisions through the engine's handle, beside the disk's own flush.
+    Decisions(decisions::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().benchmark {
         Benchmark::Rules(options) => rules::run(&options),
+        Benchmark::Decisions(options) => decisions::run(&options),
     }
 }

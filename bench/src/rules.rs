@@ -142,7 +142,8 @@ fn picks(commands: usize, holds: usize, seed: u64) -> Vec<usize> {
     (0..commands / 2).map(|_| random.below(holds)).collect()
 }
 
-fn config(tier: TierId, capacity: u32) -> SaleConfig {
+/// A sale with one tier of this capacity.
+pub(crate) fn config(tier: TierId, capacity: u32) -> SaleConfig {
     let terms = Terms {
         name: "Benchmark".into(),
         opens_at_ms: None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Random numbers from a seed (SplitMix64, Steele et al. 2014).
+/// Random numbers from a seed (`SplitMix64`, Steele et al. 2014).
 pub(crate) struct Random(u64);
 
 impl Random {

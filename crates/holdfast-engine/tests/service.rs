@@ -1,0 +1,197 @@
+//! The service as its callers see it: a real journal in a real folder, real threads.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_core::{
+    Admission, BuyerId, Command, Currency, HoldStatus, Money, Outcome, Refusal, Reserve,
+    SaleConfig, SaleId, Terms, TierConfig, TierId,
+};
+use holdfast_engine::{Engine, EngineError, Handle, Options, SaleRef, Service};
+use holdfast_store::journal::{self, Journal};
+use holdfast_store::{SystemClock, SystemDisk};
+
+fn start(folder: &Path, options: Options) -> Service {
+    let disk = Arc::new(SystemDisk::open(folder).unwrap());
+    let clock = Arc::new(SystemClock::new());
+    let small = journal::Options { segment_bytes: 64 << 10 };
+    let journal = Journal::open(disk, clock.clone(), small).unwrap();
+    Service::start(Engine::open(journal, clock, 1).unwrap(), options).unwrap()
+}
+
+fn sale() -> SaleRef {
+    SaleRef::Id(SaleId::new("club").unwrap())
+}
+
+fn config(capacity: u32, hold_seconds: u32) -> Command {
+    let terms = Terms {
+        name: "Club".into(),
+        opens_at_ms: None,
+        hold_seconds,
+        checkout_grace_seconds: 120,
+        max_per_buyer: 4,
+        admission: Admission::FirstCome,
+        metadata: None,
+    };
+    let price = Money { amount: 1_000, currency: Currency::new("EUR").unwrap() };
+    let tier = TierConfig { id: tier(), name: "A".into(), capacity, price };
+    Command::Configure(Box::new(SaleConfig { terms, tiers: vec![tier] }))
+}
+
+fn tier() -> TierId {
+    TierId::new("a").unwrap()
+}
+
+fn reserve(buyer: &str) -> Command {
+    let buyer = BuyerId::new(buyer).unwrap();
+    Command::Reserve(Reserve { buyer, tier: tier(), quantity: 1, key: None })
+}
+
+async fn open_sale(handle: &Handle, capacity: u32, hold_seconds: u32) {
+    handle.execute(sale(), config(capacity, hold_seconds)).await.unwrap();
+    handle.execute(sale(), Command::Open).await.unwrap();
+}
+
+async fn last_sequence(handle: &Handle) -> u64 {
+    handle.look(|sales| sales.get(sale()).unwrap().0.last().sequence).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_hold_outlives_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), Options::default());
+    let handle = service.handle();
+    open_sale(&handle, 1, 300).await;
+    let told = handle.execute(sale(), reserve("alice")).await.unwrap().hold.unwrap();
+    service.stop();
+    assert_eq!(handle.execute(sale(), reserve("bob")).await, Err(EngineError::Stopped));
+    drop(handle); // the folder is taken as long as anyone can read its records
+
+    let service = start(folder.path(), Options::default());
+    let handle = service.handle();
+    let again = handle.execute(sale(), reserve("alice")).await.unwrap();
+    assert!(matches!(again.outcome, Outcome::Existing(_)));
+    let hold = again.hold.unwrap();
+    assert_eq!((hold.key, hold.receipt), (told.key, told.receipt));
+    assert!(hold.expires_at_ms >= told.expires_at_ms);
+    let audit = handle.audit(sale()).await.unwrap().unwrap();
+    assert_eq!((audit.differences, audit.holds.held), (vec![], 1));
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_unit_comes_back_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), Options::default());
+    let handle = service.handle();
+    open_sale(&handle, 1, 1).await;
+    let hold = handle.execute(sale(), reserve("alice")).await.unwrap().hold.unwrap();
+    tokio::time::sleep(Duration::from_millis(hold.remaining_ms + 250)).await;
+    // Only a look: it brings no command that could expire the hold in passing.
+    let status = handle
+        .look(move |sales| {
+            let (sale, clock_ms) = sales.get(sale()).unwrap();
+            sale.hold_by_key(hold.key, clock_ms).unwrap().status
+        })
+        .await;
+    assert_eq!(status, Ok(HoldStatus::Expired));
+    assert!(matches!(
+        handle.execute(sale(), reserve("bob")).await.unwrap().outcome,
+        Outcome::Reserved(_)
+    ));
+    service.stop();
+}
+
+#[tokio::test]
+async fn what_changes_nothing_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), Options::default());
+    let handle = service.handle();
+    open_sale(&handle, 0, 300).await;
+    let before = last_sequence(&handle).await;
+    for n in 0..100 {
+        let answer = handle.execute(sale(), reserve(&format!("buyer-{n}"))).await.unwrap();
+        assert_eq!(answer.outcome, Outcome::Refused(Refusal::SoldOut));
+    }
+    let unknown = SaleRef::Id(SaleId::new("nothing").unwrap());
+    let answer = handle.execute(unknown, reserve("alice")).await.unwrap();
+    assert_eq!(answer.outcome, Outcome::Refused(Refusal::SaleNotFound));
+    assert_eq!(last_sequence(&handle).await, before);
+    service.stop();
+}
+
+#[tokio::test]
+async fn an_idle_sale_writes_nothing_and_a_held_one_keeps_its_clock_going() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), Options::default());
+    let handle = service.handle();
+    open_sale(&handle, 2, 300).await;
+    let before = last_sequence(&handle).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(last_sequence(&handle).await, before);
+
+    let hold = handle.execute(sale(), reserve("alice")).await.unwrap().hold.unwrap();
+    let started = Instant::now();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let left = handle.execute(sale(), reserve("alice")).await.unwrap().hold.unwrap().remaining_ms;
+    let spent = u128::from(hold.remaining_ms - left);
+    assert!(spent + 100 >= started.elapsed().as_millis(), "the clock stood still: {spent} ms");
+    service.stop();
+}
+
+#[tokio::test]
+async fn more_than_the_queue_takes_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), Options { queue: 8, ..Options::default() });
+    let handle = service.handle();
+    open_sale(&handle, 1_000, 300).await;
+    let ask = |n: usize| {
+        let handle = handle.clone();
+        async move { handle.execute(sale(), reserve(&format!("buyer-{n}"))).await }
+    };
+    let all: Vec<_> = (0..1_000).map(|n| tokio::spawn(ask(n))).collect();
+    let (mut answered, mut refused) = (0, 0);
+    for task in all {
+        match task.await.unwrap() {
+            Ok(_) => answered += 1,
+            Err(EngineError::Overloaded) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(answered >= 8 && refused > 0, "{answered} answered, {refused} refused");
+    let held = handle.look(|sales| sales.get(sale()).unwrap().0.view(0).unwrap().tiers[0].held);
+    assert_eq!(held.await.unwrap(), answered);
+    service.stop();
+}
+
+#[tokio::test]
+async fn snapshots_are_made_while_selling_and_the_journal_stays_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), Options { snapshot_bytes: 20_000, ..Options::default() });
+    let handle = service.handle();
+    open_sale(&handle, 50, 300).await;
+    for round in 0..60 {
+        let buyers = (0..40).map(|n| format!("buyer-{round}-{n}"));
+        let holds: Vec<_> = buyers
+            .map(|buyer| {
+                let handle = handle.clone();
+                tokio::spawn(async move { handle.execute(sale(), reserve(&buyer)).await })
+            })
+            .collect();
+        for hold in holds {
+            let hold = hold.await.unwrap().unwrap().hold.unwrap().key;
+            handle.execute(sale(), Command::Cancel { hold, buyer: None }).await.unwrap();
+        }
+    }
+    let audit = handle.audit(sale()).await.unwrap().unwrap();
+    assert_eq!(audit.differences, []);
+    assert_eq!(audit.holds.cancelled, 2_400);
+    assert!(audit.snapshot_sequence > 0, "a snapshot was made");
+    service.stop();
+    drop(handle);
+    let service = start(folder.path(), Options::default());
+    let audit = service.handle().audit(sale()).await.unwrap().unwrap();
+    assert_eq!((audit.differences, audit.holds.cancelled), (vec![], 2_400));
+    service.stop();
+}
