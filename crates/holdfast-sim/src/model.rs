@@ -1,0 +1,206 @@
+//! The rules of a sale once more, as naively as can be: lists, scanned from end to end.
+//!
+//! Written from the contract, not from the product's code. It keeps no counter and no index:
+//! whatever it says, it counts afresh. That makes it slow, and makes it hard to be wrong in the
+//! same way as the product.
+
+mod reserve;
+mod verdict;
+mod view;
+
+use holdfast_core::{
+    ANCHOR_TOLERANCE_MS, BuyerId, CAPACITY_MAX, Command, EXPIRE_BATCH_MAX, HoldKey, HoldStatus,
+    KeyDigest, SaleConfig, Stamp, Status, TierConfig, TierId,
+};
+
+pub use verdict::{Reason, Verdict};
+
+/// One sale, by the naive rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    number: u32,
+    config: Option<SaleConfig>,
+    status: Status,
+    /// Wall clock minus sale clock, in milliseconds.
+    anchor_ms: u64,
+    holds: Vec<Hold>,
+    keys: Vec<UsedKey>,
+}
+
+/// A hold, live or ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Hold {
+    key: HoldKey,
+    epoch: u32,
+    buyer: BuyerId,
+    tier: TierId,
+    quantity: u32,
+    deadline_ms: u64,
+    status: HoldStatus,
+}
+
+/// An idempotency key and the hold that answered it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct UsedKey {
+    buyer: BuyerId,
+    key: KeyDigest,
+    hold: usize,
+}
+
+impl Model {
+    /// A sale without a past.
+    pub fn new(number: u32) -> Self {
+        Self {
+            number,
+            config: None,
+            status: Status::Scheduled,
+            anchor_ms: 0,
+            holds: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Does what a command asks, if the rules allow it, and says what came of it.
+    pub fn apply(&mut self, stamp: Stamp, command: &Command) -> Verdict {
+        match command {
+            Command::Tick { wall_ms } => self.tick(stamp.clock_ms, *wall_ms),
+            Command::Configure(config) => self.configure(config),
+            Command::Cancel { hold, buyer } => self.cancel(*hold, *buyer),
+            Command::Reserve(_)
+            | Command::Open
+            | Command::Pause
+            | Command::Resume
+            | Command::Close
+            | Command::SetCapacity { .. }
+                if self.config.is_none() =>
+            {
+                Verdict::Refused(Reason::SaleNotFound)
+            }
+            Command::Reserve(request) => self.reserve(stamp, request),
+            Command::SetCapacity { tier, capacity } => self.set_capacity(*tier, *capacity),
+            Command::Open => self.go(Status::Open, &[Status::Scheduled]),
+            Command::Pause => self.go(Status::Paused, &[Status::Open]),
+            Command::Resume => self.go(Status::Open, &[Status::Paused]),
+            Command::Close => {
+                let verdict =
+                    self.go(Status::Closed, &[Status::Scheduled, Status::Open, Status::Paused]);
+                self.keys.clear();
+                verdict
+            }
+        }
+    }
+
+    fn configure(&mut self, config: &SaleConfig) -> Verdict {
+        if let Err(invalid) = config.check() {
+            return Verdict::Refused(Reason::Invalid(invalid.path()));
+        }
+        if self.status != Status::Scheduled {
+            return Verdict::Refused(Reason::WrongState);
+        }
+        let created = self.config.is_none();
+        self.config = Some(config.clone());
+        Verdict::Configured { created }
+    }
+
+    fn go(&mut self, to: Status, from: &[Status]) -> Verdict {
+        if self.status != to && !from.contains(&self.status) {
+            return Verdict::Refused(Reason::WrongState);
+        }
+        self.status = to;
+        Verdict::Moved(to)
+    }
+
+    fn set_capacity(&mut self, id: TierId, capacity: u32) -> Verdict {
+        let Some(tier) = self.tier(id) else { return Verdict::Refused(Reason::TierNotFound) };
+        if capacity > CAPACITY_MAX {
+            return Verdict::Refused(Reason::Invalid("capacity".to_owned()));
+        }
+        if capacity == tier.capacity {
+            return Verdict::Resized;
+        }
+        if self.status == Status::Closed || u64::from(capacity) < self.held(id) {
+            return Verdict::Refused(Reason::WrongState);
+        }
+        for tier in self.config.iter_mut().flat_map(|config| &mut config.tiers) {
+            if tier.id == id {
+                tier.capacity = capacity;
+            }
+        }
+        Verdict::Resized
+    }
+
+    fn cancel(&mut self, key: HoldKey, buyer: Option<BuyerId>) -> Verdict {
+        for hold in &mut self.holds {
+            if hold.key == key && buyer.is_none_or(|buyer| buyer == hold.buyer) {
+                if hold.status == HoldStatus::Held {
+                    hold.status = HoldStatus::Cancelled;
+                }
+                return Verdict::Cancelled(key);
+            }
+        }
+        Verdict::Refused(Reason::HoldNotFound)
+    }
+
+    fn tick(&mut self, clock_ms: u64, wall_ms: u64) -> Verdict {
+        let opened = self.status == Status::Scheduled
+            && self.opens_at_ms().is_some_and(|opens_at_ms| opens_at_ms <= wall_ms);
+        let due = self.due(clock_ms);
+        let anchor_ms = self.anchor_at(clock_ms, wall_ms);
+        if !opened && due.is_empty() && anchor_ms.abs_diff(self.anchor_ms) <= ANCHOR_TOLERANCE_MS {
+            return Verdict::Ticked { expired: 0, opened: false, more: false };
+        }
+        self.anchor_ms = anchor_ms;
+        if opened {
+            self.status = Status::Open;
+        }
+        let batch = usize::try_from(EXPIRE_BATCH_MAX).unwrap_or(usize::MAX);
+        for &hold in due.iter().take(batch) {
+            self.holds[hold].status = HoldStatus::Expired;
+        }
+        let more = due.len() > batch;
+        let expired = u32::try_from(due.len().min(batch)).unwrap_or(u32::MAX);
+        Verdict::Ticked { expired, opened, more }
+    }
+
+    /// Live holds whose time is up, tier by tier, the earliest first.
+    fn due(&self, clock_ms: u64) -> Vec<usize> {
+        let mut due: Vec<usize> = (0..self.holds.len())
+            .filter(|&at| {
+                let hold = &self.holds[at];
+                hold.status == HoldStatus::Held && hold.deadline_ms <= clock_ms
+            })
+            .collect();
+        due.sort_by_key(|&at| (self.tier_index(self.holds[at].tier), self.holds[at].deadline_ms));
+        due
+    }
+
+    /// Nobody's deadline on the wall comes earlier while anyone has a hold.
+    fn anchor_at(&self, clock_ms: u64, wall_ms: u64) -> u64 {
+        let anchor_ms = wall_ms.saturating_sub(clock_ms);
+        match self.holds.iter().any(|hold| hold.status == HoldStatus::Held) {
+            true => anchor_ms.max(self.anchor_ms),
+            false => anchor_ms,
+        }
+    }
+
+    fn opens_at_ms(&self) -> Option<u64> {
+        self.config.as_ref()?.terms.opens_at_ms
+    }
+
+    fn tier(&self, id: TierId) -> Option<&TierConfig> {
+        self.config.as_ref()?.tiers.iter().find(|tier| tier.id == id)
+    }
+
+    fn tier_index(&self, id: TierId) -> Option<usize> {
+        self.config.as_ref()?.tiers.iter().position(|tier| tier.id == id)
+    }
+
+    fn live_of_tier(&self, tier: TierId) -> impl Iterator<Item = &Hold> {
+        self.holds.iter().filter(move |hold| hold.tier == tier && hold.status == HoldStatus::Held)
+    }
+
+    /// Units of a tier that are on hold.
+    fn held(&self, tier: TierId) -> u64 {
+        self.live_of_tier(tier).map(|hold| u64::from(hold.quantity)).sum()
+    }
+}

@@ -1,0 +1,85 @@
+//! What the naive sale shows.
+
+use holdfast_core::{
+    Availability, BuyerId, HoldKey, HoldStatus, HoldView, Receipt, SaleView, TierConfig, TierId,
+    TierView,
+};
+
+use super::{Hold, Model};
+
+impl Model {
+    /// The sale as everyone may see it; `None` before it is configured.
+    pub fn view(&self, clock_ms: u64) -> Option<SaleView> {
+        let config = self.config.as_ref()?;
+        let tiers = config.tiers.iter().map(|tier| self.tier_view(tier, clock_ms)).collect();
+        Some(SaleView { terms: config.terms.clone(), status: self.status, tiers })
+    }
+
+    /// Every hold, live or ended, in the order in which they were made.
+    pub fn holds(&self, clock_ms: u64) -> impl Iterator<Item = HoldView> {
+        self.holds.iter().filter_map(move |hold| self.hold_view(hold, clock_ms))
+    }
+
+    /// A hold by its key.
+    pub fn hold_by_key(&self, key: HoldKey, clock_ms: u64) -> Option<HoldView> {
+        self.holds(clock_ms).find(|hold| hold.key == key)
+    }
+
+    /// A buyer's latest hold, live or ended.
+    pub fn hold_of(&self, buyer: BuyerId, clock_ms: u64) -> Option<HoldView> {
+        self.holds(clock_ms).filter(|hold| hold.buyer == buyer).last()
+    }
+
+    /// Units that anyone may have: what is left of the capacity.
+    pub(super) fn free(&self, tier: &TierConfig) -> u32 {
+        let free = u64::from(tier.capacity).saturating_sub(self.held(tier.id));
+        u32::try_from(free).unwrap_or(u32::MAX)
+    }
+
+    /// When the next unit may come back, on the wall.
+    pub(super) fn next_return_at_ms(&self, tier: TierId, clock_ms: u64) -> Option<u64> {
+        let first = self.live_of_tier(tier).map(|hold| hold.deadline_ms).min()?;
+        Some(first.max(clock_ms) + self.anchor_ms)
+    }
+
+    fn tier_view(&self, tier: &TierConfig, clock_ms: u64) -> TierView {
+        let (free, held) = (self.free(tier), self.held(tier.id));
+        let availability = match (free, held) {
+            (0, 0) => Availability::SoldOut,
+            (0, _) => Availability::AllHeld,
+            _ => Availability::Available,
+        };
+        TierView {
+            config: tier.clone(),
+            free,
+            held: u32::try_from(held).unwrap_or(u32::MAX),
+            sold: 0,
+            withheld: 0,
+            availability,
+            next_return_at_ms: self.next_return_at_ms(tier.id, clock_ms),
+        }
+    }
+
+    fn hold_view(&self, hold: &Hold, clock_ms: u64) -> Option<HoldView> {
+        let price = self.tier(hold.tier)?.price;
+        let left_ms = hold.deadline_ms.saturating_sub(clock_ms);
+        Some(HoldView {
+            key: hold.key,
+            receipt: Receipt {
+                sale: self.number,
+                tier: u8::try_from(self.tier_index(hold.tier)?).ok()?,
+                quantity: u16::try_from(hold.quantity).ok()?,
+                epoch: hold.epoch,
+                key: hold.key,
+                deadline_ms: hold.deadline_ms,
+            },
+            tier: hold.tier,
+            quantity: hold.quantity,
+            buyer: hold.buyer,
+            status: hold.status,
+            expires_at_ms: hold.deadline_ms + self.anchor_ms,
+            remaining_ms: if hold.status == HoldStatus::Held { left_ms } else { 0 },
+            total: price.times(hold.quantity),
+        })
+    }
+}
