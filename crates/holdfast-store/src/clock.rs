@@ -73,3 +73,42 @@ impl SaleClock {
         self.at = self.at.max(at);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    #[test]
+    fn it_resumes_where_it_stood() {
+        let clock = SaleClock::resume(7_000, ms(90_000));
+        assert_eq!(clock.read(ms(90_000)), ms(7_000));
+        assert_eq!(clock.read(ms(90_040)), ms(7_040));
+    }
+
+    #[test]
+    fn it_is_read_at_most_one_step_past_the_last_durable_entry() {
+        let mut clock = SaleClock::resume(0, ms(0));
+        for now in [500, 501, 60_000] {
+            assert_eq!(clock.read(ms(now)), STEP_MAX);
+        }
+        clock.advance(ms(60_000));
+        assert_eq!(clock.read(ms(60_000)), ms(500), "an outage costs one step, once");
+        assert_eq!(clock.read(ms(60_100)), ms(600));
+    }
+
+    #[test]
+    fn it_neither_goes_back_nor_loses_fractions() {
+        let mut clock = SaleClock::resume(0, ms(10));
+        for step in 1..=10 {
+            clock.advance(ms(10) + Duration::from_micros(300) * step);
+        }
+        assert_eq!(clock.read(ms(13)), ms(3));
+        clock.advance(ms(5));
+        assert_eq!(clock.read(ms(12)), ms(3));
+        assert_eq!(clock.read(ms(14)), ms(4));
+    }
+}

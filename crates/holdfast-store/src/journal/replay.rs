@@ -86,3 +86,84 @@ impl Replay {
         (self.next.is_some() && right && logs == self.logs).then_some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::{FrameBuffer, Header, SECTOR};
+    use super::*;
+    use crate::{Batch, Epoch, LogId};
+
+    const LOG: LogId = LogId(1);
+
+    /// Takes frames in, each written by one call, and says whether the last one was taken.
+    fn last_is_taken(frames: &[&dyn Fn(&mut FrameBuffer)]) -> bool {
+        let (mut replay, mut segment) = (Replay::default(), Segment::new(1, 0, 0));
+        let mut taken = Ok(());
+        for (number, write) in (1..).zip(frames) {
+            assert_eq!(taken, Ok(()), "all but the last are sound");
+            let mut frame = FrameBuffer::new();
+            write(&mut frame);
+            let sealed = frame.seal(number).to_vec();
+            let mut payload = Vec::new();
+            Header::decode(&sealed[..SECTOR]).unwrap().unpack(&sealed, &mut payload);
+            taken = replay.frame(number, &payload, &mut segment, number == 1);
+        }
+        taken.is_ok()
+    }
+
+    fn roll(frame: &mut FrameBuffer) {
+        frame.put_roll(1, [].iter());
+    }
+
+    fn create(frame: &mut FrameBuffer) {
+        frame.put_create(LOG, "sale");
+    }
+
+    fn reign(frame: &mut FrameBuffer) {
+        frame.put_reign(LOG, Epoch(1));
+    }
+
+    fn entries(log: u32, epoch: u32, sequence: u64, clock_ms: u64) -> impl Fn(&mut FrameBuffer) {
+        move |frame| {
+            let mut batch = Batch::default();
+            batch.push(|bytes| bytes.push(7));
+            batch.push(|_| {});
+            let first = Stamp { epoch: Epoch(epoch), sequence, clock_ms };
+            frame.put_entries(LogId(log), first, &batch);
+        }
+    }
+
+    #[test]
+    fn what_follows_is_taken() {
+        let (first, second) = (entries(1, 1, 1, 5), entries(1, 1, 3, 5));
+        assert!(last_is_taken(&[&roll, &create, &reign, &first, &second]));
+    }
+
+    #[test]
+    fn what_does_not_follow_is_refused() {
+        let first = entries(1, 1, 1, 5);
+        let before: [&dyn Fn(&mut FrameBuffer); 4] = [&roll, &create, &reign, &first];
+        let wrong: [&dyn Fn(&mut FrameBuffer); 13] = [
+            &entries(2, 1, 3, 5),
+            &entries(0, 1, 3, 5),
+            &entries(1, 2, 3, 5),
+            &entries(1, 1, 4, 5),
+            &entries(1, 1, 2, 5),
+            &entries(1, 1, 3, 4),
+            &|frame| frame.put_create(LOG, "other"),
+            &|frame| frame.put_create(LogId(2), "sale"),
+            &|frame| frame.put_reign(LOG, Epoch(1)),
+            &|frame| frame.put_reign(LogId(2), Epoch(1)),
+            &|frame| frame.put_entries(LOG, Stamp::default(), &Batch::default()),
+            &|frame| frame.put(&[9]),
+            &roll,
+        ];
+        for (case, wrong) in wrong.iter().enumerate() {
+            let frames = before.iter().chain([wrong]).copied().collect::<Vec<_>>();
+            assert!(!last_is_taken(&frames), "case {case}");
+        }
+        let other: &dyn Fn(&mut FrameBuffer) = &|frame| frame.put_roll(2, [].iter());
+        assert!(!last_is_taken(&[other]), "another segment's first frame");
+        assert!(!last_is_taken(&[&create]), "no first frame");
+    }
+}

@@ -34,14 +34,13 @@ impl Upkeep {
         }
         let disk = shared.disk.as_ref();
         let file = segment::make(disk, names::SPARE, shared.segment_bytes)?;
-        {
-            // Under this lock the writer is not renaming the spare at the same moment.
-            let mut spare = lock(&shared.spare);
-            let renamed = disk.rename(&names::temporary(names::SPARE), names::SPARE);
-            renamed.map_err(|error| StoreError::io("rename the spare segment", &error))?;
-            *spare = Some(file);
-        }
-        disk.sync_folder().map_err(|error| StoreError::io("flush the folder", &error))?;
+        // Under this lock the writer is not renaming the spare at the same moment. The name need
+        // not be durable: the writer flushes the folder when it takes the spare, and without a
+        // spare it makes a segment itself.
+        let mut spare = lock(&shared.spare);
+        let renamed = disk.rename(&names::temporary(names::SPARE), names::SPARE);
+        renamed.map_err(|error| StoreError::io("rename the spare segment", &error))?;
+        *spare = Some(file);
         Ok(true)
     }
 }

@@ -146,3 +146,45 @@ fn missing_and_exchanged_files_are_refused() {
     };
     assert_eq!(refused(&doubled), third);
 }
+
+/// Whole and unharmed, but from another journal that took as many frames to get there.
+#[test]
+fn a_segment_of_another_journal_is_refused() {
+    let journal = |name| {
+        let rig = Rig::new(SEGMENT);
+        let mut store = rig.journal();
+        let log = log_named(&mut store, name);
+        for _ in 0..8 {
+            append(&mut store, log, 400).unwrap();
+        }
+        rig.disk.image()
+    };
+    let (mut ours, theirs) = (journal("ours"), journal("them"));
+    let second = "journal-0000000002.log";
+    ours.insert(second.into(), theirs[second].clone());
+    let refused = Rig::with(&ours, SEGMENT).try_open().map(|_| ());
+    let expected = |file: &str| file == second;
+    assert!(matches!(&refused, Err(StoreError::Damaged { file, .. }) if expected(file)));
+}
+
+/// A frame that vanished with all that would show it, but for its number.
+#[test]
+fn a_missing_frame_is_seen_by_the_numbers() {
+    let rig = Rig::new(SEGMENT);
+    let mut store = rig.journal();
+    let (one, two) = (log_named(&mut store, "one"), log_named(&mut store, "two"));
+    let file = "journal-0000000001.log";
+    let end = |rig: &Rig| written(&rig.disk.image()[file]);
+    let start = end(&rig);
+    append(&mut store, two, 10).unwrap();
+    let middle = end(&rig);
+    append(&mut store, one, 10).unwrap();
+    let mut image = rig.disk.image();
+    let bytes = image.get_mut(file).unwrap();
+    let last = written(bytes);
+    bytes.copy_within(middle..last, start);
+    bytes[middle..last].fill(0);
+    let refused = Rig::with(&image, SEGMENT).try_open().map(|_| ());
+    let at = start as u64;
+    assert!(matches!(refused, Err(StoreError::Damaged { offset, .. }) if offset == at));
+}

@@ -95,7 +95,10 @@ fn a_folder_whose_flush_fails_poisons() {
     assert!(matches!(append(&mut store, log, 10), Err(StoreError::Poisoned(_))));
     let seen = contents(&store);
     drop(store);
-    assert_eq!(contents(&rig.journal()), seen);
+    let mut store = rig.journal();
+    assert_eq!(contents(&store), seen);
+    append(&mut store, log, 10).unwrap();
+    assert_eq!(contents(&rig.after_power_loss().journal()), contents(&store));
 }
 
 #[test]
@@ -168,7 +171,7 @@ fn a_rotation_that_fails_anywhere_loses_nothing() {
                 Err(_) => 1,
             };
             assert_eq!(appended, expected, "{op:?} {skip} {kind:?} {result:?}");
-            for reopened in [rig.clone().journal(), rig.after_power_loss().journal()] {
+            for reopened in [rig.after_power_loss().journal(), rig.journal()] {
                 let (found, seen) = (contents(&reopened), contents(&store));
                 assert!(found[0].1.starts_with(&seen[0].1), "{op:?} {skip} {kind:?}");
                 assert!(found[0].1.len() <= seen[0].1.len() + 1);
@@ -208,6 +211,10 @@ fn a_snapshot_that_cannot_be_written_leaves_the_last_one() {
     }
     records.save_snapshot(log, newest, b"new").unwrap();
     records.trim().unwrap();
+    let other = store.create("other").unwrap();
+    records.save_snapshot(other, info(&store, other).last, b"").unwrap();
+    let recovered = rig.after_power_loss().journal();
+    assert_eq!(recovered.records().snapshot(other).unwrap().unwrap().1, b"");
     assert_eq!(
         rig.after_power_loss().journal().records().snapshot(log).unwrap().unwrap().1,
         b"new"

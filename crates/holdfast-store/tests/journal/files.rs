@@ -128,6 +128,24 @@ fn a_reader_is_told_when_its_records_are_trimmed_under_it() {
     assert!(visited < trimmed);
 }
 
+/// The same, in the moment between finding the segment and opening its file.
+#[test]
+fn a_segment_that_is_gone_when_it_is_opened_was_trimmed() {
+    let rig = Rig::new(SEGMENT);
+    let mut store = rig.journal();
+    let log = log_named(&mut store, "sale");
+    while segments(&rig.disk.image()) < 3 {
+        append(&mut store, log, 900).unwrap();
+    }
+    let (last, trimmer) = (info(&store, log).last, store.records());
+    trimmer.save_snapshot(log, last, b"all").unwrap();
+    rig.disk.before_open(move || assert!(trimmer.trim().unwrap() > 0));
+    let refused = entries(&store, log, 0);
+    let trimmed = info(&store, log).trimmed;
+    assert!(trimmed > 0);
+    assert_eq!(refused, Err(StoreError::Trimmed { log, trimmed }));
+}
+
 #[test]
 fn unfinished_files_are_removed_and_foreign_ones_are_not() {
     let ours = ["journal-0000000007.log.tmp", "journal-spare.log.tmp"];

@@ -1,6 +1,6 @@
 //! What every store must do, whatever it stands on. Each check takes a fresh [`Backend`].
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_store::{
     Append, Appended, Batch, Entry, Epoch, LogId, LogInfo, Result, Stamp, Store, StoreError,
@@ -371,7 +371,15 @@ fn watching_ends_when_it_should(backend: &dyn Backend) {
     assert_eq!(records.watch(log, 0, Duration::from_secs(60)), 1, "there already");
     assert_eq!(records.watch(log, 1, Duration::from_millis(1)), 1, "patience is over");
     assert_eq!(records.watch(LogId(77), 0, Duration::ZERO), 0);
-    let watcher = std::thread::spawn(move || records.watch(log, 1, Duration::from_secs(60)));
+    let patience = Duration::from_secs(10);
+    let watcher = std::thread::spawn(move || {
+        let started = Instant::now();
+        (records.watch(log, 1, patience), started.elapsed())
+    });
+    // Long enough for the watcher to be waiting, almost always.
+    std::thread::sleep(Duration::from_millis(50));
     append(store.as_mut(), log, &batch(["b"])).unwrap();
-    assert_eq!(watcher.join().unwrap(), 2);
+    let (last, waited) = watcher.join().unwrap();
+    assert_eq!(last, 2);
+    assert!(waited < patience, "the append ends the waiting");
 }

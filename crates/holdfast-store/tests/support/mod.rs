@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ struct State {
     faults: Vec<(Op, usize, io::ErrorKind)>,
     /// Bytes that all files together may have.
     capacity: Option<usize>,
+    /// Called once, before the next file is opened.
+    before_open: Option<Box<dyn FnOnce() + Send>>,
     /// Every operation that changed something, in order.
     log: Vec<(Op, String)>,
 }
@@ -42,6 +45,8 @@ struct State {
 struct File {
     cached: Vec<u8>,
     durable: Vec<u8>,
+    /// What the next flush makes durable. A flush that fails forgets it, as Linux does.
+    dirty: Vec<Range<usize>>,
 }
 
 struct Handle {
@@ -57,7 +62,8 @@ impl MemDisk {
         {
             let mut state = disk.state.lock().unwrap();
             for (name, bytes) in image {
-                let file = File { cached: bytes.clone(), durable: bytes.clone() };
+                let (cached, durable) = (bytes.clone(), bytes.clone());
+                let file = File { cached, durable, dirty: Vec::new() };
                 state.files.insert(name.clone(), Arc::new(Mutex::new(file)));
             }
             state.durable = state.files.clone();
@@ -87,6 +93,11 @@ impl MemDisk {
     /// Takes back every failure that has not happened yet.
     pub(crate) fn heal(&self) {
         self.state.lock().unwrap().faults.clear();
+    }
+
+    /// Does something just before the next file is opened.
+    pub(crate) fn before_open(&self, call: impl FnOnce() + Send + 'static) {
+        self.state.lock().unwrap().before_open = Some(Box::new(call));
     }
 
     /// Flips a bit, as a bad disk would.
@@ -146,6 +157,10 @@ impl Disk for MemDisk {
     }
 
     fn open(&self, name: &str, _write: bool) -> io::Result<Box<dyn DiskFile>> {
+        let call = self.state.lock().unwrap().before_open.take();
+        if let Some(call) = call {
+            call();
+        }
         let state = self.state.lock().unwrap();
         let file = Arc::clone(state.files.get(name).ok_or_else(|| Self::missing(name))?);
         Ok(Box::new(Handle { name: name.to_owned(), file, disk: self.clone() }))
@@ -207,14 +222,20 @@ impl DiskFile for Handle {
         let length = file.cached.len() + grown;
         file.cached.resize(length, 0);
         file.cached[start..start + count].copy_from_slice(&bytes[..count]);
+        file.dirty.push(start..start + count);
         fault
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.disk.step(Op::Sync, &self.name)?;
+        let fault = self.disk.step(Op::Sync, &self.name);
         let mut file = self.file.lock().unwrap();
-        file.durable = file.cached.clone();
-        Ok(())
+        let File { cached, durable, dirty } = &mut *file;
+        let dirty = std::mem::take(dirty);
+        if fault.is_ok() {
+            durable.resize(cached.len(), 0);
+            dirty.into_iter().for_each(|at| durable[at.clone()].copy_from_slice(&cached[at]));
+        }
+        fault
     }
 }
 
