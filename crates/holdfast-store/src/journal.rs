@@ -1,4 +1,52 @@
 //! The embedded store: one journal of segment files for all logs, one flush for each append.
+//!
+//! # The files
+//!
+//! One flat folder. *Segments* (`journal-0000000001.log` and on) hold the frames, one after the
+//! other. Each is filled with zeros and flushed before it is used, so that an append only overwrites
+//! blocks that are there. The *spare* (`journal-spare.log`) is a segment made ahead by [`Upkeep`]; the
+//! writer renames it when the active segment is full. *Snapshots* stand for all entries of one log up
+//! to a sequence. `LOCK` keeps a second process out. What ends in `.tmp` was never finished and is
+//! removed at opening; files with any other name are left alone. Each kind of file is complete and
+//! durable before it gets its name, so none but the active segment is ever half written.
+//!
+//! # One frame in flight
+//!
+//! An append is one frame: one write, one flush. Frame `k + 1` is never written before the flush of
+//! frame `k` has succeeded, and a failed write or flush ends all writing until the journal is
+//! reopened. At any moment, then, **at most the last frame is unacknowledged**, and there is no
+//! frame beyond it. A segment begins with a frame that repeats what every log is (its name, epoch and
+//! last stamp), so that older segments may go.
+//!
+//! # A torn write told apart from damage
+//!
+//! A disk writes sectors of 512 bytes whole or not at all, in any order. Frames start on a sector's
+//! boundary, and the last byte of each sector is a mark: `A5` on a frame's first sector, `5A` on
+//! its others, `00` on a sector that was never written. All bytes beyond the last frame are zero. So
+//! where a frame should start, the marks say what happened:
+//!
+//! | first sector | the frame's other sectors | what it is |
+//! |---|---|---|
+//! | `A5`, header right | all `5A`, checksum right | a frame |
+//! | `A5`, header right | all `5A`, checksum wrong | damage: all of it was written, then changed |
+//! | `A5`, header right | some `00`, the rest `5A` | torn: part of it was never written |
+//! | `A5`, header wrong | | damage: a sector is written whole |
+//! | `00` | | torn if bytes follow, otherwise the end |
+//! | anything else | | damage |
+//!
+//! Torn is cut only if it can be the unacknowledged last frame. It must be in the last segment; no
+//! sector after it may be marked `A5`, for that would be a later frame, and a later frame proves that
+//! this one was acknowledged; and beyond its extent every byte must be zero. (Could there be garbage
+//! beyond it? No: nothing was ever written there. The next frame was not begun, an earlier torn frame
+//! was zeroed and flushed before the journal went on, and a segment starts as zeros.) Entries may hold
+//! any bytes: within a frame no sector is marked `A5`, so none of them passes for a frame. All else
+//! is refused as [`crate::StoreError::Damaged`], and then not a byte in the folder is changed.
+//!
+//! The last whole frame may exist in the system's cache only: its flush failed, or never came. It is
+//! written again and flushed at opening, before anything rests on it.
+//!
+//! The bytes themselves, and what is outside this model of a disk, are in
+//! `docs/decisions/0002-journal-format.md`.
 
 mod codec;
 mod frame;
@@ -11,23 +59,12 @@ mod scan;
 mod segment;
 mod shared;
 mod snapshot;
+mod store;
 mod upkeep;
 mod writer;
 
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
-
-use crate::{
-    Append, Appended, Clock, Disk, Entry, Epoch, LogId, LogInfo, Records, Result, SaleClock, Stamp,
-    Store, StoreError,
-};
-use frame::{FrameBuffer, PAYLOAD_MAX};
-use reader::Reader;
-use record::LogState;
-use segment::FRAMES_AT;
-use shared::{LogProgress, Shared, lock};
+pub use store::Journal;
 pub use upkeep::Upkeep;
-use writer::{Active, Writer};
 
 /// How a journal is kept.
 #[derive(Clone, Copy, Debug)]
@@ -40,266 +77,5 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self { segment_bytes: 32 << 20 }
-    }
-}
-
-const SEGMENT_BYTES_MIN: u64 = 4 << 10;
-
-/// The embedded store.
-pub struct Journal {
-    shared: Arc<Shared>,
-    clock: Arc<dyn Clock>,
-    writer: Writer,
-    logs: Vec<Log>,
-    frame: FrameBuffer,
-    staged: Vec<Staged>,
-}
-
-struct Log {
-    state: LogState,
-    clock: SaleClock,
-}
-
-/// What a log will be once the frame is durable.
-struct Staged {
-    log: LogId,
-    last: Stamp,
-    /// Monotonic time of its stamp.
-    now: Duration,
-}
-
-impl Journal {
-    /// Opens the journal in a folder, or starts one; takes the folder for this process as long as
-    /// the journal or a handle of it lives.
-    ///
-    /// # Errors
-    /// `InUse`, `NewerFormat` and `Damaged`: nothing on disk has been changed. `Full`, `Io`.
-    pub fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>, options: Options) -> Result<Self> {
-        let cannot = |error| StoreError::io(format!("lock {}", disk.name()), &error);
-        let folder_lock = disk.lock().map_err(cannot)?;
-        let folder_lock =
-            folder_lock.map_err(|holder| StoreError::InUse { folder: disk.name(), holder })?;
-        let segment_bytes =
-            options.segment_bytes.max(SEGMENT_BYTES_MIN).next_multiple_of(FRAMES_AT);
-        let found = recovery::examine(disk.as_ref())?;
-        let active = found.repair(disk.as_ref())?;
-        let spare = found.spare(disk.as_ref(), segment_bytes)?;
-        let shared = Arc::new(Shared {
-            disk,
-            segment_bytes,
-            progress: Mutex::new(found.progress),
-            moved: Condvar::new(),
-            spare: Mutex::new(spare),
-            preparing: Mutex::new(()),
-            kept: Mutex::new(found.kept),
-            _lock: folder_lock,
-        });
-        let active = match active {
-            Some(active) => active,
-            None => start(&shared)?,
-        };
-        let now = clock.monotonic();
-        let logs = found.logs.into_iter().map(|state| {
-            let clock = SaleClock::resume(state.last.clock_ms, now);
-            Log { state, clock }
-        });
-        Ok(Self {
-            logs: logs.collect(),
-            writer: Writer::resume(Arc::clone(&shared), active, found.next),
-            shared,
-            clock,
-            frame: FrameBuffer::new(),
-            staged: Vec::new(),
-        })
-    }
-
-    /// A handle for the work that is done ahead of the writer, on another thread.
-    pub fn upkeep(&self) -> Upkeep {
-        Upkeep::new(Arc::clone(&self.shared))
-    }
-
-    fn log(&self, log: LogId) -> Result<&Log> {
-        let found = record::index(log).and_then(|index| self.logs.get(index));
-        found.ok_or(StoreError::NoSuchLog(log))
-    }
-
-    /// Checks one part of an append, and lays it out in the frame if it has anything to write.
-    fn stage(&mut self, part: &Append<'_>, now: Duration) -> Result<Appended> {
-        self.writer.check()?;
-        let log = self.log(part.log)?;
-        let LogState { epoch: reigning, last, .. } = log.state;
-        if !reigns(part.epoch, reigning) {
-            return Err(StoreError::Fenced { log: part.log, epoch: part.epoch, reigning });
-        }
-        let seen = part.seen.max(part.cursor);
-        if seen > last.sequence {
-            return Err(StoreError::RolledBack { log: part.log, seen, last: last.sequence });
-        }
-        let clock_ms = whole_ms(log.clock.read(now));
-        let first = Stamp { epoch: reigning, sequence: last.sequence + 1, clock_ms };
-        let others = self.others(part.log, part.cursor, last.sequence)?;
-        if !part.batch.is_empty() {
-            let size = record::entries_size(part.batch);
-            if self.frame.payload() + size + PART_MAX > PAYLOAD_MAX {
-                let why = format!("a frame holds at most {PAYLOAD_MAX} bytes");
-                return Err(StoreError::Io { doing: format!("append {size} bytes"), why });
-            }
-            self.frame.put_entries(part.log, first, part.batch);
-            let sequence = last.sequence + part.batch.len() as u64;
-            let last = Stamp { sequence, ..first };
-            self.staged.push(Staged { log: part.log, last, now });
-        }
-        Ok(Appended { others, first })
-    }
-
-    /// The entries after the cursor. A writer that is not behind needs none, and none are read.
-    fn others(&self, log: LogId, cursor: u64, last: u64) -> Result<Vec<Entry>> {
-        let mut others = Vec::new();
-        if cursor < last {
-            self.records().read(log, cursor, &mut |stamp, bytes| {
-                others.push(Entry { stamp, bytes: bytes.to_vec() });
-                true
-            })?;
-        }
-        Ok(others)
-    }
-
-    /// Makes the staged parts durable, or turns their results into the error that they share.
-    fn flush(&mut self, results: &mut [Result<Appended>]) {
-        if let Err(error) = self.commit() {
-            for result in results.iter_mut().filter(|result| result.is_ok()) {
-                *result = Err(error.clone());
-            }
-        }
-    }
-
-    /// Writes the frame, if there is anything in it, and then lets everybody see it.
-    fn commit(&mut self) -> Result<()> {
-        if self.frame.is_empty() {
-            return Ok(());
-        }
-        let states = self.logs.iter().map(|log| &log.state);
-        let committed = self.writer.commit(&mut self.frame, states);
-        self.frame.clear();
-        if committed.is_ok() {
-            self.publish();
-        }
-        self.staged.clear();
-        committed
-    }
-
-    fn publish(&mut self) {
-        let mut progress = lock(&self.shared.progress);
-        progress.logs.resize(self.logs.len(), LogProgress::default());
-        for staged in &self.staged {
-            let Some(index) = record::index(staged.log) else { continue };
-            let log = &mut self.logs[index];
-            log.state.last = staged.last;
-            log.clock.advance(staged.now);
-            progress.logs[index].last = staged.last;
-        }
-        if let Some(segment) = progress.segments.back_mut() {
-            segment.end = self.writer.end();
-            let lasts = self.staged.iter().map(|staged| (staged.log, staged.last.sequence));
-            segment.lasts.extend(lasts);
-        }
-        if progress.watchers > 0 {
-            self.shared.moved.notify_all();
-        }
-    }
-}
-
-/// More than a record of entries takes besides its entries.
-const PART_MAX: usize = 64;
-
-fn reigns(epoch: Epoch, reigning: Epoch) -> bool {
-    #[cfg(feature = "planted")]
-    if crate::planted::is(crate::planted::Bug::NoFence) {
-        return true;
-    }
-    epoch == reigning && epoch.0 > 0
-}
-
-fn whole_ms(clock: Duration) -> u64 {
-    u64::try_from(clock.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Makes the first segment of a new journal.
-fn start(shared: &Shared) -> Result<Active> {
-    let (file, length) = writer::place(shared, 1, FRAMES_AT)?;
-    let flushed = shared.disk.sync_folder();
-    flushed.map_err(|error| StoreError::io("flush the folder", &error))?;
-    Ok(Active { number: 1, length, at: FRAMES_AT, file })
-}
-
-impl Store for Journal {
-    fn logs(&self) -> Vec<LogInfo> {
-        let progress = lock(&self.shared.progress);
-        let logs = self.logs.iter().zip(&progress.logs).enumerate();
-        logs.map(|(index, (log, progress))| LogInfo {
-            id: record::id(index),
-            name: log.state.name.clone(),
-            last: log.state.last,
-            epoch: log.state.epoch,
-            trimmed: progress.trimmed,
-        })
-        .collect()
-    }
-
-    fn create(&mut self, name: &str) -> Result<LogId> {
-        self.writer.check()?;
-        if let Some(index) = self.logs.iter().position(|log| log.state.name == name) {
-            return Ok(record::id(index));
-        }
-        if name.len() > record::NAME_MAX {
-            let why = format!("a name has at most {} bytes", record::NAME_MAX);
-            return Err(StoreError::Io { doing: format!("create log {name}"), why });
-        }
-        let id = record::id(self.logs.len());
-        self.frame.put_create(id, name);
-        self.commit()?;
-        let clock = SaleClock::resume(0, self.clock.monotonic());
-        self.logs.push(Log { state: LogState::new(name), clock });
-        lock(&self.shared.progress).logs.push(LogProgress::default());
-        Ok(id)
-    }
-
-    fn reign(&mut self, log: LogId) -> Result<Epoch> {
-        self.writer.check()?;
-        let reigning = self.log(log)?.state.epoch;
-        let next = reigning.0.checked_add(1).map(Epoch);
-        let epoch = next.ok_or_else(|| StoreError::Io {
-            doing: format!("reign over log {}", log.0),
-            why: "its epochs are used up".into(),
-        })?;
-        self.frame.put_reign(log, epoch);
-        self.commit()?;
-        if let Some(index) = record::index(log) {
-            self.logs[index].state.epoch = epoch;
-        }
-        Ok(epoch)
-    }
-
-    fn append(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>) {
-        let now = self.clock.monotonic();
-        let mut begun = results.len();
-        for part in parts {
-            // A log that is named twice is appended to twice, one after the other.
-            if self.staged.iter().any(|staged| staged.log == part.log) {
-                self.flush(&mut results[begun..]);
-                begun = results.len();
-            }
-            let staged = self.stage(part, now);
-            results.push(staged);
-        }
-        self.flush(&mut results[begun..]);
-    }
-
-    fn clock_ms(&self, log: LogId) -> Result<u64> {
-        Ok(whole_ms(self.log(log)?.clock.read(self.clock.monotonic())))
-    }
-
-    fn records(&self) -> Box<dyn Records> {
-        Box::new(Reader::new(Arc::clone(&self.shared)))
     }
 }

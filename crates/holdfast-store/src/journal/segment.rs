@@ -17,7 +17,7 @@ pub(super) const FRAMES_AT: u64 = SECTOR as u64;
 
 const MAGIC: [u8; 8] = *b"HOLDJRNL";
 const CHECKSUM_AT: usize = SECTOR - 4;
-const FILL_BYTES: usize = 1 << 20;
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Builds a header sector: `fields` follow magic and format.
 pub(super) fn header(magic: [u8; 8], fields: &[&[u8]]) -> Vec<u8> {
@@ -75,7 +75,8 @@ pub(super) fn open(disk: &dyn Disk, name: &str, write: bool) -> Result<(Box<dyn 
 /// Makes a zero-filled, durable segment of `length` bytes under the temporary name of `name`.
 ///
 /// Zeros are written, not promised: later writes then find their blocks in place, and a flush has
-/// only bytes to wait for. On failure nothing is left behind.
+/// only bytes to wait for. They are flushed piece by piece, or the writer's own flush would wait
+/// behind a large one. On failure nothing is left behind.
 pub(super) fn make(disk: &dyn Disk, name: &str, length: u64) -> Result<Box<dyn DiskFile>> {
     let temporary = names::temporary(name);
     let made = fill(disk, &temporary, length);
@@ -89,14 +90,14 @@ pub(super) fn make(disk: &dyn Disk, name: &str, length: u64) -> Result<Box<dyn D
 fn fill(disk: &dyn Disk, temporary: &str, length: u64) -> std::io::Result<Box<dyn DiskFile>> {
     let file = fresh(disk, temporary)?;
     file.write_at(&header(MAGIC, &[&length.to_le_bytes()]), 0)?;
-    let zeros = vec![0; FILL_BYTES];
+    let zeros = vec![0; PIECE_BYTES];
     let mut at = FRAMES_AT;
     while at < length {
-        let count = usize::try_from(length - at).unwrap_or(FILL_BYTES).min(FILL_BYTES);
+        let count = usize::try_from(length - at).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
         file.write_at(&zeros[..count], at)?;
+        file.sync()?;
         at += count as u64;
     }
-    file.sync()?;
     Ok(file)
 }
 

@@ -12,9 +12,8 @@ use super::shared::{Shared, lock};
 use crate::{Disk, Epoch, LogId, Result, Stamp, StoreError};
 
 const MAGIC: [u8; 8] = *b"HOLDSNAP";
-/// Bytes go to the disk in pieces and are flushed piece by piece: the writer's own flush then
-/// never waits behind a large one.
-const PIECE_BYTES: usize = 4 << 20;
+/// Flushed piece by piece, as a new segment is.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// The snapshots in the folder.
 #[derive(Debug, Default)]
