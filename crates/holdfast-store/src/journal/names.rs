@@ -1,5 +1,6 @@
 //! The names of the journal's files, and what each name says.
 
+use super::replay::COUNT_MAX;
 use crate::LogId;
 
 /// A zero-filled segment that waits to be used.
@@ -52,7 +53,7 @@ fn finished_kind(name: &str) -> Kind {
     }
     // A name counts only if it is spelled exactly as this program spells it.
     parse_segment(name)
-        .filter(|&number| number > 0 && segment(number) == name)
+        .filter(|&number| (1..COUNT_MAX).contains(&number) && segment(number) == name)
         .map(Kind::Segment)
         .or_else(|| {
             parse_snapshot(name)
@@ -78,7 +79,7 @@ mod tests {
     #[test]
     fn names_are_read_back_as_they_are_written() {
         assert_eq!(kind(&segment(7)), Kind::Segment(7));
-        assert_eq!(kind(&segment(u64::MAX)), Kind::Segment(u64::MAX));
+        assert_eq!(kind(&segment(u64::from(u32::MAX) * 10)), Kind::Segment(42_949_672_950));
         assert_eq!(kind(SPARE), Kind::Spare);
         assert_eq!(kind(&snapshot(LogId(3), 42)), Kind::Snapshot(LogId(3), 42));
         for name in [segment(7), SPARE.into(), snapshot(LogId(3), 42)] {

@@ -5,6 +5,10 @@ use super::record::{self, LogState, Record};
 use super::shared::Segment;
 use crate::Stamp;
 
+/// Numbers and sequences stay below this. Nothing ever counts so far, and whoever counts on from
+/// what was read needs no look at overflow.
+pub(super) const COUNT_MAX: u64 = 1 << 62;
+
 /// What the frames so far add up to.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
@@ -25,7 +29,7 @@ impl Replay {
         first: bool,
     ) -> Result<(), &'static str> {
         let expected = self.next.unwrap_or(if segment.number == 1 { 1 } else { number });
-        if number != expected {
+        if number != expected || number >= COUNT_MAX {
             return Err("a frame has not the number that must come next");
         }
         let mut payload = Bytes(payload);
@@ -39,7 +43,7 @@ impl Replay {
         if first != rolled {
             return Err("a segment must begin with what its logs are, and say it once");
         }
-        self.next = Some(number.checked_add(1).ok_or("frame numbers are used up")?);
+        self.next = Some(number + 1);
         Ok(())
     }
 
@@ -62,12 +66,13 @@ impl Replay {
             }
             Record::Entries { log, first, entries } => {
                 let state = self.logs.get_mut(record::index(log)?)?;
-                let follows = first.sequence == state.last.sequence.checked_add(1)?
+                let follows = first.sequence == state.last.sequence + 1
                     && first.epoch == state.epoch
                     && first.clock_ms >= state.last.clock_ms
                     && entries.count > 0
                     && entries.add_up();
                 let sequence = first.sequence.checked_add(entries.count.checked_sub(1)?)?;
+                let follows = follows && sequence < COUNT_MAX;
                 follows.then(|| {
                     state.last = Stamp { sequence, ..first };
                     segment.lasts.insert(log, sequence);
@@ -78,6 +83,7 @@ impl Replay {
 
     /// A segment repeats what its logs are. The oldest one that is left is believed.
     fn roll(&mut self, logs: Vec<LogState>, segment: &Segment, right: bool) -> Option<()> {
+        let right = right && logs.iter().all(|log| log.last.sequence < COUNT_MAX);
         if self.next.is_none() && right && (segment.number > 1 || logs.is_empty()) {
             self.trimmed = logs.iter().map(|log| log.last.sequence).collect();
             self.logs = logs;
