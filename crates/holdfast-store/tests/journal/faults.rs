@@ -220,3 +220,17 @@ fn a_snapshot_that_cannot_be_written_leaves_the_last_one() {
         b"new"
     );
 }
+
+#[test]
+fn what_is_too_long_is_refused_and_nothing_else() {
+    let (rig, mut store, log) = rig();
+    let (before, image) = (contents(&store), rig.disk.image());
+    let refused = append(&mut store, log, 256 << 20);
+    assert!(matches!(refused, Err(StoreError::Io { .. })), "{refused:?}");
+    let refused = store.create(&"x".repeat(256));
+    assert!(matches!(refused, Err(StoreError::Io { .. })), "{refused:?}");
+    assert_eq!((contents(&store), rig.disk.image()), (before, image));
+    store.create(&"x".repeat(255)).unwrap();
+    append(&mut store, log, 10).unwrap();
+    assert_eq!(rig.after_power_loss().journal().logs(), store.logs());
+}
