@@ -1,1 +1,32 @@
-//! Placeholder while the workspace takes shape.
+//! A rehearsal: a crowd of buyers against a real server, and an audit of what each of them got.
+//!
+//! `Options -> run(options, progress) -> Report`. The crowd is an open loop: every buyer has a
+//! moment drawn from the seed, a connection of their own, and a latency counted from that moment,
+//! so that a late crowd shows as latency and never hides it. The verdict is reached from outside.
+//!
+//! Invariant: this crate knows the server by its HTTP contract alone. It shares no type and no
+//! rule with it, so that a mistake there cannot excuse itself here. It prints nothing.
+
+mod crowd;
+mod dial;
+mod error;
+mod exchange;
+mod options;
+mod progress;
+mod render;
+mod report;
+mod run;
+mod schedule;
+mod shop;
+mod target;
+mod token;
+mod verdict;
+mod wire;
+
+pub use error::RehearseError;
+pub use options::Options;
+pub use progress::{Phase, Progress};
+pub use report::{Bottleneck, Crowd, Load, Percentiles, Plan, Report, SCHEMA};
+pub use run::run;
+pub use target::Target;
+pub use verdict::{Broken, Checked, Verdict};

@@ -1,0 +1,68 @@
+//! A thread that plays buyers.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Builder;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::Buy;
+use super::buyer::Visit;
+use crate::shop::Shop;
+
+/// A buyer whose moment has come.
+pub(super) struct Call {
+    pub(super) buyer: u32,
+    /// The moment, counted from the start.
+    pub(super) due: Duration,
+}
+
+/// Plays the buyers it is called for, each on a connection of their own.
+pub(super) struct Player {
+    pub(super) shop: Arc<Shop>,
+    pub(super) calls: mpsc::Receiver<Call>,
+    /// Connections this player may have open.
+    pub(super) connections: usize,
+    pub(super) start: Instant,
+    pub(super) patience: Duration,
+    /// Buyers of all players who have begun.
+    pub(super) started: Arc<AtomicU32>,
+    pub(super) results: Sender<Buy>,
+}
+
+impl Player {
+    /// Plays until there are no more calls and every buyer is done; returns the time not idle.
+    pub(super) fn play(self) -> io::Result<Duration> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(self.serve());
+        Ok(runtime.metrics().worker_total_busy_duration(0))
+    }
+
+    async fn serve(mut self) {
+        let free = Arc::new(Semaphore::new(self.connections));
+        while let Some(call) = self.calls.recv().await {
+            let waited = free.available_permits() == 0;
+            let Ok(connection) = Arc::clone(&free).acquire_owned().await else { return };
+            self.started.fetch_add(1, Ordering::Relaxed);
+            let visit = Visit {
+                buyer: call.buyer,
+                start: self.start,
+                due: call.due,
+                patience: self.patience,
+                waited,
+            };
+            let (shop, results) = (Arc::clone(&self.shop), self.results.clone());
+            tokio::spawn(async move {
+                let buy = visit.buy(&shop).await;
+                drop(connection);
+                // Nobody to tell means that the rehearsal has been given up.
+                let _ = results.send(buy);
+            });
+        }
+        let all = u32::try_from(self.connections).unwrap_or(u32::MAX);
+        let _ = free.acquire_many(all).await;
+    }
+}

@@ -1,0 +1,100 @@
+//! The order of a rehearsal: make and open a sale, let the crowd in, judge, close.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+use crate::exchange::{Answer, Ask, Failure};
+use crate::shop::{Shop, Tries};
+use crate::{Options, Phase, Progress, RehearseError, Report, Verdict, crowd, verdict};
+
+/// Time that a single request outside the rush may take.
+pub(crate) const ANSWER_SECONDS_MAX: u64 = 10;
+
+/// Files that a process needs besides its connections.
+const FILES_SPARE: usize = 128;
+
+/// Holds a rehearsal. Blocks until it is over: on threads of its own, so it needs no runtime and
+/// must not be called on one (use `spawn_blocking`). `progress` is told how far it is.
+///
+/// # Errors
+/// When the rehearsal could not be held. Everything that went wrong *in* it is in the report.
+pub fn run(options: &Options, mut progress: impl FnMut(Progress)) -> Result<Report, RehearseError> {
+    options.check()?;
+    let connections = connections(options);
+    let shop = Arc::new(Shop::new(options, sale_name())?);
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut now = Progress::new(options.buyers);
+
+    progress(now);
+    runtime.block_on(open(&shop, options))?;
+
+    now.phase = Phase::Rush;
+    let rush = crowd::rush(&shop, options, connections, &mut now, &mut progress);
+
+    // The sale is closed whatever came of the rush: nobody else would.
+    let judged = rush.map(|rush| {
+        now.phase = Phase::Verdict;
+        progress(now);
+        let verdict = runtime.block_on(verdict::reach(&shop, options, &rush.buys));
+        (rush, verdict)
+    });
+    now.phase = Phase::Closing;
+    progress(now);
+    let closed = runtime.block_on(step(&shop, "close the sale", shop.step("close")));
+
+    let (rush, mut verdict) = judged?;
+    note_close(&mut verdict, closed);
+    Ok(Report::new(options, connections, shop.sale(), &rush, verdict))
+}
+
+fn note_close(verdict: &mut Verdict, closed: Result<(), RehearseError>) {
+    if let Err(error) = closed {
+        verdict.unverified.push(format!("the sale may still be open: {error}"));
+    }
+}
+
+/// Open connections as asked, but no more than the process may open files.
+fn connections(options: &Options) -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let files = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    let most = files.map_or(usize::MAX, |files| files.saturating_sub(FILES_SPARE).max(1));
+    options.connections.min(most)
+}
+
+/// A name that no earlier rehearsal against this server has used.
+fn sale_name() -> String {
+    format!("rehearsal-{:016x}", rand::random::<u64>())
+}
+
+async fn open(shop: &Shop, options: &Options) -> Result<(), RehearseError> {
+    step(shop, "make the sale", shop.create(options)).await?;
+    step(shop, "open the sale", shop.step("open")).await
+}
+
+async fn step(
+    shop: &Shop,
+    step: &'static str,
+    ask: Result<Ask, Failure>,
+) -> Result<(), RehearseError> {
+    let reason = match answer(shop, ask, 0).await {
+        Ok(answer) if answer.status.is_success() => return Ok(()),
+        Ok(answer) => format!("the server said {} {}", answer.summary(), answer.problem().detail),
+        Err(failure) => failure.to_string(),
+    };
+    Err(RehearseError::Sale { step, reason: reason.trim_end().to_owned() })
+}
+
+/// One request outside the rush, and its answer.
+pub(crate) async fn answer(
+    shop: &Shop,
+    ask: Result<Ask, Failure>,
+    turn: u32,
+) -> Result<Answer, Failure> {
+    let (ask, mut tries) = (ask?, Tries::default());
+    let asked = shop.ask(&ask, turn, &mut tries);
+    timeout(Duration::from_secs(ANSWER_SECONDS_MAX), asked).await.unwrap_or(Err(Failure::Late))
+}

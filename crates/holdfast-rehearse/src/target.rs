@@ -1,0 +1,84 @@
+//! The server's address.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+use http::Uri;
+
+use crate::RehearseError;
+
+/// A server to rehearse against: `http://host:port`, resolved once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// What goes into the `Host` header.
+    authority: String,
+    address: SocketAddr,
+}
+
+impl Target {
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        Self { authority: address.to_string(), address }
+    }
+}
+
+impl FromStr for Target {
+    type Err = RehearseError;
+
+    /// Takes `http://host:port`; without a port, 80. Resolves the name, so it may block.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = |reason: String| RehearseError::Target { target: text.to_owned(), reason };
+        let uri: Uri = text.parse().map_err(|error| wrong(format!("not an address: {error}")))?;
+        if uri.scheme_str() != Some("http") {
+            return Err(wrong("it must start with http:// (a rehearsal speaks no TLS)".into()));
+        }
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(wrong("it must end after the port".into()));
+        }
+        let authority = uri.authority().ok_or_else(|| wrong("it names no host".into()))?;
+        let host = authority.host().trim_matches(['[', ']']);
+        let port = authority.port_u16().unwrap_or(80);
+        let mut found = (host, port).to_socket_addrs().map_err(|e| wrong(e.to_string()))?;
+        let address = found.next().ok_or_else(|| wrong("its name has no address".into()))?;
+        Ok(Self { authority: authority.to_string(), address })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.authority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_and_shown_as_given() {
+        for text in ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost:80"] {
+            let target: Target = text.parse().unwrap();
+            assert_eq!(target.to_string(), text);
+        }
+        let target: Target = "http://127.0.0.1/".parse().unwrap();
+        assert_eq!(target.address(), "127.0.0.1:80".parse().unwrap());
+    }
+
+    #[test]
+    fn what_cannot_be_rehearsed_against_is_refused() {
+        for text in ["https://127.0.0.1", "127.0.0.1:80", "http://127.0.0.1/shop", "", "http://"] {
+            assert!(text.parse::<Target>().is_err(), "{text:?}");
+        }
+    }
+}

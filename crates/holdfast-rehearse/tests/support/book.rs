@@ -1,0 +1,147 @@
+//! The shop's book of holds, and every way in which it can be cooked.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::Ways;
+
+/// What a buyer is told instead of a hold.
+pub(crate) enum Refusal {
+    Problem(u16, &'static str),
+    ComeBack,
+    /// Nothing at all.
+    Silence,
+}
+
+/// Who holds what.
+#[derive(Default)]
+pub(crate) struct Book {
+    sale: String,
+    capacity: usize,
+    /// Units that it gives away, if it cheats.
+    stock: usize,
+    hold_seconds: i64,
+    holds: Vec<Value>,
+    by_buyer: HashMap<String, usize>,
+    by_id: HashMap<String, usize>,
+    keys: HashMap<String, String>,
+    seen: HashSet<String>,
+}
+
+impl Book {
+    pub(crate) fn create(&mut self, ways: Ways, sale: &str, body: &Value) {
+        let capacity = usize::try_from(body["tiers"][0]["capacity"].as_u64().unwrap()).unwrap();
+        let stock = match ways {
+            Ways::OversellsByOne => capacity + 1,
+            Ways::SellsOneShort => capacity - 1,
+            _ => capacity,
+        };
+        let hold_seconds = body["hold_seconds"].as_i64().unwrap();
+        *self = Self { sale: sale.into(), capacity, stock, hold_seconds, ..Self::default() };
+    }
+
+    /// The hold, and whether it is new.
+    pub(crate) fn reserve(
+        &mut self,
+        ways: Ways,
+        buyer: &str,
+        key: Option<&str>,
+    ) -> Result<(bool, Value), Refusal> {
+        if let Some(key) = key {
+            let first = self.keys.entry(buyer.into()).or_insert_with(|| key.into());
+            if first != key {
+                return Err(Refusal::Problem(422, "key_reused"));
+            }
+        }
+        let first_visit = self.seen.insert(buyer.into());
+        let first_of_all = self.seen.len() == 1;
+        match ways {
+            Ways::Overloaded if first_visit => return Err(Refusal::ComeBack),
+            Ways::LeavesOneUnanswered if first_of_all => return Err(Refusal::Silence),
+            Ways::LimitsTheRate if first_of_all => {
+                return Err(Refusal::Problem(429, "rate_limited"));
+            }
+            Ways::RefusesTheFirst if first_of_all => return Err(Refusal::Problem(409, "all_held")),
+            _ => {}
+        }
+        if let Some(hold) = self.by_buyer.get(buyer) {
+            let mut hold = self.holds[*hold].clone();
+            let another = match key {
+                Some(_) => ways == Ways::AnotherHoldForTheSameKey,
+                None => ways == Ways::AnotherHoldWithoutAKey,
+            };
+            if another {
+                hold["id"] = "hold_another".into();
+            }
+            return Ok((false, hold));
+        }
+        if self.holds.len() >= self.stock {
+            let code = if ways == Ways::SaysSoldOut { "sold_out" } else { "all_held" };
+            return Err(Refusal::Problem(409, code));
+        }
+        let hold = self.give(ways, buyer);
+        match ways {
+            Ways::LeavesAWinnerUnanswered if first_of_all => Err(Refusal::Silence),
+            _ => Ok((true, hold)),
+        }
+    }
+
+    fn give(&mut self, ways: Ways, buyer: &str) -> Value {
+        let number = self.holds.len();
+        let twice = ways == Ways::GivesOneHoldTwice && number == 1;
+        let half = ways == Ways::GivesHalfTheTime;
+        let seconds = if half { self.hold_seconds / 2 } else { self.hold_seconds };
+        let id = format!("hold_{}", if twice { 0 } else { number });
+        let hold = json!({
+            "id": id,
+            "sale": self.sale,
+            "tier": "general",
+            "quantity": if ways == Ways::GivesTwoUnits { 2 } else { 1 },
+            "buyer": buyer,
+            "status": "held",
+            "expires_at": (Timestamp::now() + SignedDuration::from_secs(seconds)).to_string(),
+            "remaining_ms": seconds * 1_000,
+            "total": { "amount": 1_000, "currency": "EUR" },
+        });
+        self.by_buyer.insert(buyer.into(), number);
+        self.by_id.insert(id, number);
+        self.holds.push(hold.clone());
+        hold
+    }
+
+    pub(crate) fn me(&self, ways: Ways, buyer: &str) -> Value {
+        let hold = self.by_buyer.get(buyer).map(|hold| &self.holds[*hold]);
+        let hold = hold.or_else(|| self.holds.first().filter(|_| ways == Ways::GivesLosersAHold));
+        json!({ "buyer": buyer, "hold": hold })
+    }
+
+    pub(crate) fn hold(&self, ways: Ways, id: &str) -> Option<Value> {
+        let mut hold = self.holds[*self.by_id.get(id)?].clone();
+        match ways {
+            Ways::ForgetsHolds => return None,
+            Ways::EndsHoldsEarlier => {
+                let told: Timestamp = hold["expires_at"].as_str().unwrap().parse().unwrap();
+                hold["expires_at"] = (told - SignedDuration::from_millis(1)).to_string().into();
+            }
+            _ => {}
+        }
+        Some(hold)
+    }
+
+    pub(crate) fn view(&self, ways: Ways) -> Value {
+        let mut held = self.holds.len().min(self.capacity);
+        if ways == Ways::CountsOneHeldTooFew {
+            held -= 1;
+        }
+        let mut free = self.capacity - held;
+        if ways == Ways::CountsOneFreeTooMany {
+            free += 1;
+        }
+        let counts = json!({ "held": held, "free": free, "sold": 0, "withheld": 0 });
+        let mut tier = json!({ "id": "general", "capacity": self.capacity });
+        tier.as_object_mut().unwrap().extend(counts.as_object().unwrap().clone());
+        json!({ "id": self.sale, "tiers": [tier] })
+    }
+}

@@ -1,0 +1,214 @@
+//! A tiny shop that keeps the contract, or breaks it in one chosen way.
+
+mod book;
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use book::{Book, Refusal};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::{Value, json};
+use tokio::net::TcpSocket;
+use tokio::sync::oneshot;
+
+pub(crate) const MERCHANT_KEY: &str = "the merchant's key";
+pub(crate) const BUYER_SECRET: &[u8] = b"the secret that buyers' tokens are signed with";
+
+/// How the shop behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ways {
+    Honest,
+    /// Honest, but sends everybody away once.
+    Overloaded,
+    OversellsByOne,
+    SellsOneShort,
+    GivesOneHoldTwice,
+    GivesTwoUnits,
+    GivesHalfTheTime,
+    AnotherHoldForTheSameKey,
+    AnotherHoldWithoutAKey,
+    ForgetsHolds,
+    EndsHoldsEarlier,
+    SaysSoldOut,
+    RefusesTheFirst,
+    GivesLosersAHold,
+    CountsOneFreeTooMany,
+    CountsOneHeldTooFew,
+    FailsItsAudit,
+    LeavesOneUnanswered,
+    /// Serves one buyer, and does not say so.
+    LeavesAWinnerUnanswered,
+    LimitsTheRate,
+}
+
+/// A running shop; it stops when dropped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone)]
+struct Shop {
+    ways: Ways,
+    /// Whether buyers bring tokens of their own.
+    tokens: bool,
+    book: Arc<Mutex<Book>>,
+}
+
+impl Server {
+    pub(crate) fn start(ways: Ways) -> Self {
+        Self::with(Shop { ways, tokens: false, book: Arc::default() })
+    }
+
+    pub(crate) fn for_buyers_with_tokens() -> Self {
+        Self::with(Shop { ways: Ways::Honest, tokens: true, book: Arc::default() })
+    }
+
+    fn with(shop: Shop) -> Self {
+        let (ready, address) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+                let listener = socket.listen(4_096).unwrap();
+                ready.send(listener.local_addr().unwrap()).unwrap();
+                let serve = axum::serve(listener, router(shop)).into_future();
+                tokio::select! { _ = serve => {}, _ = stopped => {} }
+            });
+        });
+        let address = address.recv().unwrap();
+        Self { address, stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn router(shop: Shop) -> Router {
+    Router::new()
+        .route("/v1/sales/{sale}", put(create).get(view))
+        .route("/v1/sales/{sale}/open", post(step))
+        .route("/v1/sales/{sale}/close", post(step))
+        .route("/v1/sales/{sale}/holds", post(reserve))
+        .route("/v1/sales/{sale}/me", get(me))
+        .route("/v1/sales/{sale}/audit", get(audit))
+        .route("/v1/holds/{hold}", get(hold))
+        .with_state(shop)
+}
+
+impl Shop {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap()
+    }
+
+    /// Who asks: the token's subject, or whom the merchant names.
+    fn buyer(&self, headers: &HeaderMap, named: Option<&str>) -> Option<String> {
+        let bearer = headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")?;
+        if !self.tokens {
+            return named.filter(|_| bearer == MERCHANT_KEY).map(str::to_owned);
+        }
+        let mut rules = Validation::new(Algorithm::HS256);
+        rules.set_audience(&["holdfast"]);
+        let key = DecodingKey::from_secret(BUYER_SECRET);
+        let claims = jsonwebtoken::decode::<Value>(bearer, &key, &rules).ok()?.claims;
+        claims["sub"].as_str().filter(|_| named.is_none()).map(str::to_owned)
+    }
+}
+
+fn problem(status: u16, code: &str) -> Response {
+    (StatusCode::from_u16(status).unwrap(), Json(json!({ "code": code }))).into_response()
+}
+
+fn merchant(headers: &HeaderMap) -> bool {
+    headers.get("authorization").is_some_and(|value| value == &format!("Bearer {MERCHANT_KEY}"))
+}
+
+async fn create(
+    State(shop): State<Shop>,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    if !merchant(&headers) {
+        return problem(401, "unauthorised");
+    }
+    shop.book().create(shop.ways, &sale, &body);
+    StatusCode::CREATED.into_response()
+}
+
+async fn step(headers: HeaderMap) -> Response {
+    if merchant(&headers) { StatusCode::OK.into_response() } else { problem(401, "unauthorised") }
+}
+
+async fn reserve(
+    State(shop): State<Shop>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    let Some(buyer) = shop.buyer(&headers, body["buyer"].as_str()) else {
+        return problem(401, "unauthorised");
+    };
+    let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap());
+    let answer = shop.book().reserve(shop.ways, &buyer, key);
+    match answer {
+        Ok((true, hold)) => (StatusCode::CREATED, Json(hold)).into_response(),
+        Ok((false, hold)) => Json(hold).into_response(),
+        Err(Refusal::Problem(status, code)) => problem(status, code),
+        Err(Refusal::ComeBack) => {
+            ([("retry-after", "0")], problem(503, "overloaded")).into_response()
+        }
+        Err(Refusal::Silence) => pending().await,
+    }
+}
+
+async fn me(
+    State(shop): State<Shop>,
+    headers: HeaderMap,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    match shop.buyer(&headers, query.get("buyer").map(String::as_str)) {
+        Some(buyer) => Json(shop.book().me(shop.ways, &buyer)).into_response(),
+        None => problem(401, "unauthorised"),
+    }
+}
+
+async fn hold(State(shop): State<Shop>, Path(id): Path<String>) -> Response {
+    match shop.book().hold(shop.ways, &id) {
+        Some(hold) => Json(hold).into_response(),
+        None => problem(404, "hold_not_found"),
+    }
+}
+
+async fn view(State(shop): State<Shop>) -> Response {
+    Json(shop.book().view(shop.ways)).into_response()
+}
+
+async fn audit(State(shop): State<Shop>, headers: HeaderMap) -> Response {
+    if !merchant(&headers) {
+        return problem(401, "unauthorised");
+    }
+    Json(match shop.ways {
+        Ways::FailsItsAudit => {
+            json!({ "ok": false, "differences": [{ "promise": 2, "what": "a hold ended twice" }] })
+        }
+        _ => json!({ "ok": true, "differences": [] }),
+    })
+    .into_response()
+}

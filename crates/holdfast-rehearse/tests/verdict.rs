@@ -1,0 +1,219 @@
+//! The auditor against an honest shop, and against one liar for each promise it can see broken.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::thread;
+use std::time::Duration;
+
+use holdfast_rehearse::{Options, Phase, RehearseError, Report, run};
+use support::{BUYER_SECRET, MERCHANT_KEY, Server, Ways};
+
+const BUYERS: u32 = 300;
+const CAPACITY: u32 = 60;
+
+fn options(server: &Server) -> Options {
+    Options {
+        buyers: BUYERS,
+        capacity: CAPACITY,
+        over: Duration::from_millis(300),
+        patience: Duration::from_secs(2),
+        ..Options::new(server.address.into(), MERCHANT_KEY)
+    }
+}
+
+fn rehearse(ways: Ways) -> Report {
+    let server = Server::start(ways);
+    run(&options(&server), |_| {}).unwrap()
+}
+
+/// The promises found broken, each once.
+fn broken(report: &Report) -> Vec<u8> {
+    let mut promises: Vec<_> = report.verdict.broken.iter().map(|broken| broken.promise).collect();
+    promises.dedup();
+    promises
+}
+
+#[track_caller]
+fn assert_clean(report: &Report) {
+    assert!(report.ok(), "{}", report.render());
+    assert_eq!((broken(report), &report.verdict.unverified), (vec![], &vec![]));
+    let crowd = &report.crowd;
+    assert_eq!((crowd.won, crowd.lost), (u64::from(CAPACITY), u64::from(BUYERS - CAPACITY)));
+    assert_eq!(crowd.lost_by_code["all_held"], crowd.lost);
+    assert_eq!((crowd.refused, crowd.unanswered), (0, 0));
+    let checked = &report.verdict.checked;
+    assert_eq!((checked.winners_repeated, checked.winners_looked), (60, 60));
+    assert_eq!((checked.losers_looked, checked.audited), (200, true));
+}
+
+#[test]
+fn an_honest_shop_is_found_honest() {
+    let report = rehearse(Ways::Honest);
+    assert_clean(&report);
+    assert_eq!(report.winners_latency_ms.unwrap().count, 60);
+    assert_eq!(report.losers_latency_ms.unwrap().count, 240);
+    assert!(report.render().lines().last().unwrap().starts_with("OK"));
+}
+
+#[test]
+fn buyers_may_bring_tokens_of_their_own() {
+    let server = Server::for_buyers_with_tokens();
+    let with = |secret: &[u8]| Options { buyer_secret: Some(secret.into()), ..options(&server) };
+    assert_clean(&run(&with(BUYER_SECRET), |_| {}).unwrap());
+
+    let report = run(&with(b"another secret"), |_| {}).unwrap();
+    assert!(!report.ok());
+    assert_eq!(report.crowd.refused_by_answer["401 unauthorised"], u64::from(BUYERS));
+}
+
+#[test]
+fn whoever_is_told_to_come_back_comes_back_with_the_same_key() {
+    let report = rehearse(Ways::Overloaded);
+    assert_clean(&report);
+    assert_eq!(report.crowd.overloaded_retries, u64::from(BUYERS));
+}
+
+#[test]
+fn fewer_buyers_than_units_all_win() {
+    let server = Server::start(Ways::Honest);
+    let few = Options { buyers: 10, over: Duration::ZERO, ..options(&server) };
+    let report = run(&few, |_| {}).unwrap();
+    assert!(report.ok(), "{}", report.render());
+    assert_eq!((report.crowd.won, report.losers_latency_ms), (10, None));
+}
+
+#[test]
+fn every_liar_is_caught_at_the_promise_it_breaks() {
+    let liars: [(Ways, &[u8], &str); 14] = [
+        (Ways::OversellsByOne, &[1], "61 buyers hold a unit, but there are 60"),
+        (Ways::SellsOneShort, &[6], "60 buyers should hold a unit, but 59 do"),
+        (Ways::GivesOneHoldTwice, &[1], "1 of 60 winners hold what another winner holds"),
+        (Ways::GivesTwoUnits, &[10], "60 of 60 winners were given another hold"),
+        (Ways::GivesHalfTheTime, &[8], "60 of 60 winners were given less than the whole time"),
+        (Ways::AnotherHoldForTheSameKey, &[7], "with its key did not get their hold again"),
+        (Ways::AnotherHoldWithoutAKey, &[7], "without a key did not get their hold again"),
+        (Ways::ForgetsHolds, &[3], "60 of 60 winners who looked found no hold"),
+        (Ways::EndsHoldsEarlier, &[8], "60 of 60 winners found their hold ended, or ending"),
+        (Ways::SaysSoldOut, &[10], "240 of 240 losers were told what cannot be true"),
+        (Ways::RefusesTheFirst, &[10], "losers were refused while a unit was free"),
+        (Ways::GivesLosersAHold, &[10], "200 of 200 losers hold a unit"),
+        (Ways::CountsOneFreeTooMany, &[1], "1 free + 60 held + 0 sold + 0 withheld is not 60"),
+        (Ways::FailsItsAudit, &[2], "a hold ended twice"),
+    ];
+    thread::scope(|scope| {
+        for (ways, promises, words) in liars {
+            scope.spawn(move || assert_caught(ways, promises, words));
+        }
+    });
+}
+
+fn assert_caught(ways: Ways, promises: &[u8], words: &str) {
+    let report = rehearse(ways);
+    assert!(!report.ok(), "{ways:?}");
+    assert_eq!(broken(&report), promises, "{ways:?}: {}", report.render());
+    let lines = &report.verdict.broken;
+    assert!(lines.iter().any(|broken| broken.what.contains(words)), "{ways:?}: {lines:?}");
+    assert_eq!(report.verdict.unverified, Vec::<String>::new(), "{ways:?}");
+}
+
+#[test]
+fn a_view_that_hides_a_hold_is_caught_after_it_had_time_to_catch_up() {
+    let report = rehearse(Ways::CountsOneHeldTooFew);
+    assert_eq!(broken(&report), [1]);
+    let what = &report.verdict.broken[0].what;
+    assert!(what.contains("1 free + 59 held + 0 sold + 0 withheld, but 60 buyers"), "{what}");
+}
+
+#[test]
+fn who_is_left_without_an_answer_is_told_apart_from_who_lost() {
+    let report = rehearse(Ways::LeavesOneUnanswered);
+    assert!(!report.ok());
+    assert_eq!((report.crowd.unanswered, report.crowd.won), (1, 60));
+    assert_eq!(report.crowd.unanswered_by_reason["no answer in time"], 1);
+    assert_eq!(broken(&report), Vec::<u8>::new());
+    assert_eq!(
+        (report.verdict.checked.unclear_looked, report.verdict.checked.unclear_holding),
+        (1, 0)
+    );
+}
+
+#[test]
+fn a_unit_held_by_someone_unanswered_is_not_mistaken_for_a_lost_one() {
+    let report = rehearse(Ways::LeavesAWinnerUnanswered);
+    assert!(!report.ok());
+    assert_eq!((report.crowd.unanswered, report.crowd.won), (1, 59));
+    assert_eq!(report.verdict.checked.unclear_holding, 1);
+    assert_eq!(broken(&report), Vec::<u8>::new());
+}
+
+#[test]
+fn another_answer_than_yes_or_no_is_not_good_enough() {
+    let report = rehearse(Ways::LimitsTheRate);
+    assert!(!report.ok());
+    assert_eq!(report.crowd.refused_by_answer["429 rate_limited"], 1);
+    assert_eq!(broken(&report), Vec::<u8>::new());
+}
+
+#[test]
+fn a_crowd_that_may_not_open_connections_shows_it_as_lag_and_latency() {
+    let server = Server::start(Ways::LeavesOneUnanswered);
+    let options = Options {
+        connections: 1,
+        over: Duration::from_millis(100),
+        patience: Duration::from_secs(1),
+        ..options(&server)
+    };
+    let report = run(&options, |_| {}).unwrap();
+    // The first buyer is never answered and holds the only connection for a second.
+    assert!(report.load.lag_ms.p50 > 800.0, "{:?}", report.load);
+    assert!(report.load.waited_for_connection > 0);
+    assert_eq!(report.load.bottleneck, holdfast_rehearse::Bottleneck::Connections);
+    let losers = report.losers_latency_ms.or(report.winners_latency_ms).unwrap();
+    assert!(losers.p50 > 800.0, "{losers:?}");
+}
+
+#[test]
+fn progress_is_told_in_order_and_to_the_end() {
+    let server = Server::start(Ways::Honest);
+    let mut told = Vec::new();
+    run(&options(&server), |progress| told.push(progress)).unwrap();
+    let mut phases: Vec<_> = told.iter().map(|progress| progress.phase).collect();
+    phases.dedup();
+    assert_eq!(phases, [Phase::Opening, Phase::Rush, Phase::Verdict, Phase::Closing]);
+    let last = told.last().unwrap();
+    assert_eq!((last.started, last.won, last.lost), (BUYERS, CAPACITY, BUYERS - CAPACITY));
+}
+
+#[test]
+fn without_a_sale_there_is_no_rehearsal() {
+    let server = Server::start(Ways::Honest);
+    let stranger = Options { merchant_key: "guessed".into(), ..options(&server) };
+    let error = run(&stranger, |_| {}).unwrap_err();
+    assert!(matches!(error, RehearseError::Sale { step: "make the sale", .. }));
+    assert_eq!(error.to_string(), "could not make the sale: the server said 401 unauthorised");
+}
+
+#[test]
+fn the_report_keeps_its_field_names() {
+    let report = serde_json::to_value(rehearse(Ways::Honest)).unwrap();
+    let names: Vec<_> = report.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = [
+        "crowd",
+        "load",
+        "losers_latency_ms",
+        "ok",
+        "plan",
+        "sale",
+        "schema",
+        "target",
+        "verdict",
+        "winners_latency_ms",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(report["schema"], 1);
+    assert_eq!(report["crowd"]["won"], 60);
+    assert_eq!(report["load"]["bottleneck"].as_str().map(str::is_empty), Some(false));
+    assert!(report["losers_latency_ms"]["p999"].is_f64());
+}
