@@ -1,0 +1,255 @@
+//! What the auditor knows of one sale.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_core::{
+    BuyerId, Command, HoldKey, HoldStatus, HoldView, KeyDigest, Reserve, SaleView, TierId,
+};
+
+use super::{Breach, Checks, Moment, Seen, Turn, Wanted, promises};
+
+/// A hold is looked at when its time is up, give or take the clocks' fractions.
+const ABOUT_US: u64 = 2_000;
+
+/// One sale, as its clients have seen it.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    pub(super) told: BTreeMap<HoldKey, Told>,
+    /// Holds not known to have ended, by buyer.
+    open: BTreeMap<BuyerId, Vec<HoldKey>>,
+    /// Holds by the true time at which they should end, if nothing goes wrong.
+    due: BTreeSet<(u64, HoldKey)>,
+    /// Units of holds not known to have ended.
+    pub(super) open_units: BTreeMap<TierId, u64>,
+    pub(super) buyers: BTreeMap<BuyerId, BuyerBook>,
+    /// Buyers who may have a hold that nobody was told of.
+    unsure: BTreeSet<BuyerId>,
+    cancels: BTreeSet<(HoldKey, Option<BuyerId>)>,
+    /// What the last look showed, if there was one and nothing can have happened since.
+    pub(super) last: Option<SaleView>,
+    /// As `last`, whatever happened since.
+    seen: Option<SaleView>,
+    /// The merchant has asked for something since the last look.
+    pub(super) merchant_asked: bool,
+    /// Keys are forgotten at the close.
+    pub(super) close_asked: bool,
+    /// Units asked for in this turn.
+    pub(super) asked_units: BTreeMap<TierId, u64>,
+    /// Buyers who asked for something in this turn.
+    askers: BTreeSet<BuyerId>,
+    /// Holds that somebody wants cancelled in this turn.
+    unwanted: BTreeSet<HoldKey>,
+    /// Something was wrong: when holds end must be reckoned anew.
+    reckon: bool,
+    /// After a restart even ended holds are looked at.
+    recheck: bool,
+}
+
+/// A hold that somebody was told of.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    /// As it was last seen with its units, or when it was first seen.
+    pub(super) view: HoldView,
+    /// When that was.
+    pub(super) at: Moment,
+    pub(super) ended: Option<HoldStatus>,
+    pub(super) cancel_asked: bool,
+    due_us: u64,
+}
+
+/// What one buyer has asked and was told, by idempotency key.
+#[derive(Debug, Default)]
+pub(super) struct BuyerBook {
+    pub(super) sent: Vec<(KeyDigest, Reserve)>,
+    pub(super) answered: Vec<(KeyDigest, Reserve, HoldKey)>,
+}
+
+impl Book {
+    pub(super) fn begin_turn(&mut self) {
+        self.asked_units.clear();
+        self.askers.clear();
+        self.unwanted.clear();
+    }
+
+    /// Takes note of what is asked, before any reply.
+    pub(super) fn note(&mut self, command: &Command) {
+        match command {
+            Command::Reserve(request) => {
+                self.askers.insert(request.buyer);
+                *self.asked_units.entry(request.tier).or_default() += u64::from(request.quantity);
+                if let Some(key) = request.key {
+                    let sent = &mut self.buyers.entry(request.buyer).or_default().sent;
+                    if !sent.contains(&(key, *request)) {
+                        sent.push((key, *request));
+                    }
+                }
+            }
+            Command::Cancel { hold, buyer } => {
+                self.askers.extend(buyer);
+                self.unwanted.insert(*hold);
+                self.cancels.insert((*hold, *buyer));
+            }
+            Command::Tick { .. } => {}
+            _ => {
+                self.merchant_asked = true;
+                self.close_asked |= matches!(command, Command::Close);
+            }
+        }
+    }
+
+    /// A reply was lost: what was asked may have been done.
+    pub(super) fn unsure_of(&mut self, command: &Command) {
+        if let Command::Reserve(request) = command {
+            self.unsure.insert(request.buyer);
+        }
+    }
+
+    pub(super) fn blind(&mut self) {
+        self.reckon = true;
+        self.last = None;
+    }
+
+    pub(super) fn restarted(&mut self) {
+        self.blind();
+        self.recheck = true;
+    }
+
+    pub(super) fn wanted(&self, looks: &[HoldKey], now_us: u64) -> Wanted {
+        let mut holds = BTreeSet::new();
+        if self.recheck {
+            holds.extend(self.told.keys());
+        } else if self.reckon {
+            holds.extend(self.open.values().flatten());
+        } else {
+            let soon = (now_us + ABOUT_US, HoldKey::from_number(u64::MAX));
+            holds.extend(self.due.range(..=soon).map(|(_, key)| key));
+            holds.extend(self.askers.iter().filter_map(|buyer| self.open.get(buyer)).flatten());
+            holds.extend(self.unwanted.iter().filter(|key| self.told.contains_key(key)));
+            holds.extend(looks.iter().filter(|key| self.told.contains_key(key)));
+        }
+        let buyers = self.askers.union(&self.unsure);
+        Wanted { holds: holds.into_iter().collect(), buyers: buyers.copied().collect() }
+    }
+
+    /// The hold that should have ended first, and when.
+    pub(super) fn first_due(&self) -> Option<(u64, HoldKey)> {
+        if self.reckon { None } else { self.due.first().copied() }
+    }
+
+    /// A hold was seen, in an answer or by a look.
+    pub(super) fn sight(
+        &mut self,
+        view: &HoldView,
+        turn: &Turn,
+        checks: &mut Checks,
+    ) -> Result<(), Breach> {
+        let Some(told) = self.told.get_mut(&view.key) else {
+            self.first_sight(view, turn);
+            return Ok(());
+        };
+        promises::same_facts(told, view, checks)?;
+        promises::one_ending(told, view, checks)?;
+        if told.ended.is_some() {
+            return Ok(());
+        }
+        told.cancel_asked |= self.cancels.contains(&(view.key, None))
+            || self.cancels.contains(&(view.key, Some(view.buyer)));
+        promises::the_buyers_time(told, view, turn, checks)?;
+        if view.status == HoldStatus::Held {
+            (told.view, told.at) = (*view, turn.start);
+            if self.reckon {
+                self.due.remove(&(told.due_us, view.key));
+                told.due_us = turn.start.now_us + view.remaining_ms * 1_000;
+                self.due.insert((told.due_us, view.key));
+            }
+            return Ok(());
+        }
+        told.ended = Some(view.status);
+        self.due.remove(&(told.due_us, view.key));
+        if let Some(units) = self.open_units.get_mut(&view.tier) {
+            *units -= u64::from(view.quantity);
+        }
+        if let Some(open) = self.open.get_mut(&view.buyer) {
+            open.retain(|key| *key != view.key);
+        }
+        Ok(())
+    }
+
+    fn first_sight(&mut self, view: &HoldView, turn: &Turn) {
+        let live = view.status == HoldStatus::Held;
+        let due_us = turn.start.now_us + view.remaining_ms * 1_000;
+        let ended = (!live).then_some(view.status);
+        let told = Told { view: *view, at: turn.start, ended, cancel_asked: false, due_us };
+        self.told.insert(view.key, told);
+        if live {
+            self.due.insert((due_us, view.key));
+            self.open.entry(view.buyer).or_default().push(view.key);
+            *self.open_units.entry(view.tier).or_default() += u64::from(view.quantity);
+        }
+    }
+
+    /// What a look showed at the end of a turn.
+    pub(super) fn look(
+        &mut self,
+        seen: Option<&Seen>,
+        turn: &Turn,
+        checks: &mut Checks,
+    ) -> Result<(), Breach> {
+        let Some(seen) = seen else {
+            return promises::nothing_configured_is_lost(self.seen.as_ref(), checks);
+        };
+        let mut live = BTreeMap::new();
+        for (key, view) in &seen.holds {
+            let view = promises::still_there(*key, view.as_ref(), checks)?;
+            self.sight(view, turn, checks)?;
+            live.insert(*key, view);
+        }
+        for (buyer, latest) in &seen.latest {
+            promises::no_hold_unasked(self, *buyer, latest.as_ref(), checks)?;
+            if let Some(view) = latest {
+                self.sight(view, turn, checks)?;
+                live.insert(view.key, view);
+            }
+            self.unsure.remove(buyer);
+        }
+        live.retain(|_, view| view.status == HoldStatus::Held);
+        promises::one_live_hold_each(live.values().copied(), &seen.view, checks)?;
+        promises::as_last_seen(self, &seen.view, turn, checks)?;
+        promises::units_add_up(&seen.view, checks)?;
+        if turn.healthy && self.unsure.is_empty() {
+            promises::held_is_what_was_told(self, &seen.view, checks)?;
+        }
+        self.reckon = !turn.healthy;
+        self.recheck = false;
+        self.merchant_asked = false;
+        self.seen = Some(seen.view.clone());
+        self.last.clone_from(&self.seen);
+        Ok(())
+    }
+
+    pub(super) fn is_unsure(&self, buyer: &BuyerId) -> bool {
+        self.unsure.contains(buyer)
+    }
+
+    pub(super) fn has_told(&self, buyer: &BuyerId) -> bool {
+        self.open.contains_key(buyer)
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.open.values().map(Vec::len).sum()
+    }
+
+    pub(super) fn view(&self) -> Option<&SaleView> {
+        self.seen.as_ref()
+    }
+
+    /// The sale as it was before this turn, if the merchant lets it be.
+    pub(super) fn settled_view(&self) -> Option<&SaleView> {
+        self.last.as_ref().filter(|_| !self.merchant_asked)
+    }
+
+    pub(super) fn free(&self, tier: TierId) -> u32 {
+        let tiers = self.seen.iter().flat_map(|view| &view.tiers);
+        tiers.filter(|row| row.config.id == tier).map(|row| row.free).sum()
+    }
+}

@@ -1,0 +1,241 @@
+//! The promises, as things that can be checked. Each function says what it checks, and the number
+//! of the promise is the one it counts and breaks.
+
+use std::collections::BTreeMap;
+
+use holdfast_core::{BuyerId, HoldKey, HoldStatus, HoldView, Outcome, SaleView, Status};
+use holdfast_engine::{EngineError, Reply};
+
+use super::book::{Book, Told};
+use super::{Breach, Checks, Turn};
+
+/// What an outage may cost a buyer: one step of the sale clock.
+const STEP_MS: u64 = 500;
+
+/// How soon a unit is offered again after its deadline.
+const RETURN_MS: u64 = 250;
+
+/// Clocks are read in whole milliseconds, at both ends of what is measured.
+const ROUNDING_MS: u64 = 2;
+
+/// Counts a check, and breaks the promise if it fails.
+pub(super) fn check(
+    promise: u8,
+    holds: bool,
+    checks: &mut Checks,
+    what: impl FnOnce() -> String,
+) -> Result<(), Breach> {
+    checks[usize::from(promise)] += 1;
+    if holds { Ok(()) } else { Err(Breach::new(promise, what())) }
+}
+
+/// Promise 1: in every tier free, held, sold and withheld units make its capacity.
+pub(super) fn units_add_up(view: &SaleView, checks: &mut Checks) -> Result<(), Breach> {
+    for tier in &view.tiers {
+        let parts = [tier.free, tier.held, tier.sold, tier.withheld];
+        let sum: u64 = parts.into_iter().map(u64::from).sum();
+        check(1, sum == u64::from(tier.config.capacity), checks, || {
+            format!("{}: {parts:?} do not make {}", tier.config.id, tier.config.capacity)
+        })?;
+    }
+    Ok(())
+}
+
+/// Promises 1 and 6: the units on hold are those of the holds that buyers were told of. Fewer
+/// would be sold again, more would be lost.
+pub(super) fn held_is_what_was_told(
+    book: &Book,
+    view: &SaleView,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    for tier in &view.tiers {
+        let told = book.open_units.get(&tier.config.id).copied().unwrap_or(0);
+        let held = u64::from(tier.held);
+        let what = || format!("{}: {held} units held, buyers have {told}", tier.config.id);
+        check(1, held >= told, checks, what)?;
+        check(6, held <= told, checks, what)?;
+    }
+    Ok(())
+}
+
+/// Promise 2: a hold that has ended stays ended, the same way.
+pub(super) fn one_ending(told: &Told, view: &HoldView, checks: &mut Checks) -> Result<(), Breach> {
+    let Some(ended) = told.ended else { return Ok(()) };
+    check(2, view.status == ended, checks, || {
+        format!("{:?} of {} was {ended:?} and is {:?}", view.key, view.buyer, view.status)
+    })
+}
+
+/// Promise 3: a hold that somebody was told of is there.
+pub(super) fn still_there<'a>(
+    key: HoldKey,
+    view: Option<&'a HoldView>,
+    checks: &mut Checks,
+) -> Result<&'a HoldView, Breach> {
+    let what = || format!("{key:?} is gone");
+    check(3, view.is_some(), checks, what)?;
+    view.ok_or_else(|| Breach::new(3, what()))
+}
+
+/// Promise 3: what was said of a hold stays true.
+pub(super) fn same_facts(told: &Told, view: &HoldView, checks: &mut Checks) -> Result<(), Breach> {
+    let facts = |view: &HoldView| (view.receipt, view.tier, view.quantity, view.buyer, view.total);
+    check(3, facts(&told.view) == facts(view), checks, || {
+        format!("{:?} was told, and now it is {view:?}", told.view)
+    })
+}
+
+/// Promise 3: a sale that was seen is there.
+pub(super) fn nothing_configured_is_lost(
+    seen: Option<&SaleView>,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    check(3, seen.is_none(), checks, || "the sale is gone".to_owned())
+}
+
+/// Promise 3: only the merchant changes a sale; the schedule may open it.
+pub(super) fn as_last_seen(
+    book: &Book,
+    view: &SaleView,
+    turn: &Turn,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let Some(last) = book.view().filter(|_| !book.merchant_asked) else { return Ok(()) };
+    let config = |view: &SaleView| {
+        let tiers: Vec<_> = view.tiers.iter().map(|tier| tier.config.clone()).collect();
+        (view.terms.clone(), tiers)
+    };
+    check(3, config(last) == config(view), checks, || {
+        format!("nobody changed {last:?}, and now it is {view:?}")
+    })?;
+    // The wall clock may have been further ahead for a moment.
+    let wall_ms = turn.end.wall_ms + turn.end.behind_ms;
+    let opened = (last.status, view.status) == (Status::Scheduled, Status::Open)
+        && view.terms.opens_at_ms.is_some_and(|opens_at_ms| opens_at_ms <= wall_ms);
+    check(3, last.status == view.status || opened, checks, || {
+        format!("it was {:?}, and nobody made it {:?}", last.status, view.status)
+    })
+}
+
+/// Promise 4: whoever said that an outcome is unknown says nothing more until a restart.
+pub(super) fn nothing_claimed_in_doubt(in_doubt: bool, checks: &mut Checks) -> Result<(), Breach> {
+    check(4, !in_doubt, checks, || "an answer although the store is in doubt".to_owned())
+}
+
+/// Promise 4: it goes on by itself; where nothing is wrong, nothing is refused.
+pub(super) fn no_refusal_without_reason(
+    error: &EngineError,
+    healthy: bool,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    check(4, !healthy, checks, || format!("nothing is wrong, and it says: {error}"))
+}
+
+/// Promise 4: an engine whose reign is over decides nothing.
+pub(super) fn a_deposed_engine_claims_nothing(
+    reply: &Reply,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let decided = match reply {
+        Ok(answer) => !matches!(answer.outcome, Outcome::Refused(_)),
+        Err(_) => false,
+    };
+    check(4, !decided, checks, || format!("an engine was deposed and says {reply:?}"))
+}
+
+/// Promise 4: what was refused was not done; nobody has a hold that they were not told of, unless
+/// a reply was lost.
+pub(super) fn no_hold_unasked(
+    book: &Book,
+    buyer: BuyerId,
+    latest: Option<&HoldView>,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let known = latest.is_none_or(|view| book.told.contains_key(&view.key));
+    check(4, known || book.is_unsure(&buyer), checks, || {
+        format!("{buyer} was refused, and has {latest:?}")
+    })?;
+    check(3, latest.is_some() || !book.has_told(&buyer), checks, || {
+        format!("{buyer} had holds and has none")
+    })
+}
+
+/// Promise 6: a unit is offered again at most 250 ms after its deadline, with no traffic.
+pub(super) fn returned_in_time(
+    book: &Book,
+    now_us: u64,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let Some((due_us, key)) = book.first_due() else { return Ok(()) };
+    check(6, due_us + (RETURN_MS + ROUNDING_MS) * 1_000 >= now_us, checks, || {
+        format!("{key:?} should have ended {} ms ago", (now_us - due_us) / 1_000)
+    })
+}
+
+/// Promise 6: when every hold has ended, every unit is free.
+pub(super) fn every_unit_is_back(book: &Book, checks: &mut Checks) -> Result<(), Breach> {
+    check(6, book.open() == 0, checks, || format!("{} holds never ended", book.open()))?;
+    for tier in book.view().iter().flat_map(|view| &view.tiers) {
+        check(6, tier.free == tier.config.capacity, checks, || {
+            let (id, capacity) = (tier.config.id, tier.config.capacity);
+            format!("{id}: all holds have ended, {} of {capacity} units are free", tier.free)
+        })?;
+    }
+    Ok(())
+}
+
+/// Promises 7 and 9: a buyer has one live hold, and not more units than are allowed.
+pub(super) fn one_live_hold_each<'a>(
+    live: impl Iterator<Item = &'a HoldView>,
+    view: &SaleView,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let mut each = BTreeMap::<BuyerId, (u32, u32)>::new();
+    for hold in live {
+        let (holds, units) = each.entry(hold.buyer).or_default();
+        (*holds, *units) = (*holds + 1, *units + hold.quantity);
+    }
+    let max = view.terms.max_per_buyer;
+    for (buyer, (holds, units)) in each {
+        check(7, holds == 1, checks, || format!("{buyer} has {holds} live holds"))?;
+        check(9, units <= max, checks, || format!("{buyer} has {units} units of {max} allowed"))?;
+    }
+    Ok(())
+}
+
+/// Promise 8: a hold's time runs at most as fast as the process's own, plus one step an outage;
+/// `expires_at` never comes earlier; and only time, its buyer or the merchant ends it.
+pub(super) fn the_buyers_time(
+    told: &Told,
+    view: &HoldView,
+    turn: &Turn,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let up_ms = (turn.end.up_us - told.at.up_us).div_ceil(1_000);
+    let may_have_passed_ms = up_ms + (turn.end.outages - told.at.outages) * STEP_MS + ROUNDING_MS;
+    let left_ms = told.view.remaining_ms.saturating_sub(may_have_passed_ms);
+    let who = || format!("{:?} of {}", view.key, view.buyer);
+    match view.status {
+        HoldStatus::Held => {
+            check(8, view.remaining_ms >= left_ms, checks, || {
+                format!("{} has {} ms left, not {left_ms}", who(), view.remaining_ms)
+            })?;
+            let before = told.view.expires_at_ms;
+            check(8, view.expires_at_ms >= before, checks, || {
+                let earlier_ms = before - view.expires_at_ms;
+                format!("{} now expires {earlier_ms} ms earlier than was said", who())
+            })
+        }
+        HoldStatus::Expired => {
+            check(8, left_ms == 0, checks, || format!("{} lost its last {left_ms} ms", who()))?;
+            let early = turn.end.wall_ms + ROUNDING_MS < told.view.expires_at_ms;
+            check(8, !early || turn.end.behind_ms > 0, checks, || {
+                let early_ms = told.view.expires_at_ms - turn.end.wall_ms;
+                format!("{} expired {early_ms} ms before the time it was told", who())
+            })
+        }
+        HoldStatus::Cancelled => {
+            check(8, told.cancel_asked, checks, || format!("nobody cancelled {}", who()))
+        }
+    }
+}

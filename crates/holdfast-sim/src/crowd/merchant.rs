@@ -1,0 +1,80 @@
+//! A merchant: sets the sale up, opens it, and meddles.
+
+use holdfast_core::{Command, HoldKey, Outcome};
+use holdfast_engine::Reply;
+
+use super::Act;
+use crate::plan::SalePlan;
+use crate::rng::Rng;
+
+/// The merchant of one sale, with what they know.
+#[derive(Clone, Debug, Default)]
+pub struct Merchant {
+    configured: bool,
+    opened: bool,
+    paused: bool,
+}
+
+impl Merchant {
+    /// Whether the sale still waits to be configured or opened.
+    pub fn is_setting_up(&self) -> bool {
+        !self.configured || !self.opened
+    }
+
+    /// What they do next. `open`: it is time to open.
+    pub fn act(&mut self, rng: &mut Rng, plan: &SalePlan, open: bool) -> Option<Act> {
+        if !self.configured {
+            return Some(Act::Ask(Command::Configure(Box::new(plan.config.clone()))));
+        }
+        if !self.opened && !open {
+            return Some(change_config(rng, plan));
+        }
+        if !self.opened {
+            // By schedule or by hand: asking for it is never wrong.
+            return Some(Act::Ask(Command::Open));
+        }
+        if std::mem::take(&mut self.paused) {
+            return Some(Act::Ask(Command::Resume));
+        }
+        self.meddle(rng, plan)
+    }
+
+    /// What they make of a reply.
+    pub fn hear(&mut self, command: &Command, reply: Option<&Reply>) {
+        let Some(Ok(answer)) = reply else { return };
+        match (command, answer.outcome) {
+            (Command::Configure(_), Outcome::Configured { .. }) => self.configured = true,
+            (Command::Open, _) => self.opened = true,
+            (Command::Pause, Outcome::Moved(_)) => self.paused = true,
+            _ => {}
+        }
+    }
+
+    fn meddle(&self, rng: &mut Rng, plan: &SalePlan) -> Option<Act> {
+        let tier = rng.pick(&plan.config.tiers)?;
+        Some(Act::Ask(match rng.below(100) {
+            0..20 => Command::Pause,
+            20..40 => Command::SetCapacity { tier: tier.id, capacity: tier.capacity / 2 },
+            40..65 => {
+                Command::SetCapacity { tier: tier.id, capacity: tier.capacity + rng.small(0, 9) }
+            }
+            65..85 => {
+                let hold = HoldKey::from_number(rng.between(1, 60) * 1_024);
+                Command::Cancel { hold, buyer: None }
+            }
+            85..93 => Command::Configure(Box::new(plan.config.clone())),
+            93..97 => Command::Resume,
+            _ => Command::Close,
+        }))
+    }
+}
+
+/// Before the opening everything can change.
+fn change_config(rng: &mut Rng, plan: &SalePlan) -> Act {
+    let mut config = plan.config.clone();
+    if rng.percent(50) {
+        let capacity = rng.small(0, 9);
+        config.tiers.iter_mut().for_each(|tier| tier.capacity = capacity);
+    }
+    Act::Ask(Command::Configure(Box::new(config)))
+}

@@ -1,0 +1,189 @@
+//! What a run is made of, all of it drawn from its seed.
+
+use holdfast_core::{Admission, Currency, Money, SaleConfig, SaleId, Terms, TierConfig, TierId};
+
+use crate::rng::Rng;
+use crate::world::WALL_START_MS;
+
+/// One second, in microseconds.
+pub const SECOND_US: u64 = 1_000_000;
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The sales that one engine runs side by side.
+    pub sales: Vec<SalePlan>,
+    /// How long faults may strike.
+    pub unsafe_us: u64,
+    /// Length of a journal's segment: small, so that segments change often.
+    pub segment_bytes: u64,
+    /// Requests are gathered for so long before a turn takes them.
+    pub window_us: u64,
+    /// Replies that never arrive, in a hundred.
+    pub lost_replies: u64,
+    /// Restarts in a hundred after which a bit flips.
+    pub damage: u64,
+    /// What strikes, and about how often.
+    pub troubles: Vec<(Trouble, u64)>,
+}
+
+/// One sale and its crowd.
+#[derive(Clone, Debug)]
+pub struct SalePlan {
+    /// Its name.
+    pub id: SaleId,
+    /// As the merchant wants it.
+    pub config: SaleConfig,
+    /// How many people come.
+    pub buyers: usize,
+    /// How often each of them does something.
+    pub acts: u32,
+    /// About how long they wait in between.
+    pub think_us: u64,
+    /// When the crowd comes.
+    pub starts_us: u64,
+    /// Within how long all of them have come.
+    pub rush_us: u64,
+    /// Requests in a hundred that carry an idempotency key.
+    pub keyed: u64,
+    /// About how often the merchant does something.
+    pub merchant_us: u64,
+}
+
+/// What can befall a run, and the work in the background that must stand all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// The process dies between two turns.
+    Kill,
+    /// The process dies within some disk operation.
+    Crash,
+    /// The process stands still for a while.
+    Stop,
+    /// The process stands still between reading the clock and acting on it.
+    StopAtRead,
+    /// A disk operation takes long.
+    SlowCall,
+    /// A write fails.
+    WriteError,
+    /// A flush fails.
+    SyncError,
+    /// A read fails.
+    ReadError,
+    /// A change of a name fails.
+    NameError,
+    /// The disk is full for a while.
+    Full,
+    /// Somebody sets the wall clock.
+    WallStep,
+    /// Another engine takes over, and the old one has not noticed.
+    Depose,
+    /// The keeper makes snapshots and trims.
+    Keep,
+    /// The next segment is made ahead.
+    Prepare,
+}
+
+/// Troubles that a run may be spared; how often they strike, in milliseconds.
+const OPTIONAL: [(Trouble, u64); 12] = [
+    (Trouble::Kill, 6_000),
+    (Trouble::Crash, 4_000),
+    (Trouble::Stop, 5_000),
+    (Trouble::StopAtRead, 5_000),
+    (Trouble::SlowCall, 4_000),
+    (Trouble::WriteError, 9_000),
+    (Trouble::SyncError, 9_000),
+    (Trouble::ReadError, 9_000),
+    (Trouble::NameError, 9_000),
+    (Trouble::Full, 8_000),
+    (Trouble::WallStep, 4_000),
+    (Trouble::Depose, 9_000),
+];
+
+impl Plan {
+    /// Draws a plan. Always `Some`: the names it makes are good ones.
+    pub fn draw(rng: &mut Rng) -> Option<Self> {
+        let several = rng.percent(20);
+        let count = if several { rng.between(2, 3) } else { 1 };
+        let sales: Option<Vec<_>> =
+            (0..count).map(|number| SalePlan::draw(rng, number, several)).collect();
+        let mut troubles = Vec::new();
+        // Some runs are spared everything: those must be flawless.
+        let spared = rng.percent(10);
+        for (trouble, ms) in OPTIONAL {
+            if !spared && rng.percent(35) {
+                troubles.push((trouble, rng.between(ms / 2, ms * 3) * 1_000));
+            }
+        }
+        if rng.percent(80) {
+            troubles.push((Trouble::Keep, rng.between(300, 6_000) * 1_000));
+        }
+        if rng.percent(70) {
+            troubles.push((Trouble::Prepare, rng.between(100, 1_000) * 1_000));
+        }
+        let seconds = if rng.percent(90) { rng.between(3, 25) } else { rng.between(25, 90) };
+        Some(Self {
+            sales: sales?,
+            unsafe_us: seconds * SECOND_US,
+            segment_bytes: [4, 4, 8, 16, 64][rng.index(5)] << 10,
+            window_us: [500, 1_000, 5_000, 20_000][rng.index(4)],
+            lost_replies: [0, 2, 20][rng.index(3)],
+            damage: [0, 10, 50][rng.index(3)],
+            troubles,
+        })
+    }
+}
+
+impl SalePlan {
+    fn draw(rng: &mut Rng, number: u64, several: bool) -> Option<Self> {
+        let crowd = rng.below(100);
+        let buyers = match crowd {
+            0..70 => rng.between(1, 12),
+            70..96 => rng.between(12, 120),
+            _ if several => rng.between(12, 120),
+            _ => rng.between(500, 2_000),
+        };
+        let starts_us = rng.between(100, 2_000) * 1_000;
+        let opens_at_ms = rng.percent(50).then_some(WALL_START_MS + starts_us / 1_000);
+        let config = draw_config(rng, buyers, opens_at_ms)?;
+        let is_big = buyers > 120;
+        Some(Self {
+            id: SaleId::new(&format!("sale-{number}")).ok()?,
+            config,
+            buyers: usize::try_from(buyers).unwrap_or(1),
+            acts: if is_big { rng.small(1, 4) } else { rng.small(2, 24) },
+            think_us: rng.between(20, 2_500) * 1_000,
+            starts_us,
+            rush_us: rng.between(1, 3_000) * 1_000,
+            keyed: [0, 30, 100][rng.index(3)],
+            merchant_us: rng.between(1_000, 12_000) * 1_000,
+        })
+    }
+}
+
+fn draw_config(rng: &mut Rng, buyers: u64, opens_at_ms: Option<u64>) -> Option<SaleConfig> {
+    let hold_seconds = match rng.below(100) {
+        0..60 => rng.small(1, 4),
+        60..95 => rng.small(3, 12),
+        _ => rng.small(60, 300),
+    };
+    let terms = Terms {
+        name: "A sale".to_owned(),
+        opens_at_ms,
+        hold_seconds,
+        checkout_grace_seconds: rng.small(0, 120),
+        max_per_buyer: rng.small(1, 4),
+        admission: Admission::FirstCome,
+        metadata: rng.percent(20).then(|| "{\"artist\":\"someone\"}".to_owned()),
+    };
+    let tiers = (0..rng.between(1, 4)).map(|number| {
+        let scarce = rng.percent(70);
+        let capacity = if scarce { rng.below(buyers / 2 + 3) } else { rng.below(buyers * 4 + 2) };
+        Some(TierConfig {
+            id: TierId::new(&format!("tier-{number}")).ok()?,
+            name: format!("Tier {number}"),
+            capacity: u32::try_from(capacity).unwrap_or(1),
+            price: Money { amount: rng.below(10_000), currency: Currency::new("EUR")? },
+        })
+    });
+    Some(SaleConfig { terms, tiers: tiers.collect::<Option<_>>()? })
+}

@@ -1,0 +1,286 @@
+//! A run: some sales on one engine, with everything that befalls them, from one seed.
+//!
+//! First the unsafe phase, in which faults strike. Then they stop, the disk has room, the process
+//! is restarted once, and everything must work.
+
+mod agenda;
+mod finale;
+mod process;
+mod troubles;
+mod turn;
+
+use std::sync::Arc;
+
+use holdfast_core::{BuyerId, SaleId};
+use holdfast_engine::{Answer, OpenError};
+use holdfast_store::{Clock, StoreError};
+
+use crate::auditor::{Auditor, Breach, Follower, Moment};
+use crate::crowd::{Buyer, Merchant};
+use crate::plan::{Plan, Trouble};
+use crate::report::{Report, Stats};
+use crate::rng::Rng;
+use crate::trace::Trace;
+use crate::world::{Fault, SimClock, SimDisk};
+use agenda::{Agenda, Event};
+use process::Process;
+
+/// Steps after which a run goes nowhere.
+const STEPS_MAX: u32 = 2_000_000;
+
+/// Plays the run of a seed. `keep_lines`: keeps the trace in words.
+pub fn simulate(seed: u64, keep_lines: bool) -> Report {
+    let mut rng = Rng::new(seed);
+    let Some(plan) = Plan::draw(&mut rng) else {
+        unreachable!("a plan's names are good ones");
+    };
+    let mut run = Run::new(plan, rng, keep_lines);
+    let played = run.play();
+    run.stats.runs = 1;
+    run.stats.sales = run.plan.sales.len() as u64;
+    run.stats.simulated_us = run.clock.now_us();
+    run.stats.checks = *run.auditor.checks();
+    for (what, count) in run.disk.fired() {
+        *run.stats.faults.entry(what).or_default() += count;
+    }
+    let breach = played.err();
+    if let Some(breach) = &breach {
+        run.trace.note(run.clock.now_us(), format_args!("BROKEN: {breach}"));
+    }
+    run.stats.hash = run.trace.hash();
+    Report { seed, breach, hash: run.trace.hash(), stats: run.stats, lines: run.trace.into_lines() }
+}
+
+/// Everything of one run.
+struct Run {
+    plan: Plan,
+    rng: Rng,
+    clock: Arc<SimClock>,
+    disk: SimDisk,
+    process: Option<Process>,
+    agenda: Agenda,
+    auditor: Auditor,
+    crowds: Vec<Crowd>,
+    /// The engine has asked for a restart, and one is entered in the agenda.
+    dying: bool,
+    /// Outages when something was last looked at.
+    seen_outages: u64,
+    /// The last answer that arrived.
+    last_answer: Option<Answer>,
+    trace: Trace,
+    stats: Stats,
+}
+
+/// The people of one sale, and who follows its log.
+struct Crowd {
+    id: SaleId,
+    buyers: Vec<Buyer>,
+    merchant: Merchant,
+    follower: Option<Follower>,
+}
+
+impl Run {
+    fn new(plan: Plan, mut rng: Rng, keep_lines: bool) -> Self {
+        let clock = Arc::new(SimClock::default());
+        let disk = SimDisk::new(rng.fork(), Arc::clone(&clock));
+        let ids: Vec<SaleId> = plan.sales.iter().map(|sale| sale.id).collect();
+        let crowds = plan.sales.iter().map(|sale| {
+            let buyer = |number| BuyerId::new(&format!("buyer-{number}")).ok();
+            let buyers = (0..sale.buyers).filter_map(buyer).map(|id| Buyer::new(id, sale.acts));
+            let buyers = buyers.collect();
+            Crowd { id: sale.id, buyers, merchant: Merchant::default(), follower: None }
+        });
+        let crowds = crowds.collect();
+        Self {
+            auditor: Auditor::new(&ids),
+            crowds,
+            plan,
+            rng,
+            clock,
+            disk,
+            process: None,
+            agenda: Agenda::default(),
+            dying: false,
+            seen_outages: 0,
+            last_answer: None,
+            trace: Trace::new(keep_lines),
+            stats: Stats::default(),
+        }
+    }
+
+    fn play(&mut self) -> Result<(), Breach> {
+        self.trace.note(0, format_args!("{:?}", self.plan));
+        self.enter_everything();
+        self.run_until(self.plan.unsafe_us)?;
+        self.finale()
+    }
+
+    fn enter_everything(&mut self) {
+        self.agenda.enter(0, Event::Start);
+        for (sale, plan) in self.plan.sales.iter().enumerate() {
+            self.agenda.enter(1_000, Event::Merchant { sale });
+            for buyer in 0..plan.buyers {
+                let at_us = plan.starts_us + self.rng.below(plan.rush_us);
+                let at_us = at_us.next_multiple_of(self.plan.window_us);
+                self.agenda.enter(at_us, Event::Buyer { sale, buyer });
+            }
+        }
+        for (trouble, every_us) in &self.plan.troubles {
+            let at_us = self.rng.between(0, every_us * 2);
+            self.agenda.enter(at_us, Event::Trouble(*trouble));
+        }
+    }
+
+    /// Lets things happen until a moment: what the agenda says, and what the engine wakes for.
+    fn run_until(&mut self, end_us: u64) -> Result<(), Breach> {
+        for _ in 0..STEPS_MAX {
+            let now_us = self.clock.now_us();
+            if now_us >= end_us {
+                return Ok(());
+            }
+            let wake = self.process.as_ref().and_then(|process| process.engine.wake_in());
+            let wake_us = wake.map(|wait| now_us + u64::try_from(wait.as_micros()).unwrap_or(0));
+            let event_us = self.agenda.next_at();
+            let next_us = [wake_us, event_us].into_iter().flatten().min().unwrap_or(end_us);
+            self.clock.advance(next_us.min(end_us).saturating_sub(self.clock.now_us()));
+            if next_us < end_us {
+                self.step(wake_us.is_some_and(|wake_us| wake_us <= next_us))?;
+            }
+        }
+        Err(Breach::new(6, "the run goes nowhere"))
+    }
+
+    /// Everything that is due now, and a turn if there is reason for one.
+    fn step(&mut self, woken: bool) -> Result<(), Breach> {
+        let now_us = self.clock.now_us();
+        let (mut asked, mut looks) = (Vec::new(), Vec::new());
+        while let Some(event) = self.agenda.take_due(now_us) {
+            match event {
+                Event::Buyer { sale, buyer } => {
+                    self.buyer_acts(sale, buyer, &mut asked, &mut looks);
+                }
+                Event::Merchant { sale } => self.merchant_acts(sale, &mut asked),
+                Event::Trouble(trouble) => self.trouble(trouble)?,
+                Event::Room => self.room(),
+                Event::Replace if self.dying => self.die()?,
+                Event::Replace => {}
+                Event::Start => self.start()?,
+            }
+        }
+        if woken || !asked.is_empty() || !looks.is_empty() {
+            self.turn(&asked, &looks)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a process. What a crash may leave never keeps it from starting.
+    fn start(&mut self) -> Result<(), Breach> {
+        self.process = None;
+        self.dying = false;
+        self.disk.new_process();
+        self.clock.new_process();
+        let crashes = self.plan.troubles.iter().any(|(kind, _)| *kind == Trouble::Crash);
+        if crashes && self.rng.percent(20) {
+            self.disk.arm(Fault::Crash, None, self.rng.small(0, 60));
+        }
+        match self.open() {
+            Ok(process) => self.started(process),
+            Err(error) => self.not_started(&error),
+        }
+    }
+
+    fn open(&mut self) -> Result<Process, OpenError> {
+        Process::start(
+            Arc::new(self.disk.clone()),
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
+            self.plan.segment_bytes,
+            self.rng.draw(),
+        )
+    }
+
+    fn started(&mut self, process: Process) -> Result<(), Breach> {
+        let logs = process.engine.logs();
+        self.trace.note(self.clock.now_us(), format_args!("started: {logs:?}"));
+        self.stats.recovery(if self.disk.has_cut() { "torn tail cut" } else { "clean" });
+        if logs.iter().any(|log| matches!(process.records.snapshot(log.id), Ok(Some(_)))) {
+            self.stats.recovery("from a snapshot");
+        }
+        if self.disk.is_dead() {
+            return self.die();
+        }
+        self.process = Some(process);
+        self.auditor.restarted();
+        self.follow()?;
+        if self.disk.is_dead() {
+            return self.die();
+        }
+        self.damage()
+    }
+
+    fn not_started(&mut self, error: &OpenError) -> Result<(), Breach> {
+        self.trace.note(self.clock.now_us(), format_args!("not started: {error}"));
+        let damaged = match error {
+            OpenError::Store(StoreError::Damaged { .. } | StoreError::NewerFormat { .. }) => true,
+            OpenError::Store(_) => false,
+            OpenError::Name { .. } | OpenError::Entry { .. } => true,
+        };
+        if damaged {
+            return Err(Breach::new(3, format!("no disk was damaged, and it says: {error}")));
+        }
+        if self.disk.is_dead() {
+            self.stats.recovery("died while starting");
+            return self.die();
+        }
+        self.stats.recovery("failed to start, then started");
+        self.enter_start();
+        Ok(())
+    }
+
+    /// The process is dead, and perhaps the power was lost; another one will be started.
+    #[expect(clippy::unnecessary_wraps, reason = "dying is a way out of starting")]
+    fn die(&mut self) -> Result<(), Breach> {
+        self.process = None;
+        self.disk.kill();
+        self.auditor.blind();
+        let power = self.rng.percent(50);
+        if power {
+            self.disk.lose_power();
+        }
+        self.stats.fault(if power { "power lost" } else { "killed" });
+        self.trace.note(self.clock.now_us(), format_args!("dead; power lost: {power}"));
+        self.enter_start();
+        Ok(())
+    }
+
+    fn enter_start(&mut self) {
+        self.agenda.retain(|event| event != Event::Start);
+        let most_ms = [50, 3_000][self.rng.index(2)];
+        let down_us = self.rng.between(1, most_ms) * 1_000;
+        self.clock.end_process();
+        self.agenda.enter(self.clock.now_us() + down_us, Event::Start);
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now_us: self.clock.now_us(),
+            up_us: self.clock.up_us(),
+            outages: self.clock.outages(),
+            wall_ms: self.clock.wall_ms(),
+            behind_ms: self.clock.wall_behind_ms(),
+        }
+    }
+
+    /// Reads what is new in every log, so that nothing is trimmed unread.
+    /// Whether that could be done.
+    fn follow(&mut self) -> Result<bool, Breach> {
+        let Some(process) = &self.process else { return Ok(false) };
+        let mut all = true;
+        for log in process.engine.logs() {
+            let same = |crowd: &&mut Crowd| crowd.id.as_str() == log.name;
+            let Some(crowd) = self.crowds.iter_mut().find(same) else { continue };
+            let follower = crowd.follower.get_or_insert_with(|| Follower::new(log.id.0));
+            all &= follower.follow(process.records.as_ref(), &log, self.auditor.checks_mut())?;
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,223 @@
+//! One turn: requests go in, a look is attached, and everybody hears what they may hear.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdfast_core::HoldKey;
+use holdfast_engine::{EngineError, Look, Reply, Request, SaleRef, Sales};
+
+use super::agenda::Event;
+use super::{Breach, Run};
+use crate::auditor::{Asked, Seen, Turn, Wanted};
+use crate::crowd::Act;
+
+/// What a look at all sales showed, or why nothing could be seen.
+type Shown = Result<Vec<Option<Seen>>, EngineError>;
+
+/// Where a look leaves what it saw.
+type Place = Arc<Mutex<Option<Shown>>>;
+
+/// A pause after a turn in which something failed, in microseconds.
+const BREATH_US: u64 = 10_000;
+
+impl Run {
+    pub(super) fn buyer_acts(
+        &mut self,
+        sale: usize,
+        buyer: usize,
+        asked: &mut Vec<Asked>,
+        looks: &mut Vec<(usize, HoldKey)>,
+    ) {
+        let plan = &self.plan.sales[sale];
+        match self.crowds[sale].buyers[buyer].act(&mut self.rng, plan) {
+            Some(Act::Ask(command)) => asked.push(Asked { sale, who: Some(buyer), command }),
+            Some(Act::Look(hold)) => looks.push((sale, hold)),
+            None => return,
+        }
+        // Some ask again at once, as a browser does whose connection broke.
+        let think_us = self.rng.between(0, plan.think_us * 2);
+        let at_us = (self.clock.now_us() + think_us + 1).next_multiple_of(self.plan.window_us);
+        self.agenda.enter(at_us, Event::Buyer { sale, buyer });
+    }
+
+    pub(super) fn merchant_acts(&mut self, sale: usize, asked: &mut Vec<Asked>) {
+        let (now_us, plan) = (self.clock.now_us(), &self.plan.sales[sale]);
+        let merchant = &mut self.crowds[sale].merchant;
+        if let Some(Act::Ask(command)) = merchant.act(&mut self.rng, plan, now_us >= plan.starts_us)
+        {
+            asked.push(Asked { sale, who: None, command });
+        }
+        let wait_us = if merchant.is_setting_up() { 150_000 } else { plan.merchant_us };
+        let at_us = now_us + self.rng.between(wait_us / 2, wait_us * 2);
+        self.agenda.enter(at_us, Event::Merchant { sale });
+    }
+
+    pub(super) fn turn(
+        &mut self,
+        asked: &[Asked],
+        looks: &[(usize, HoldKey)],
+    ) -> Result<(), Breach> {
+        self.stats.commands += asked.len() as u64;
+        for one in asked {
+            self.trace.note(self.clock.now_us(), format_args!("{}: {:?}", one.sale, one.command));
+        }
+        if self.process.is_none() {
+            let nobody = Err(EngineError::Stopped);
+            asked.iter().for_each(|one| self.tell(one, Some(&nobody)));
+            return Ok(());
+        }
+        if std::mem::replace(&mut self.seen_outages, self.clock.outages()) != self.clock.outages() {
+            self.auditor.blind();
+        }
+        self.auditor.ask(asked, self.clock.now_us())?;
+        let (turn, replies, shown) = self.take_turn(asked, looks);
+        if self.disk.is_dead() {
+            asked.iter().try_for_each(|one| self.hear(one, None, &turn))?;
+            return self.die();
+        }
+        if replies.len() != asked.len() {
+            let what = format!("{} requests, {} replies", asked.len(), replies.len());
+            return Err(Breach::new(7, what));
+        }
+        for (token, reply) in &replies {
+            let lost = self.rng.percent(self.plan.lost_replies);
+            let one = usize::try_from(*token).ok().and_then(|token| asked.get(token));
+            let one = one.ok_or_else(|| Breach::new(7, "a reply that nobody waits for"))?;
+            self.hear(one, (!lost).then_some(reply), &turn)?;
+        }
+        self.show(shown, &turn)?;
+        let unknown = replies.iter().any(|(_, r)| matches!(r, Err(EngineError::Unknown(_))));
+        self.mind_doubt(unknown);
+        if !turn.healthy {
+            self.clock.advance(BREATH_US);
+        }
+        Ok(())
+    }
+
+    /// The turn itself, and what it was like.
+    fn take_turn(
+        &mut self,
+        asked: &[Asked],
+        looks: &[(usize, HoldKey)],
+    ) -> (Turn, Vec<(u64, Reply)>, Option<Shown>) {
+        let start = self.moment();
+        let (full, fired) = (self.disk.is_filled_up(), self.disk.fired_count());
+        let mut requests: Vec<_> = (0..)
+            .zip(asked)
+            .map(|(reply, one)| Request::Do {
+                sale: SaleRef::Id(self.crowds[one.sale].id),
+                command: one.command.clone(),
+                reply,
+            })
+            .collect();
+        let (look, place) = self.prepare_look(looks);
+        requests.push(Request::Look(look));
+        let (mut replies, mut in_doubt) = (Vec::new(), false);
+        if let Some(process) = &mut self.process {
+            process.engine.turn(&mut requests, &mut replies);
+            in_doubt = process.engine.doubt().is_some();
+        }
+        self.stats.turns += 1;
+        self.clock.advance(self.rng.between(20, 3_000));
+        let end = self.moment();
+        let struck = self.disk.fired_count() != fired || end.outages != start.outages;
+        let healthy = !full && !struck && !in_doubt;
+        let shown = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        (Turn { start, end, healthy }, replies, shown)
+    }
+
+    /// A look at everything that the auditor wants to see.
+    fn prepare_look(&self, looks: &[(usize, HoldKey)]) -> (Look, Place) {
+        let now_us = self.clock.now_us();
+        let wanted = self.crowds.iter().enumerate().map(|(sale, crowd)| {
+            let holds: Vec<_> =
+                looks.iter().filter(|(of, _)| *of == sale).map(|(_, hold)| *hold).collect();
+            (SaleRef::Id(crowd.id), self.auditor.wanted(sale, &holds, now_us))
+        });
+        let wanted: Vec<(SaleRef, Wanted)> = wanted.collect();
+        let place = Place::default();
+        let into = Arc::clone(&place);
+        let look = move |sales: Result<&Sales, EngineError>| {
+            let shown = sales.map(|sales| wanted.iter().map(|one| see(sales, one)).collect());
+            *into.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
+        };
+        (Box::new(look), place)
+    }
+
+    /// The auditor and whoever asked hear a reply; `None`: it never arrives.
+    fn hear(&mut self, one: &Asked, reply: Option<&Reply>, turn: &Turn) -> Result<(), Breach> {
+        self.trace.note(turn.end.now_us, format_args!("  {}", Words(reply)));
+        self.tell(one, reply);
+        self.stats.replies += u64::from(reply.is_some());
+        self.last_answer = reply.and_then(|reply| reply.as_ref().ok()).cloned();
+        self.auditor.hear(one, reply, turn)
+    }
+
+    fn tell(&mut self, one: &Asked, reply: Option<&Reply>) {
+        let crowd = &mut self.crowds[one.sale];
+        match one.who.and_then(|buyer| crowd.buyers.get_mut(buyer)) {
+            Some(buyer) => buyer.hear(reply),
+            None => crowd.merchant.hear(&one.command, reply),
+        }
+    }
+
+    fn show(&mut self, shown: Option<Shown>, turn: &Turn) -> Result<(), Breach> {
+        match shown {
+            Some(Ok(sales)) => {
+                let mut numbered = sales.iter().enumerate();
+                numbered.try_for_each(|(sale, seen)| self.auditor.look(sale, seen.as_ref(), turn))
+            }
+            Some(Err(error)) if turn.healthy => {
+                Err(Breach::new(4, format!("nothing is wrong, and nothing to be seen: {error}")))
+            }
+            Some(Err(_)) => {
+                self.auditor.blind();
+                Ok(())
+            }
+            None => Err(Breach::new(4, "a look without an answer")),
+        }
+    }
+
+    /// An engine that is in doubt is restarted; until then it may say nothing.
+    fn mind_doubt(&mut self, unknown: bool) {
+        let doubt = self.process.as_ref().is_some_and(|process| process.engine.doubt().is_some());
+        if !unknown && !doubt {
+            return;
+        }
+        self.auditor.doubt();
+        if !std::mem::replace(&mut self.dying, true) {
+            self.stats.recovery("in doubt, then restarted");
+            let wait_us = self.rng.between(0, 2_000) * 1_000;
+            self.agenda.enter(self.clock.now_us() + wait_us, Event::Replace);
+        }
+    }
+}
+
+fn see(sales: &Sales, (sale, wanted): &(SaleRef, Wanted)) -> Option<Seen> {
+    let (sale, clock_ms) = sales.get(*sale)?;
+    let hold = |key: &HoldKey| (*key, sale.hold_by_key(*key, clock_ms));
+    let latest = |buyer: &holdfast_core::BuyerId| (*buyer, sale.hold_of(buyer, clock_ms));
+    Some(Seen {
+        view: sale.view(clock_ms)?,
+        holds: wanted.holds.iter().map(hold).collect(),
+        latest: wanted.buyers.iter().map(latest).collect(),
+    })
+}
+
+/// A reply in a few words.
+struct Words<'a>(Option<&'a Reply>);
+
+impl std::fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            None => f.write_str("no reply"),
+            Some(Err(error)) => write!(f, "{error:?}"),
+            Some(Ok(answer)) => match &answer.hold {
+                Some(hold) => {
+                    let (key, left) = (hold.key.number(), hold.remaining_ms);
+                    write!(f, "{:?} {key} {:?} {left} ms", answer.outcome, hold.status)
+                }
+                None => write!(f, "{:?}", answer.outcome),
+            },
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The simulated disk: one flat folder in memory that fails as it is told.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use holdfast_store::{Disk, DiskFile, FolderLock};
+
+use super::clock::SimClock;
+use super::fault::{Armed, Fault, Fired, Op, Stop};
+use super::file::{File, Leaves};
+use super::handle::Handle;
+use super::names::Names;
+use crate::rng::Rng;
+
+/// One flat folder of simulated files.
+#[derive(Clone, Debug)]
+pub struct SimDisk {
+    state: Arc<Mutex<State>>,
+    clock: Arc<SimClock>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) files: Vec<File>,
+    names: Names,
+    armed: Vec<Armed>,
+    /// The process has died: nothing it asks for has an effect.
+    dead: bool,
+    /// Bytes that can still be allocated; `None`: plenty.
+    room: Option<u64>,
+    /// A full disk also refuses to overwrite, as one that copies on write does.
+    copies: bool,
+    fired: Fired,
+    /// Zeros were written over an existing file: the mark of a torn tail being cut.
+    pub(super) zeroed: u64,
+    pub(super) rng: Rng,
+}
+
+impl SimDisk {
+    /// An empty disk. What chance decides within it, `rng` decides.
+    pub fn new(rng: Rng, clock: Arc<SimClock>) -> Self {
+        let state = State {
+            files: Vec::new(),
+            names: Names::default(),
+            armed: Vec::new(),
+            dead: false,
+            room: None,
+            copies: false,
+            fired: Fired::new(),
+            zeroed: 0,
+            rng,
+        };
+        Self { state: Arc::new(Mutex::new(state)), clock }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Plans a fault for the operation after `after` others of its kind.
+    pub fn arm(&self, fault: Fault, op: Option<Op>, after: u32) {
+        self.state().armed.push(Armed { fault, op, after });
+    }
+
+    /// Takes back every planned fault.
+    pub fn disarm(&self) {
+        self.state().armed.clear();
+    }
+
+    /// Leaves room for so many bytes. `copies`: overwriting needs room too.
+    pub fn fill_up(&self, room: u64, copies: bool) {
+        let mut state = self.state();
+        (state.room, state.copies) = (Some(room), copies);
+    }
+
+    /// Gives room back.
+    pub fn make_room(&self) {
+        self.state().room = None;
+    }
+
+    /// Whether the disk is short of room.
+    pub fn is_filled_up(&self) -> bool {
+        self.state().room.is_some()
+    }
+
+    /// Whether the process has died at one of its operations.
+    pub fn is_dead(&self) -> bool {
+        self.state().dead
+    }
+
+    /// The process is gone, by whatever means; what it wrote is still in the system's memory.
+    pub fn kill(&self) {
+        self.state().dead = true;
+    }
+
+    /// The power goes: what was not flushed may be gone, torn, or there.
+    pub fn lose_power(&self) {
+        let mut state = self.state();
+        let State { files, names, rng, .. } = &mut *state;
+        let leaves = [Leaves::Nothing, Leaves::Everything, Leaves::Some, Leaves::Some];
+        let leaves = leaves[rng.index(leaves.len())];
+        names.lose_power(rng);
+        for file in files {
+            file.lose_power(leaves, rng);
+        }
+    }
+
+    /// A new process: operations have an effect again.
+    pub fn new_process(&self) {
+        let mut state = self.state();
+        state.dead = false;
+        state.zeroed = 0;
+    }
+
+    /// Flips one bit in something that was written well before the last write to its file.
+    /// Returns where, to flip it back. `None`: there is no such place.
+    pub fn damage(&self) -> Option<(String, u64, u8)> {
+        let mut state = self.state();
+        let names: Vec<_> =
+            state.names.now.iter().map(|(name, &file)| (name.clone(), file)).collect();
+        let old: Vec<_> =
+            names.into_iter().filter(|&(_, file)| state.files[file].last_data_at > 0).collect();
+        let (name, file) = state.rng.pick(&old)?.clone();
+        let limit = state.files[file].last_data_at;
+        let at = state.rng.index(limit);
+        let at = at.min(state.files[file].bytes.len().checked_sub(1)?);
+        let bit = 1 << state.rng.below(8);
+        state.files[file].bytes[at] ^= bit;
+        *state.fired.entry("bit flipped").or_default() += 1;
+        Some((name, at as u64, bit))
+    }
+
+    /// Flips a bit back.
+    pub fn heal(&self, (name, at, bit): &(String, u64, u8)) {
+        let mut state = self.state();
+        let Some(&file) = state.names.now.get(name) else { return };
+        let place = usize::try_from(*at).ok().and_then(|at| state.files[file].bytes.get_mut(at));
+        if let Some(byte) = place {
+            *byte ^= bit;
+        }
+    }
+
+    /// Faults that have happened so far.
+    pub fn fired(&self) -> Fired {
+        self.state().fired.clone()
+    }
+
+    /// How many faults have happened so far.
+    pub fn fired_count(&self) -> u64 {
+        self.state().fired.values().sum()
+    }
+
+    /// Whether this process wrote zeros over what another one left.
+    pub fn has_cut(&self) -> bool {
+        self.state().zeroed > 0
+    }
+
+    /// What happens to an operation before it takes effect.
+    pub(super) fn enter(&self, state: &mut State, op: Op) -> Result<(), Stop> {
+        if state.dead {
+            return Err(Stop::Dead);
+        }
+        let fits = |armed: &Armed| armed.op.is_none_or(|kind| kind == op);
+        let mut now = None;
+        state.armed.retain_mut(|armed| {
+            let strikes = fits(armed) && armed.after == 0 && now.is_none();
+            if strikes {
+                now = Some(armed.fault);
+            } else if fits(armed) {
+                armed.after = armed.after.saturating_sub(1);
+            }
+            !strikes
+        });
+        match now {
+            None => Ok(()),
+            Some(Fault::Slow(us)) => {
+                state.count("slow call");
+                self.clock.lose(us);
+                Ok(())
+            }
+            Some(Fault::Error) => {
+                state.count(match op {
+                    Op::Read => "read failed",
+                    Op::Write => "write failed",
+                    Op::Sync => "flush failed",
+                    Op::Name => "name change failed",
+                });
+                Err(Stop::Error)
+            }
+            Some(Fault::Crash) => {
+                state.count("crash within a disk operation");
+                state.dead = true;
+                Err(Stop::Crash)
+            }
+        }
+    }
+}
+
+impl State {
+    fn count(&mut self, what: &'static str) {
+        *self.fired.entry(what).or_default() += 1;
+    }
+
+    fn file(&self, name: &str) -> io::Result<usize> {
+        self.names.now.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// How many of these bytes fit.
+    pub(super) fn allot(&mut self, file: usize, at: usize, count: usize) -> usize {
+        let Some(room) = self.room else { return count };
+        let old = self.files[file].bytes.len().saturating_sub(at).min(count);
+        if self.copies && old > 0 {
+            self.count("disk full");
+            return 0;
+        }
+        let new = (count - old).min(usize::try_from(room).unwrap_or(usize::MAX));
+        self.room = Some(room - new as u64);
+        if old + new < count {
+            self.count("disk full");
+        }
+        old + new
+    }
+}
+
+impl Disk for SimDisk {
+    fn name(&self) -> String {
+        "the simulated disk".to_owned()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut state = self.state();
+        self.enter(&mut state, Op::Read)?;
+        Ok(state.names.now.keys().cloned().collect())
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.state();
+        let entered = self.enter(&mut state, Op::Name);
+        if state.names.now.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if entered.is_ok() || (entered == Err(Stop::Crash) && state.rng.percent(50)) {
+            let file = state.files.len();
+            state.files.push(File::default());
+            state.names.create(name, file);
+            entered?;
+            return Ok(Box::new(Handle { disk: self.clone(), file }));
+        }
+        Err(entered.err().unwrap_or(Stop::Dead).into())
+    }
+
+    fn open(&self, name: &str, _write: bool) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.state();
+        self.enter(&mut state, Op::Read)?;
+        let file = state.file(name)?;
+        Ok(Box::new(Handle { disk: self.clone(), file }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.state();
+        let entered = self.enter(&mut state, Op::Name);
+        if entered.is_ok() || (entered == Err(Stop::Crash) && state.rng.percent(50)) {
+            state.file(from)?;
+            state.names.rename(from, to);
+        }
+        Ok(entered?)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.state();
+        let entered = self.enter(&mut state, Op::Name);
+        if entered.is_ok() || (entered == Err(Stop::Crash) && state.rng.percent(50)) {
+            state.file(name)?;
+            state.names.remove(name);
+        }
+        Ok(entered?)
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        let mut state = self.state();
+        let entered = self.enter(&mut state, Op::Sync);
+        if entered.is_ok() || (entered == Err(Stop::Crash) && state.rng.percent(50)) {
+            state.names.flush();
+        }
+        Ok(entered?)
+    }
+
+    fn lock(&self) -> io::Result<Result<FolderLock, String>> {
+        Ok(Ok(FolderLock::private()))
+    }
+}

@@ -1,0 +1,73 @@
+//! The folder: which names there are, and which of them would survive a loss of power.
+
+use std::collections::BTreeMap;
+
+use crate::rng::Rng;
+
+/// Names and the files they stand for, by number.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// As a process sees them.
+    pub(super) now: BTreeMap<String, usize>,
+    durable: BTreeMap<String, usize>,
+    /// What happened since the last flush of the folder.
+    pending: Vec<Change>,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Create(String, usize),
+    Rename(String, String),
+    Remove(String),
+}
+
+impl Names {
+    pub(super) fn create(&mut self, name: &str, file: usize) {
+        self.change(Change::Create(name.to_owned(), file));
+    }
+
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
+        self.change(Change::Rename(from.to_owned(), to.to_owned()));
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.change(Change::Remove(name.to_owned()));
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.now);
+        self.pending.push(change);
+    }
+
+    pub(super) fn flush(&mut self) {
+        self.pending.clear();
+        self.durable.clone_from(&self.now);
+    }
+
+    /// A file system keeps a folder's changes in order: the last ones go first.
+    pub(super) fn lose_power(&mut self, rng: &mut Rng) {
+        let kept = rng.index(self.pending.len() + 1);
+        for change in self.pending.drain(..).take(kept) {
+            change.apply(&mut self.durable);
+        }
+        self.now.clone_from(&self.durable);
+    }
+}
+
+impl Change {
+    fn apply(&self, names: &mut BTreeMap<String, usize>) {
+        match self {
+            Self::Create(name, file) => {
+                names.insert(name.clone(), *file);
+            }
+            Self::Rename(from, to) => {
+                if let Some(file) = names.remove(from) {
+                    names.insert(to.clone(), file);
+                }
+            }
+            Self::Remove(name) => {
+                names.remove(name);
+            }
+        }
+    }
+}
