@@ -72,9 +72,14 @@ pub(crate) async fn exchange(stream: TcpStream, ask: Ask) -> Result<Answer, Fail
         let at = Instant::now();
         Ok(Answer { status: head.status, retry_after: retry_after(&head.headers), body, at })
     };
-    // The connection's own end says nothing that the answer does not.
-    let (answer, _) = tokio::join!(answer, connection);
-    answer
+    let mut answer = std::pin::pin!(answer);
+    // Whichever ends first: a connection that is over has said all that it will, and an answer
+    // that is whole needs the connection no more.
+    tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        _ = connection => answer.await,
+    }
 }
 
 fn broken(error: &hyper::Error) -> Failure {

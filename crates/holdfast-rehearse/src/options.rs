@@ -1,5 +1,6 @@
 //! What can be set about a rehearsal.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 use crate::{RehearseError, Target};
@@ -37,7 +38,8 @@ pub struct Options {
     pub connections: usize,
     /// How long a buyer waits, from their moment on; who has no answer by then is unanswered.
     pub patience: Duration,
-    /// Threads that play buyers; 1 to 64.
+    /// Threads that play buyers, 1 to 64; by default half the cores, since a server on the same
+    /// machine needs the others.
     pub threads: usize,
     /// Winners, and as many losers, who are asked again for the verdict.
     pub sample: usize,
@@ -57,7 +59,7 @@ impl Options {
             seed: 1,
             connections: 8_000,
             patience: Duration::from_secs(30),
-            threads: 1,
+            threads: (cores() / 2).clamp(1, THREADS_MAX),
             sample: 200,
         }
     }
@@ -79,6 +81,10 @@ impl Options {
         }
         Ok(())
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn seconds(count: u32) -> Duration {

@@ -33,12 +33,10 @@ impl Report {
 
     fn render_crowd(&self, text: &mut Text) {
         let crowd = &self.crowd;
-        text.line(&format!("  won        {:>9}", crowd.won));
-        text.line(&format!("  lost       {:>9}  {}", crowd.lost, list(&crowd.lost_by_code)));
-        let refused = list(&crowd.refused_by_answer);
-        text.line(&format!("  refused    {:>9}  {refused}", crowd.refused));
-        let unanswered = list(&crowd.unanswered_by_reason);
-        text.line(&format!("  unanswered {:>9}  {unanswered}", crowd.unanswered));
+        text.count("won", crowd.won, &Counts::new());
+        text.count("lost", crowd.lost, &crowd.lost_by_code);
+        text.count("refused", crowd.refused, &crowd.refused_by_answer);
+        text.count("unanswered", crowd.unanswered, &crowd.unanswered_by_reason);
         if crowd.connect_retries + crowd.overloaded_retries > 0 {
             text.line(&format!(
                 "  retries: {} after a failed connection, {} after \"come back later\"",
@@ -138,6 +136,13 @@ impl Text {
         self.line(&line);
     }
 
+    fn count(&mut self, what: &str, count: u64, by: &Counts) {
+        self.line(&format!("  {what:<10} {count:>9}"));
+        for (why, count) in by {
+            self.line(&format!("             {count:>9}  {why}"));
+        }
+    }
+
     fn percentiles(&mut self, who: &str, percentiles: Option<Percentiles>) {
         let mut line = format!("  {who:<10}");
         match percentiles {
@@ -162,7 +167,23 @@ fn time(ms: f64) -> String {
     }
 }
 
-fn list(counts: &Counts) -> String {
-    let counts: Vec<_> = counts.iter().map(|(key, count)| format!("{key} {count}")).collect();
-    counts.join(", ")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_break_at_the_width_and_lose_no_word() {
+        let mut text = Text(String::new());
+        let words = "word ".repeat(40);
+        text.paragraph(&words);
+        assert!(text.0.lines().all(|line| line.len() <= WIDTH), "{}", text.0);
+        assert_eq!(text.0.split_whitespace().count(), 40);
+        assert_eq!(text.0.lines().count(), 3);
+    }
+
+    #[test]
+    fn times_keep_their_digits_and_say_their_unit() {
+        let times = [0.21, 99.999, 545.2, 10_001.0].map(time);
+        assert_eq!(times, ["0.21 ms", "100.00 ms", "545 ms", "10.0 s"]);
+    }
 }

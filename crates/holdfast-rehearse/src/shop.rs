@@ -17,7 +17,7 @@ use crate::wire::{Reserve, TIER};
 use crate::{Options, RehearseError, Target};
 
 /// Connections that a single request may try.
-const CONNECTS_MAX: u32 = 6;
+const CONNECTS_MAX: u32 = 5;
 /// The pause after the first connection that failed; it doubles.
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 /// Times that a single request comes back after a 503.

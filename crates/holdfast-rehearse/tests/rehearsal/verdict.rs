@@ -1,14 +1,11 @@
 //! The auditor against an honest shop, and against one liar for each promise it can see broken.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::thread;
 use std::time::Duration;
 
 use holdfast_rehearse::{Options, Phase, RehearseError, Report, run};
-use support::{BUYER_SECRET, MERCHANT_KEY, Server, Ways};
+
+use crate::support::{BUYER_SECRET, MERCHANT_KEY, Server, Ways};
 
 const BUYERS: u32 = 300;
 const CAPACITY: u32 = 60;
@@ -54,7 +51,9 @@ fn an_honest_shop_is_found_honest() {
     assert_clean(&report);
     assert_eq!(report.winners_latency_ms.unwrap().count, 60);
     assert_eq!(report.losers_latency_ms.unwrap().count, 240);
-    assert!(report.render().lines().last().unwrap().starts_with("OK"));
+    let text = report.render();
+    assert!(text.lines().last().unwrap().starts_with("OK"), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
 }
 
 #[test]
@@ -132,6 +131,9 @@ fn who_is_left_without_an_answer_is_told_apart_from_who_lost() {
     assert!(!report.ok());
     assert_eq!((report.crowd.unanswered, report.crowd.won), (1, 60));
     assert_eq!(report.crowd.unanswered_by_reason["no answer in time"], 1);
+    // The loop is open: nobody else waited for the one who did.
+    let losers = report.losers_latency_ms.unwrap();
+    assert!(losers.max < 1_000.0, "{losers:?}");
     assert_eq!(broken(&report), Vec::<u8>::new());
     assert_eq!(
         (report.verdict.checked.unclear_looked, report.verdict.checked.unclear_holding),
@@ -145,6 +147,23 @@ fn a_unit_held_by_someone_unanswered_is_not_mistaken_for_a_lost_one() {
     assert!(!report.ok());
     assert_eq!((report.crowd.unanswered, report.crowd.won), (1, 59));
     assert_eq!(report.verdict.checked.unclear_holding, 1);
+    assert_eq!(broken(&report), Vec::<u8>::new());
+}
+
+#[test]
+fn a_server_that_dies_leaves_buyers_unanswered_and_the_verdict_open() {
+    let mut server = Some(Server::start(Ways::Honest));
+    let few = Options { buyers: 20, ..options(server.as_ref().unwrap()) };
+    let report = run(&few, |progress| {
+        if progress.phase == Phase::Rush {
+            drop(server.take());
+        }
+    });
+    let report = report.unwrap();
+    assert!(!report.ok());
+    assert!(report.crowd.unanswered > 0, "{:?}", report.crowd);
+    assert!(report.crowd.connect_retries > 0, "{:?}", report.crowd);
+    assert!(report.verdict.unverified.iter().any(|what| what.contains("audit")), "{report:?}");
     assert_eq!(broken(&report), Vec::<u8>::new());
 }
 
