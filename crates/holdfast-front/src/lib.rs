@@ -1,1 +1,9 @@
-//! Placeholder while the workspace takes shape.
+//! The front door: listeners, connections, deadlines, a graceful stop.
+//!
+//! One listener and one single-threaded runtime per core, on the same address: the kernel spreads
+//! the connections. Invariant: this crate knows no sale and no JSON; it serves any service.
+
+mod listen;
+mod serve;
+
+pub use serve::{Front, Options, Stop};

@@ -1,1 +1,15 @@
-//! Placeholder while the workspace takes shape.
+//! The HTTP contract, version 1: routes, authentication, answers.
+//!
+//! Invariants, stated as absences: no rule of a sale is decided here; no key, token or buyer is
+//! ever logged here; no code of a problem is spelled here (they are `holdfast_api::Code`).
+
+mod app;
+mod auth;
+mod body;
+mod problem;
+mod router;
+mod routes;
+
+pub use app::{App, Options};
+pub use auth::{AUDIENCE, BuyerKeyError, BuyerKeys, MerchantKeys, sign_token};
+pub use router::router;

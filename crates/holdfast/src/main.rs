@@ -1,2 +1,50 @@
-//! The binary.
-fn main() {}
+//! Holdfast's one binary: it serves sales, rehearses them and audits them.
+#![expect(clippy::print_stdout, reason = "commands print their results")]
+
+mod audit;
+mod demo;
+mod folder;
+mod rehearse;
+mod serve;
+mod settings;
+mod telemetry;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The reservation engine for flash sales: every buyer gets, at once, a unit held while they pay,
+/// or a true "sold out". It never sells more than there is.
+#[derive(Parser)]
+#[command(version, after_help = "Try it: holdfast serve --demo")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a server.
+    Serve(settings::ServeArgs),
+    /// Send a simulated crowd against a server and audit what each buyer got.
+    Rehearse(rehearse::RehearseArgs),
+    /// Count every promise afresh from the records of a stopped server.
+    Audit(audit::AuditArgs),
+    /// Sign a buyer's token, to try the API as a buyer.
+    Token(token::TokenArgs),
+}
+
+fn main() -> ExitCode {
+    telemetry::init();
+    let done = match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Rehearse(args) => rehearse::run(&args),
+        Command::Audit(args) => audit::run(&args),
+        Command::Token(args) => token::run(&args),
+    };
+    done.unwrap_or_else(|error| {
+        telemetry::fail(&error);
+        ExitCode::FAILURE
+    })
+}

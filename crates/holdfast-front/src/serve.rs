@@ -1,0 +1,176 @@
+//! Accepting and serving connections.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tower::Service;
+
+use crate::listen;
+
+/// How connections are treated.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Listeners, each with a thread of its own; at least 1.
+    pub listeners: usize,
+    /// How long a new connection may say nothing.
+    pub first_byte: Duration,
+    /// How long the head of a request may take once it has begun, and how long a connection may
+    /// stay open between two requests.
+    pub header: Duration,
+    /// How long requests in flight may take to finish once the server stops.
+    pub drain: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listeners: thread::available_parallelism().map_or(1, usize::from),
+            first_byte: Duration::from_secs(10),
+            header: Duration::from_secs(10),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Tells a [`Front`] to stop.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Sender<bool>);
+
+impl Stop {
+    /// A signal that has not been given.
+    #[expect(clippy::new_without_default, reason = "a signal is made, it has no default state")]
+    pub fn new() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    /// Stops: no new connections; requests in flight finish.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// Listeners that are bound and not yet served.
+#[derive(Debug)]
+pub struct Front {
+    listeners: Vec<TcpListener>,
+    address: SocketAddr,
+    options: Options,
+}
+
+impl Front {
+    /// Binds the listeners. From here on connections are taken by the kernel and wait.
+    ///
+    /// # Errors
+    /// As the system says: the address is in use, or not this machine's.
+    pub fn bind(address: SocketAddr, options: Options) -> io::Result<Self> {
+        let listeners = listen::bind(address, options.listeners)?;
+        let address = listeners.first().map_or(Ok(address), TcpListener::local_addr)?;
+        Ok(Self { listeners, address, options })
+    }
+
+    /// The address, with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is given and what was in flight has finished.
+    ///
+    /// # Errors
+    /// When the system has no thread or no runtime to give.
+    pub fn run<S, B>(self, service: S, stop: &Stop) -> io::Result<()>
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let mut threads = Vec::new();
+        for (number, listener) in (1..).zip(self.listeners) {
+            let (service, stop, options) = (service.clone(), stop.0.subscribe(), self.options);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let thread = thread::Builder::new().name(format!("front-{number}"));
+            threads.push(
+                thread.spawn(move || runtime.block_on(serve(listener, service, stop, options)))?,
+            );
+        }
+        for thread in threads {
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("a listener panicked")))?;
+        }
+        Ok(())
+    }
+}
+
+/// How long to wait when the system has no descriptor for a connection that is already there.
+const BACK_OFF: Duration = Duration::from_millis(50);
+
+async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    mut stop: watch::Receiver<bool>,
+    options: Options,
+) -> io::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let graceful = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(options.header);
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|&stop| stop) => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Nobody is turned away for good: the connection stays in the backlog.
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(BACK_OFF).await;
+                continue;
+            }
+        };
+        let (http, service) = (http.clone(), TowerToHyperService::new(service.clone()));
+        let watcher = graceful.watcher();
+        tokio::spawn(async move {
+            if wait_for_first_byte(&stream, options.first_byte).await {
+                // A connection that breaks concerns nobody but its peer.
+                let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(options.drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were cut off: they took longer than the server may take to stop");
+    }
+    Ok(())
+}
+
+/// Whether the peer says something in time. A connection that says nothing costs no buffers.
+async fn wait_for_first_byte(stream: &TcpStream, patience: Duration) -> bool {
+    let ready = stream.set_nodelay(true).is_ok();
+    ready && matches!(tokio::time::timeout(patience, stream.readable()).await, Ok(Ok(())))
+}

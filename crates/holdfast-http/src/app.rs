@@ -1,0 +1,52 @@
+//! What every route stands on.
+
+use std::sync::Arc;
+
+use holdfast_api::{Hold, Problem};
+use holdfast_core::{HoldView, ReceiptKey, SaleId};
+use holdfast_engine::{Handle, SaleRef};
+
+use crate::auth::{BuyerKeys, MerchantKeys};
+use crate::problem;
+
+/// What the routes need.
+pub struct Options {
+    /// The engine.
+    pub engine: Handle,
+    /// The secret under which holds' ids are signed.
+    pub receipts: ReceiptKey,
+    /// Who is a merchant.
+    pub merchants: MerchantKeys,
+    /// Who signs for buyers.
+    pub buyers: BuyerKeys,
+}
+
+/// The routes' shared state; cheap to clone.
+#[derive(Clone)]
+pub struct App(pub(crate) Arc<Options>);
+
+impl App {
+    /// An app with these options.
+    pub fn new(options: Options) -> Self {
+        Self(Arc::new(options))
+    }
+
+    pub(crate) fn engine(&self) -> &Handle {
+        &self.0.engine
+    }
+
+    /// A hold under its signed id.
+    pub(crate) fn hold(&self, sale: SaleId, hold: &HoldView) -> Hold {
+        Hold::new(hold.receipt.id(&self.0.receipts, &hold.buyer), sale, hold)
+    }
+
+    /// The sale as everyone may see it.
+    pub(crate) async fn sale(&self, id: SaleId) -> Result<holdfast_api::Sale, Problem> {
+        let view = self.engine().look(move |sales| {
+            let (sale, clock_ms) = sales.get(SaleRef::Id(id))?;
+            sale.view(clock_ms)
+        });
+        let view = view.await.map_err(|error| problem::of_engine(&error))?;
+        view.map(|view| holdfast_api::Sale::new(id, view)).ok_or_else(problem::sale_not_found)
+    }
+}

@@ -1,0 +1,36 @@
+//! Reading a request's body, within bounds.
+
+use axum::body::Body;
+use axum::extract::Request;
+use bytes::Bytes;
+use holdfast_api::{Code, Problem, from_json};
+use http::{HeaderMap, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+/// Bytes in a body, at most.
+pub(crate) const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// Reads a JSON body of at most 64 KiB.
+pub(crate) async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    let (head, body) = request.into_parts();
+    check_type(&head.headers)?;
+    Ok(from_json(&collect(body).await?)?)
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(Code::UnsupportedMediaType).because("Content-Type must be application/json"))
+}
+
+async fn collect(body: Body) -> Result<Bytes, Problem> {
+    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(Code::TooLarge)),
+        Err(error) => Err(Problem::new(Code::Malformed).because(error.to_string())),
+    }
+}

@@ -1,0 +1,92 @@
+//! From a refusal or a failure to a problem, and from a problem to an answer.
+
+use axum::response::{IntoResponse, Response};
+use holdfast_api::{Code, Hold, Problem, Time};
+use holdfast_core::{Limit, Refusal};
+use holdfast_engine::EngineError;
+use http::{HeaderValue, StatusCode, header};
+
+/// A problem as an answer.
+pub(crate) struct Refused(pub(crate) Problem);
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Self(problem) = self;
+        let status =
+            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response =
+            (status, serde_json::to_vec(&problem).unwrap_or_default()).into_response();
+        let headers = response.headers_mut();
+        let kind = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, kind);
+        headers.insert(header::CACHE_CONTROL, PRIVATE);
+        if problem.code.may_be_retried() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if problem.code == Code::Unauthorised {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// What concerns one caller is nobody else's.
+pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// There is no such sale.
+pub(crate) fn sale_not_found() -> Problem {
+    Problem::new(Code::SaleNotFound)
+}
+
+/// There is no such hold, or it is another's.
+pub(crate) fn hold_not_found() -> Problem {
+    Problem::new(Code::HoldNotFound)
+}
+
+/// The engine has no outcome.
+pub(crate) fn of_engine(error: &EngineError) -> Problem {
+    let code = match error {
+        EngineError::Overloaded | EngineError::Stopped => Code::Overloaded,
+        EngineError::Unavailable(_) => Code::StoreUnavailable,
+        EngineError::Unknown(_) => Code::OutcomeUnknown,
+    };
+    Problem::new(code).because(error.to_string())
+}
+
+/// The rules refuse; `hold` is the one that the refusal names.
+pub(crate) fn of_refusal(refusal: Refusal, hold: Option<Hold>) -> Problem {
+    let plain = Problem::new;
+    match refusal {
+        Refusal::SaleNotFound => plain(Code::SaleNotFound),
+        Refusal::TierNotFound => plain(Code::TierNotFound),
+        Refusal::HoldNotFound => plain(Code::HoldNotFound),
+        Refusal::Invalid(invalid) => Problem::invalid(invalid.path(), invalid.reason),
+        Refusal::KeyReused => plain(Code::KeyReused),
+        Refusal::Closed => plain(Code::Closed),
+        Refusal::NotOpen { opens_at_ms } => {
+            Problem { opens_at: opens_at_ms.map(Time), ..plain(Code::NotOpen) }
+        }
+        Refusal::Paused => plain(Code::Paused),
+        Refusal::HoldExists(_) => Problem { hold, ..plain(Code::HoldExists) },
+        Refusal::LimitReached(limit) => plain(Code::LimitReached).because(match limit {
+            Limit::Units => "more units than one buyer may have in this sale",
+            Limit::Holds => "this buyer has had as many holds as a sale remembers of one buyer",
+            Limit::Keys => "this buyer has used as many idempotency keys as a sale remembers",
+        }),
+        Refusal::NotEnough { free } => Problem { free: Some(free), ..plain(Code::NotEnough) },
+        Refusal::AllHeld { next_return_at_ms } => {
+            Problem { next_return_at: next_return_at_ms.map(Time), ..plain(Code::AllHeld) }
+        }
+        Refusal::SoldOut => plain(Code::SoldOut),
+        Refusal::WrongState(reason) => plain(Code::WrongState).because(reason),
+        Refusal::Full => {
+            plain(Code::Overloaded).because("the sale remembers as many holds as it can")
+        }
+    }
+}

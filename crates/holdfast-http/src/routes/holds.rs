@@ -1,0 +1,170 @@
+//! Holds: taken, looked at, given back.
+
+use axum::extract::{Path, Query, Request, State};
+use axum::response::IntoResponse;
+use holdfast_api::{Me, Page, PostHold, Problem};
+use holdfast_core::{
+    BuyerId, Command, HoldKey, HoldView, KeyDigest, Outcome, Receipt, Reserve, SaleId,
+    SignedReceipt,
+};
+use holdfast_engine::SaleRef;
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::body;
+use crate::problem::{PRIVATE, hold_not_found, of_engine, of_refusal, sale_not_found};
+use crate::routes::{Answer, Cursor, private, sale_id};
+
+/// Bytes in an idempotency key, at most.
+const KEY_BYTES_MAX: usize = 255;
+
+/// Holds units for a buyer.
+pub(crate) async fn reserve(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    request: Request,
+) -> Answer {
+    let caller = app.caller(request.headers())?;
+    let sale = sale_id(&sale)?;
+    let key = idempotency_key(request.headers())?;
+    let PostHold { tier, quantity, buyer, if_held: _ } = body::read(request).await?;
+    let buyer = who(caller, buyer)?;
+    let command = Command::Reserve(Reserve { buyer, tier, quantity, key });
+    let answer = app.engine().execute(SaleRef::Id(sale), command).await;
+    let answer = answer.map_err(|error| of_engine(&error))?;
+    let hold = answer.hold.map(|hold| app.hold(sale, &hold));
+    match (answer.outcome, hold) {
+        (Outcome::Reserved(_), Some(hold)) => Ok(private(StatusCode::CREATED, &hold)),
+        (Outcome::Existing(_), Some(hold)) => Ok(private(StatusCode::OK, &hold)),
+        (Outcome::Refused(refusal), hold) => Err(of_refusal(refusal, hold).into()),
+        _ => Err(hold_not_found().into()),
+    }
+}
+
+/// One buyer's hold in a sale, after a reload.
+pub(crate) async fn me(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    Query(query): Query<MeQuery>,
+    headers: HeaderMap,
+) -> Answer {
+    let caller = app.caller(&headers)?;
+    let sale = sale_id(&sale)?;
+    let named = query.buyer.as_deref().map(BuyerId::new).transpose();
+    let buyer = who(caller, named.map_err(|error| Problem::invalid("buyer", error.to_string()))?)?;
+    let hold = app.engine().look(move |sales| {
+        let (sale, clock_ms) = sales.get(SaleRef::Id(sale))?;
+        Some(sale.hold_of(&buyer, clock_ms))
+    });
+    let hold = hold.await.map_err(|error| of_engine(&error))?.ok_or_else(sale_not_found)?;
+    let hold = hold.map(|hold| app.hold(sale, &hold));
+    Ok(private(StatusCode::OK, &Me { buyer, hold }))
+}
+
+/// Whose hold a merchant asks for.
+#[derive(Deserialize)]
+pub(crate) struct MeQuery {
+    buyer: Option<String>,
+}
+
+/// All holds of a sale, in the order in which they were made.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    Query(cursor): Query<Cursor>,
+    headers: HeaderMap,
+) -> Answer {
+    app.merchant(&headers)?;
+    let sale = sale_id(&sale)?;
+    let limit = cursor.limit()?;
+    let after = cursor.after.as_deref().map(|after| {
+        after
+            .parse()
+            .map(HoldKey::from_number)
+            .map_err(|_| Problem::invalid("after", "must be what the page before gave as next"))
+    });
+    let after = after.transpose()?;
+    let holds = app.engine().look(move |sales| {
+        let (sale, clock_ms) = sales.get(SaleRef::Id(sale))?;
+        Some(sale.holds_after(after, limit + 1, clock_ms).collect::<Vec<_>>())
+    });
+    let mut holds = holds.await.map_err(|error| of_engine(&error))?.ok_or_else(sale_not_found)?;
+    let more = holds.len() > limit;
+    holds.truncate(limit);
+    let next = holds.last().filter(|_| more).map(|hold| hold.key.number().to_string());
+    let items = holds.iter().map(|hold| app.hold(sale, hold)).collect();
+    Ok(private(StatusCode::OK, &Page { items, next }))
+}
+
+/// Looks at a hold.
+pub(crate) async fn show(
+    State(app): State<App>,
+    Path(hold): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let caller = app.caller(&headers)?;
+    let (sale, hold) = find(&app, caller, &hold).await?;
+    Ok(private(StatusCode::OK, &app.hold(sale, &hold)))
+}
+
+/// Gives a hold back.
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Path(hold): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let caller = app.caller(&headers)?;
+    let (_, found) = find(&app, caller, &hold).await?;
+    let sale = SaleRef::Number(found.receipt.sale);
+    let command = Command::Cancel { hold: found.key, buyer: Some(found.buyer) };
+    let answer = app.engine().execute(sale, command).await.map_err(|error| of_engine(&error))?;
+    match answer.outcome {
+        Outcome::Refused(refusal) => Err(of_refusal(refusal, None).into()),
+        _ => Ok((StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, PRIVATE)]).into_response()),
+    }
+}
+
+/// Finds a hold by its id. The id must be genuine for the hold's own buyer, and a buyer sees only
+/// their own: everything else is not there.
+async fn find(app: &App, caller: Caller, id: &str) -> Result<(SaleId, HoldView), Problem> {
+    let signed: SignedReceipt = Receipt::read(id).ok_or_else(hold_not_found)?;
+    if let Caller::Buyer(buyer) = &caller
+        && !signed.is_genuine(&app.0.receipts, buyer)
+    {
+        return Err(hold_not_found());
+    }
+    let Receipt { sale, key, .. } = signed.receipt;
+    let found = app.engine().look(move |sales| {
+        let (found, clock_ms) = sales.get(SaleRef::Number(sale))?;
+        Some((sales.id(sale)?, found.hold_by_key(key, clock_ms)?))
+    });
+    let found = found.await.map_err(|error| of_engine(&error))?;
+    let is_genuine =
+        |(_, hold): &(SaleId, HoldView)| signed.is_genuine(&app.0.receipts, &hold.buyer);
+    found.filter(is_genuine).ok_or_else(hold_not_found)
+}
+
+/// Whom a request is for: a buyer speaks for themselves, a merchant says for whom.
+fn who(caller: Caller, named: Option<BuyerId>) -> Result<BuyerId, Problem> {
+    match (caller, named) {
+        (Caller::Buyer(buyer), None) => Ok(buyer),
+        (Caller::Merchant, Some(buyer)) => Ok(buyer),
+        (Caller::Buyer(_), Some(_)) => {
+            Err(Problem::invalid("buyer", "only a merchant says for whom; the token does"))
+        }
+        (Caller::Merchant, None) => Err(Problem::invalid("buyer", "a merchant must say for whom")),
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<KeyDigest>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| {
+        (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    let key = key.ok_or_else(|| {
+        Problem::invalid("Idempotency-Key", "must have 1 to 255 visible ASCII characters")
+    })?;
+    Ok(Some(KeyDigest::of(key)))
+}

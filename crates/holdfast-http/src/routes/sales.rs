@@ -1,0 +1,124 @@
+//! Sales: made, changed, moved and shown.
+
+use axum::Json;
+use axum::extract::{Path, Query, Request, State};
+use axum::response::IntoResponse;
+use holdfast_api::{Page, PatchTier, Problem, PutSale, Sale};
+use holdfast_core::{Command, Outcome, SaleConfig, SaleId, TierId};
+use holdfast_engine::SaleRef;
+use http::{HeaderMap, StatusCode, header};
+
+use crate::app::App;
+use crate::body;
+use crate::problem::{of_engine, of_refusal};
+use crate::routes::{Answer, Cursor, private, sale_id};
+
+/// Creates a sale, or changes it before it opens.
+pub(crate) async fn configure(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    request: Request,
+) -> Answer {
+    app.merchant(request.headers())?;
+    let sale = SaleId::new(&sale).map_err(|error| Problem::invalid("sale", error.to_string()))?;
+    let config = SaleConfig::from(body::read::<PutSale>(request).await?);
+    let outcome = execute(&app, sale, Command::Configure(Box::new(config))).await?;
+    let created = outcome == Outcome::Configured { created: true };
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(private(status, &app.sale(sale).await?))
+}
+
+/// Starts selling.
+pub(crate) async fn open(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    change(app, &sale, &headers, Command::Open).await
+}
+
+/// No new holds for now.
+pub(crate) async fn pause(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    change(app, &sale, &headers, Command::Pause).await
+}
+
+/// Goes on after a pause.
+pub(crate) async fn resume(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    change(app, &sale, &headers, Command::Resume).await
+}
+
+/// No new holds ever.
+pub(crate) async fn close(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    change(app, &sale, &headers, Command::Close).await
+}
+
+/// Changes how many units a tier has.
+pub(crate) async fn resize(
+    State(app): State<App>,
+    Path((sale, tier)): Path<(String, String)>,
+    request: Request,
+) -> Answer {
+    app.merchant(request.headers())?;
+    let sale = sale_id(&sale)?;
+    let tier =
+        TierId::new(&tier).map_err(|_| of_refusal(holdfast_core::Refusal::TierNotFound, None))?;
+    let PatchTier { capacity } = body::read(request).await?;
+    execute(&app, sale, Command::SetCapacity { tier, capacity }).await?;
+    Ok(private(StatusCode::OK, &app.sale(sale).await?))
+}
+
+/// A sale as everyone may see it; a cache may keep it for a second.
+pub(crate) async fn show(State(app): State<App>, Path(sale): Path<String>) -> Answer {
+    let sale = app.sale(sale_id(&sale)?).await?;
+    let cached = [(header::CACHE_CONTROL, "public, s-maxage=1")];
+    Ok((cached, Json(sale)).into_response())
+}
+
+/// All sales, by id.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(cursor): Query<Cursor>,
+    headers: HeaderMap,
+) -> Answer {
+    app.merchant(&headers)?;
+    let limit = cursor.limit()?;
+    let after = cursor.after.as_deref().map(sale_id).transpose()?;
+    let items = app.engine().look(move |sales| {
+        let all = sales
+            .after(after)
+            .filter_map(|(id, sale, clock_ms)| Some(Sale::new(id, sale.view(clock_ms)?)));
+        all.take(limit + 1).collect::<Vec<_>>()
+    });
+    let mut items = items.await.map_err(|error| of_engine(&error))?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|sale| sale.id.to_string());
+    Ok(private(StatusCode::OK, &Page { items, next }))
+}
+
+async fn change(app: App, sale: &str, headers: &HeaderMap, command: Command) -> Answer {
+    app.merchant(headers)?;
+    let sale = sale_id(sale)?;
+    execute(&app, sale, command).await?;
+    Ok(private(StatusCode::OK, &app.sale(sale).await?))
+}
+
+async fn execute(app: &App, sale: SaleId, command: Command) -> Result<Outcome, Problem> {
+    let answer = app.engine().execute(SaleRef::Id(sale), command).await;
+    match answer.map_err(|error| of_engine(&error))?.outcome {
+        Outcome::Refused(refusal) => Err(of_refusal(refusal, None)),
+        outcome => Ok(outcome),
+    }
+}
