@@ -86,7 +86,7 @@ pub enum Trouble {
 /// Troubles that a run may be spared; how often they strike, in milliseconds.
 const OPTIONAL: [(Trouble, u64); 12] = [
     (Trouble::Kill, 6_000),
-    (Trouble::Crash, 4_000),
+    (Trouble::Crash, 2_000),
     (Trouble::Stop, 5_000),
     (Trouble::StopAtRead, 5_000),
     (Trouble::SlowCall, 4_000),
@@ -137,8 +137,8 @@ impl SalePlan {
     fn draw(rng: &mut Rng, number: u64, several: bool) -> Option<Self> {
         let crowd = rng.below(100);
         let buyers = match crowd {
-            0..70 => rng.between(1, 12),
-            70..96 => rng.between(12, 120),
+            0..55 => rng.between(1, 12),
+            55..92 => rng.between(12, 120),
             _ if several => rng.between(12, 120),
             _ => rng.between(500, 2_000),
         };

@@ -242,7 +242,7 @@ impl Run {
         self.process = None;
         self.disk.kill();
         self.auditor.blind();
-        let power = self.rng.percent(50);
+        let power = self.rng.percent(65);
         if power {
             self.disk.lose_power();
         }

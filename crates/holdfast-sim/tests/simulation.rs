@@ -26,12 +26,12 @@ fn a_hundred_runs_keep_every_promise() {
         assert!(sum.checks[promise] > 1_000, "promise {promise}: {sum:#?}");
     }
     for path in ["clean", "torn tail cut", "from a snapshot", "in doubt, then restarted"] {
-        assert!(sum.recoveries.get(path).is_some_and(|&count| count > 5), "{path}: {sum:#?}");
+        assert!(sum.recoveries.get(path).is_some_and(|&count| count > 2), "{path}: {sum:#?}");
     }
     for path in ["full, then room", "damaged, refused", "died while starting"] {
         assert!(sum.recoveries.contains_key(path), "{path}: {sum:#?}");
     }
-    for fault in ["killed", "power lost", "crash within a disk operation", "engine deposed"] {
+    for fault in ["killed", "power lost", "died while flushing", "engine deposed"] {
         assert!(sum.faults.contains_key(fault), "{fault}: {sum:#?}");
     }
     assert!(sum.snapshots > 50 && sum.freed > 0, "{sum:#?}");

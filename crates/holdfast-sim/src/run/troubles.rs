@@ -63,9 +63,10 @@ impl Run {
     }
 
     fn arm_crash(&mut self) {
-        let ops = [None, None, None, Some(Op::Write), Some(Op::Sync), Some(Op::Name)];
+        let ops = [None, None, Some(Op::Write), Some(Op::Sync), Some(Op::Sync), Some(Op::Name)];
         let op = ops[self.rng.index(ops.len())];
-        self.disk.arm(Fault::Crash, op, self.rng.small(0, 12));
+        let most = if op.is_some() { 2 } else { 12 };
+        self.disk.arm(Fault::Crash, op, self.rng.small(0, most));
     }
 
     fn arm_error(&mut self, op: Op) {

@@ -97,8 +97,11 @@ impl SimDisk {
     pub fn lose_power(&self) {
         let mut state = self.state();
         let State { files, names, rng, .. } = &mut *state;
-        let leaves = [Leaves::Nothing, Leaves::Everything, Leaves::Some, Leaves::Some];
-        let leaves = leaves[rng.index(leaves.len())];
+        let leaves = match rng.below(10) {
+            0 => Leaves::Nothing,
+            1 => Leaves::Everything,
+            _ => Leaves::Some,
+        };
         names.lose_power(rng);
         for file in files {
             file.lose_power(leaves, rng);
@@ -188,7 +191,12 @@ impl SimDisk {
                 Err(Stop::Error)
             }
             Some(Fault::Crash) => {
-                state.count("crash within a disk operation");
+                state.count(match op {
+                    Op::Read => "died while reading",
+                    Op::Write => "died while writing",
+                    Op::Sync => "died while flushing",
+                    Op::Name => "died while changing names",
+                });
                 state.dead = true;
                 Err(Stop::Crash)
             }

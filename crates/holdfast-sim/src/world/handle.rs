@@ -61,7 +61,7 @@ impl DiskFile for Handle {
         let State { files, rng, .. } = &mut *state;
         match entered {
             Ok(()) => files[self.file].flush(),
-            Err(Stop::Crash) if rng.percent(50) => files[self.file].flush(),
+            Err(Stop::Crash) if rng.percent(25) => files[self.file].flush(),
             Err(Stop::Error) => files[self.file].fail_flush(rng),
             Err(_) => {}
         }
