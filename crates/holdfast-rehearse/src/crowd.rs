@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 pub(crate) use buyer::{Buy, Ending};
+pub(crate) use player::Effort;
 use player::{Call, Player};
 
 use crate::shop::Shop;
@@ -28,8 +29,8 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Rush {
     /// One for each buyer, in no order.
     pub(crate) buys: Vec<Buy>,
-    /// The part of the rush in which the busiest player was not idle; 0 to 1.
-    pub(crate) busy: f64,
+    /// The busiest player's effort.
+    pub(crate) effort: Effort,
 }
 
 /// Plays all buyers; returns when each of them has an answer or has given up.
@@ -67,17 +68,16 @@ pub(crate) fn rush(
         thread.spawn_scoped(scope, move || pace(start, &moments, &callers))?;
 
         let buys = collect(&buys, start, &started, progress, tell);
-        let mut busy = Duration::ZERO;
+        let mut effort = Effort::default();
         for player in players {
             let missing = options.buyers as usize - buys.len();
-            busy = busy.max(player.join().map_err(|_| RehearseError::Crowd { missing })??);
+            effort = effort.max(player.join().map_err(|_| RehearseError::Crowd { missing })??);
         }
         if buys.len() != options.buyers as usize {
             let missing = options.buyers as usize - buys.len();
             return Err(RehearseError::Crowd { missing });
         }
-        let last = buys.iter().map(|buy| buy.ended).max().unwrap_or_default();
-        Ok(Rush { buys, busy: (busy.as_secs_f64() / last.as_secs_f64()).min(1.0) })
+        Ok(Rush { buys, effort })
     })
 }
 

@@ -64,13 +64,15 @@ impl Report {
             load.answered_per_second,
             time(load.drained_ms)
         ));
-        let (busy, open) = (load.busy_percent, self.plan.connections);
+        let (active, starved, open) =
+            (load.active_percent, load.starved_percent, self.plan.connections);
         match load.bottleneck {
             Bottleneck::None => {}
             Bottleneck::Crowd => text.paragraph(&format!(
-                "  The crowd itself was the bottleneck (its thread was busy {busy:.0} % of the \
-                 time, buyers were begun up to {} late): the latencies above are upper bounds, \
-                 the server may be faster.",
+                "  The crowd itself was a bottleneck: its busiest thread was idle for {:.0} % of \
+                 the time and waited for a free core for {starved:.0} %, and buyers were begun up \
+                 to {} late. The latencies above are upper bounds: the server may be faster.",
+                100.0 - active,
                 time(load.lag_ms.max)
             )),
             Bottleneck::Connections => text.paragraph(&format!(

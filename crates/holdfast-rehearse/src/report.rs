@@ -12,8 +12,8 @@ use crate::{Options, Verdict};
 /// The version of the report's field names and meanings.
 pub const SCHEMA: u32 = 1;
 
-/// Idle less than this, and the crowd's own work is part of what was measured.
-const BUSY_MAX: f64 = 0.9;
+/// A crowd that is idle for less than the rest is part of what was measured.
+const ACTIVE_PERCENT_MAX: f64 = 90.0;
 /// A crowd that starts its buyers later than this was late; below it is the timer's grain.
 const LAG_MS_MAX: f64 = 20.0;
 
@@ -105,8 +105,11 @@ pub struct Load {
     pub lag_ms: Percentiles,
     /// Buyers who came when every connection was taken.
     pub waited_for_connection: u64,
-    /// The part of the rush in which the busiest thread of the crowd was not idle, 0 to 100.
-    pub busy_percent: f64,
+    /// The part of the rush in which the busiest thread of the crowd was at work or ready for it,
+    /// 0 to 100.
+    pub active_percent: f64,
+    /// The part of the rush in which that thread was ready, but no core was free for it.
+    pub starved_percent: f64,
     /// What held the crowd back.
     pub bottleneck: Bottleneck,
 }
@@ -230,7 +233,9 @@ impl Load {
         let drained = answers.map(|buy| buy.ended).max().unwrap_or_default();
         let begun = rush.buys.iter().map(|buy| buy.started).max().unwrap_or_default();
         let waited = rush.buys.iter().filter(|buy| buy.waited).count() as u64;
-        let bottleneck = if rush.busy >= BUSY_MAX {
+        let last = rush.buys.iter().map(|buy| buy.ended).max().unwrap_or_default();
+        let active_percent = percent(rush.effort.active, last);
+        let bottleneck = if active_percent >= ACTIVE_PERCENT_MAX {
             Bottleneck::Crowd
         } else if lag_ms.p99 < LAG_MS_MAX {
             Bottleneck::None
@@ -246,7 +251,8 @@ impl Load {
             drained_ms: ms(drained),
             lag_ms,
             waited_for_connection: waited,
-            busy_percent: (rush.busy * 1_000.0).round() / 10.0,
+            active_percent,
+            starved_percent: percent(rush.effort.starved, last),
             bottleneck,
         }
     }
@@ -279,6 +285,11 @@ fn ms(time: Duration) -> f64 {
     us_to_ms(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
+fn percent(part: Duration, whole: Duration) -> f64 {
+    let share = part.as_secs_f64() / whole.as_secs_f64().max(f64::MIN_POSITIVE);
+    (share.min(1.0) * 1_000.0).round() / 10.0
+}
+
 fn per_second(count: u64, time: Duration) -> Option<f64> {
     (!time.is_zero()).then(|| (count as f64 / time.as_secs_f64() * 10.0).round() / 10.0)
 }
@@ -286,6 +297,7 @@ fn per_second(count: u64, time: Duration) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crowd::Effort;
     use crate::shop::Tries;
 
     fn buy(due_ms: u64, started_ms: u64, ended_ms: u64, ending: Ending) -> Buy {
@@ -293,15 +305,16 @@ mod tests {
         Buy { buyer: 0, due, started, ended, waited: false, tries: Tries::default(), ending }
     }
 
-    fn report(busy: f64, buys: Vec<Buy>) -> Report {
+    fn report(active_ms: u64, buys: Vec<Buy>) -> Report {
         let mut options = Options::new("http://127.0.0.1:1".parse().unwrap(), "key");
         options.buyers = u32::try_from(buys.len()).unwrap();
-        Report::new(&options, 10, "sale", &Rush { buys, busy }, Verdict::default())
+        let effort = Effort { active: Duration::from_millis(active_ms), ..Effort::default() };
+        Report::new(&options, 10, "sale", &Rush { buys, effort }, Verdict::default())
     }
 
     #[test]
     fn latency_counts_from_the_scheduled_moment_not_from_the_start() {
-        let report = report(0.1, vec![buy(100, 400, 401, Ending::Won(Default::default()))]);
+        let report = report(40, vec![buy(100, 400, 401, Ending::Won(Default::default()))]);
         assert!((report.winners_latency_ms.unwrap().p50 - 301.0).abs() < 1.0, "{report:?}");
         assert!((report.load.lag_ms.max - 300.0).abs() < 1.0);
         assert_eq!(report.load.bottleneck, Bottleneck::Crowd);
@@ -312,16 +325,16 @@ mod tests {
     #[test]
     fn a_full_house_and_a_busy_crowd_are_told_apart() {
         let late = Buy { waited: true, ..buy(0, 400, 401, Ending::Lost("all_held".into())) };
-        assert_eq!(report(0.1, vec![late.clone()]).load.bottleneck, Bottleneck::Connections);
-        assert_eq!(report(0.95, vec![late]).load.bottleneck, Bottleneck::Crowd);
+        assert_eq!(report(40, vec![late.clone()]).load.bottleneck, Bottleneck::Connections);
+        assert_eq!(report(390, vec![late]).load.bottleneck, Bottleneck::Crowd);
         let prompt = buy(0, 1, 401, Ending::Lost("all_held".into()));
-        assert_eq!(report(0.1, vec![prompt]).load.bottleneck, Bottleneck::None);
+        assert_eq!(report(40, vec![prompt]).load.bottleneck, Bottleneck::None);
     }
 
     #[test]
     fn whoever_was_not_told_yes_or_no_spoils_the_rehearsal() {
         for ending in [Ending::Refused("500".into()), Ending::Unanswered("late".into())] {
-            let report = report(0.1, vec![buy(0, 0, 1, ending)]);
+            let report = report(0, vec![buy(0, 0, 1, ending)]);
             assert!(!report.ok());
             assert_eq!(report.crowd.refused + report.crowd.unanswered, 1);
         }

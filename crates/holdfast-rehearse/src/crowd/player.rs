@@ -20,6 +20,15 @@ pub(super) struct Call {
     pub(super) due: Duration,
 }
 
+/// How hard a player had it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Effort {
+    /// Time not idle: at work, or ready to work.
+    pub(crate) active: Duration,
+    /// The part of it in which every core was busy with something else.
+    pub(crate) starved: Duration,
+}
+
 /// Plays the buyers it is called for, each on a connection of their own.
 pub(super) struct Player {
     pub(super) shop: Arc<Shop>,
@@ -34,11 +43,12 @@ pub(super) struct Player {
 }
 
 impl Player {
-    /// Plays until there are no more calls and every buyer is done; returns the time not idle.
-    pub(super) fn play(self) -> io::Result<Duration> {
+    /// Plays until there are no more calls and every buyer is done.
+    pub(super) fn play(self) -> io::Result<Effort> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(self.serve());
-        Ok(runtime.metrics().worker_total_busy_duration(0))
+        let active = runtime.metrics().worker_total_busy_duration(0);
+        Ok(Effort { active, starved: starved().unwrap_or_default().min(active) })
     }
 
     async fn serve(mut self) {
@@ -65,4 +75,10 @@ impl Player {
         let all = u32::try_from(self.connections).unwrap_or(u32::MAX);
         let _ = free.acquire_many(all).await;
     }
+}
+
+/// How long this thread has been ready to run but was not, as Linux counts it.
+fn starved() -> Option<Duration> {
+    let counts = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(counts.split_whitespace().nth(1)?.parse().ok()?))
 }
