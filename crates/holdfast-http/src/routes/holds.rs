@@ -1,6 +1,6 @@
 //! Holds: taken, looked at, given back.
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::IntoResponse;
 use holdfast_api::{Me, Page, PostHold, Problem};
 use holdfast_core::{
@@ -8,14 +8,14 @@ use holdfast_core::{
     SignedReceipt,
 };
 use holdfast_engine::SaleRef;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 use serde::Deserialize;
 
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body;
 use crate::problem::{PRIVATE, hold_not_found, of_engine, of_refusal, sale_not_found};
-use crate::routes::{Answer, Cursor, private, sale_id};
+use crate::routes::{Answer, Cursor, private, query, sale_id};
 
 /// Bytes in an idempotency key, at most.
 const KEY_BYTES_MAX: usize = 255;
@@ -47,12 +47,13 @@ pub(crate) async fn reserve(
 pub(crate) async fn me(
     State(app): State<App>,
     Path(sale): Path<String>,
-    Query(query): Query<MeQuery>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
     let caller = app.caller(&headers)?;
     let sale = sale_id(&sale)?;
-    let named = query.buyer.as_deref().map(BuyerId::new).transpose();
+    let MeQuery { buyer: named } = query(&uri)?;
+    let named = named.as_deref().map(BuyerId::new).transpose();
     let buyer = who(caller, named.map_err(|error| Problem::invalid("buyer", error.to_string()))?)?;
     let hold = app.engine().look(move |sales| {
         let (sale, clock_ms) = sales.get(SaleRef::Id(sale))?;
@@ -73,11 +74,12 @@ pub(crate) struct MeQuery {
 pub(crate) async fn list(
     State(app): State<App>,
     Path(sale): Path<String>,
-    Query(cursor): Query<Cursor>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
     app.merchant(&headers)?;
     let sale = sale_id(&sale)?;
+    let cursor: Cursor = query(&uri)?;
     let limit = cursor.limit()?;
     let after = cursor.after.as_deref().map(|after| {
         after

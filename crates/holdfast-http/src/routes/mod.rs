@@ -6,10 +6,12 @@ pub(crate) mod holds;
 pub(crate) mod sales;
 
 use axum::Json;
+use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use holdfast_api::Problem;
 use holdfast_core::SaleId;
-use http::{StatusCode, header};
+use http::{StatusCode, Uri, header};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::problem::{PRIVATE, Refused, sale_not_found};
@@ -25,6 +27,13 @@ fn private<T: Serialize>(status: StatusCode, body: &T) -> Response {
 /// A sale's id as it stands in the address: what cannot be one is no sale's.
 fn sale_id(text: &str) -> Result<SaleId, Problem> {
     SaleId::new(text).map_err(|_| sale_not_found())
+}
+
+/// What the address asks for after its `?`.
+fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    let Query(query) =
+        Query::try_from_uri(uri).map_err(|error| Problem::invalid("query", error.body_text()))?;
+    Ok(query)
 }
 
 /// Which part of a list is asked for.

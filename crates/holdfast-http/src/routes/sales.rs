@@ -1,17 +1,17 @@
 //! Sales: made, changed, moved and shown.
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::IntoResponse;
 use holdfast_api::{Page, PatchTier, Problem, PutSale, Sale};
 use holdfast_core::{Command, Outcome, SaleConfig, SaleId, TierId};
 use holdfast_engine::SaleRef;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 
 use crate::app::App;
 use crate::body;
 use crate::problem::{of_engine, of_refusal};
-use crate::routes::{Answer, Cursor, private, sale_id};
+use crate::routes::{Answer, Cursor, private, query, sale_id};
 
 /// Creates a sale, or changes it before it opens.
 pub(crate) async fn configure(
@@ -87,12 +87,9 @@ pub(crate) async fn show(State(app): State<App>, Path(sale): Path<String>) -> An
 }
 
 /// All sales, by id.
-pub(crate) async fn list(
-    State(app): State<App>,
-    Query(cursor): Query<Cursor>,
-    headers: HeaderMap,
-) -> Answer {
+pub(crate) async fn list(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Answer {
     app.merchant(&headers)?;
+    let cursor: Cursor = query(&uri)?;
     let limit = cursor.limit()?;
     let after = cursor.after.as_deref().map(sale_id).transpose()?;
     let items = app.engine().look(move |sales| {
