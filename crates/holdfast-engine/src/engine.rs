@@ -12,6 +12,10 @@ use crate::request::{Answer, Look, Reply, Request};
 use crate::slot::Slot;
 use crate::{EngineError, OpenError, SaleRef, Sales};
 
+/// How long what is due waits after an append that failed, such as on a full disk: trying again
+/// at once would only keep a core busy.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
 /// The one writer over a store. `T` is what a caller needs to pass a reply on.
 pub struct Engine<S, T> {
     pub(crate) store: S,
@@ -26,6 +30,8 @@ pub struct Engine<S, T> {
     pub(crate) touched: Vec<usize>,
     pub(crate) results: Vec<Result<Appended, StoreError>>,
     turn: u64,
+    /// Whether an append of the last turn failed: what is due then stays due.
+    failed: bool,
     bytes_appended: u64,
     /// Why nothing can be answered any more, once that is so.
     doubt: Option<EngineError>,
@@ -61,6 +67,7 @@ impl<S: Store, T> Engine<S, T> {
             touched: Vec::new(),
             results: Vec::new(),
             turn: 0,
+            failed: false,
             bytes_appended: 0,
             doubt: None,
             #[cfg(feature = "planted")]
@@ -72,6 +79,7 @@ impl<S: Store, T> Engine<S, T> {
     /// each command onto `replies`. Does what is due even without requests.
     pub fn turn(&mut self, requests: &mut Vec<Request<T>>, replies: &mut Vec<(T, Reply)>) {
         self.turn += 1;
+        self.failed = false;
         #[cfg(feature = "planted")]
         self.write_late();
         self.prepare_watched();
@@ -99,7 +107,8 @@ impl<S: Store, T> Engine<S, T> {
             let slot = &self.sales.slots[at];
             slot.wake_in(self.store.clock_ms(slot.log).ok()?, wall_ms)
         };
-        self.watched.iter().filter_map(wait).min()
+        let wait = self.watched.iter().filter_map(wait).min();
+        if self.failed { wait.map(|wait| wait.max(RETRY_AFTER)) } else { wait }
     }
 
     /// Why nothing can be answered until a restart, if that is so.
@@ -261,7 +270,9 @@ impl<S: Store, T> Engine<S, T> {
             slot.fenced = Some(error.clone());
             replies.extend(rest.into_iter().map(|reply| (reply, Err(error.clone()))));
         }
-        if slot.sale.next_deadline_ms().is_some() || slot.sale.opens_at_ms().is_some() {
+        let has_more_to_do =
+            slot.sale.next_deadline_ms().is_some() || slot.sale.opens_at_ms().is_some();
+        if has_more_to_do && slot.fenced.is_none() {
             self.watched.insert(at);
         } else {
             self.watched.remove(&at);
@@ -271,10 +282,12 @@ impl<S: Store, T> Engine<S, T> {
     /// Nothing of a slot's batch was applied: says so to everyone who waits for it.
     fn fail(&mut self, at: usize, error: &StoreError, replies: &mut Vec<(T, Reply)>) {
         let reason = self.note(error);
+        self.failed = true;
         let slot = &mut self.sales.slots[at];
         slot.drop_batch();
         if matches!(error, StoreError::Fenced { .. } | StoreError::RolledBack { .. }) {
             slot.fenced = Some(reason.clone());
+            self.watched.remove(&at);
         }
         let waiting = self.waiting[at].drain(..).flatten();
         replies.extend(waiting.map(|reply| (reply, Err(reason.clone()))));

@@ -21,7 +21,7 @@ impl<S: Store, T> Engine<S, T> {
     pub(crate) fn write_late(&mut self) {
         for (at, batch) in std::mem::take(&mut self.late) {
             let slot = &self.sales.slots[at];
-            let cursor = slot.sale.last().sequence;
+            let cursor = slot.sale.last().sequence - batch.len() as u64;
             let part = Append { log: slot.log, epoch: slot.epoch, seen: 0, cursor, batch: &batch };
             self.results.clear();
             self.store.append(&[part], &mut self.results);

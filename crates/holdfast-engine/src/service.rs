@@ -63,7 +63,14 @@ impl Service {
         let (grown, work) = mpsc::sync_channel(1);
         let records = engine.records();
         let keeper = thread("keeper", move || run_keeper(records.as_ref(), &work))?;
-        let engine = thread("engine", move || run(engine, &inbox, &grown, options))?;
+        #[cfg(feature = "planted")]
+        let bug = crate::planted::get();
+        let work = move || {
+            #[cfg(feature = "planted")]
+            crate::planted::set(bug);
+            run(engine, &inbox, &grown, options);
+        };
+        let engine = thread("engine", work)?;
         Ok(Self { handle, engine, keeper })
     }
 

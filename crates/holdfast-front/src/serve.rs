@@ -89,7 +89,7 @@ impl Front {
     ///
     /// # Errors
     /// When the system has no thread or no runtime to give.
-    pub fn run<S, B>(self, service: S, stop: &Stop) -> io::Result<()>
+    pub fn run<S, B>(self, service: &S, stop: &Stop) -> io::Result<()>
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Clone

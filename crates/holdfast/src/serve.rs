@@ -34,6 +34,10 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let journal: Journal = folder.journal(clock.clone())?;
     start_upkeep(journal.upkeep())?;
     let engine = Engine::open(journal, clock, random_seed()?)?;
+    #[cfg(feature = "planted")]
+    if std::env::var_os("HOLDFAST_PLANTED").is_some_and(|bug| bug == "answers_first") {
+        holdfast_engine::planted::set(Some(holdfast_engine::planted::Bug::AnswersFirst));
+    }
     let service = Service::start(engine, holdfast_engine::Options::default())?;
     let app = app(&settings, folder.receipt_key()?, service.handle())?;
     let front = Front::bind(settings.listen, holdfast_front::Options::default())
@@ -44,7 +48,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     announce(&front, &settings, made_key)?;
     let stop = Stop::new();
     stop_on_signal(stop.clone())?;
-    front.run(holdfast_http::router(app), &stop).context("serve")?;
+    front.run(&holdfast_http::router(app), &stop).context("serve")?;
     service.stop();
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
