@@ -1,0 +1,6 @@
+//! The real binary as a process: killed, short of disk, started twice.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it saw, and fails")]
+
+mod disk;
+mod kill;
+mod support;
