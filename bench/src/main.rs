@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a command prints its result")]
 
 mod decisions;
+mod restart;
 mod rules;
 mod sample;
 
@@ -21,11 +22,14 @@ enum Benchmark {
     Rules(rules::Options),
     /// Durable decisions through the engine's handle, beside the disk's own flush.
     Decisions(decisions::Options),
+    /// How long a restart takes with many holds.
+    Restart(restart::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().benchmark {
         Benchmark::Rules(options) => rules::run(&options),
         Benchmark::Decisions(options) => decisions::run(&options),
+        Benchmark::Restart(options) => restart::run(&options),
     }
 }
