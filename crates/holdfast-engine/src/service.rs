@@ -64,10 +64,13 @@ impl Service {
         let records = engine.records();
         let keeper = thread("keeper", move || run_keeper(records.as_ref(), &work))?;
         #[cfg(feature = "planted")]
-        let bug = crate::planted::get();
+        let bugs = (crate::planted::get(), holdfast_store::planted::get());
         let work = move || {
             #[cfg(feature = "planted")]
-            crate::planted::set(bug);
+            {
+                crate::planted::set(bugs.0);
+                holdfast_store::planted::set(bugs.1);
+            }
             run(engine, &inbox, &grown, options);
         };
         let engine = thread("engine", work)?;

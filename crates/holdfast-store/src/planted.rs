@@ -27,6 +27,11 @@ pub fn set(bug: Option<Bug>) {
     PLANTED.set(bug);
 }
 
+/// The bug that is planted on this thread, if any.
+pub fn get() -> Option<Bug> {
+    PLANTED.get()
+}
+
 pub(crate) fn is(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
 }

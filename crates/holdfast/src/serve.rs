@@ -35,9 +35,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     start_upkeep(journal.upkeep())?;
     let engine = Engine::open(journal, clock, random_seed()?)?;
     #[cfg(feature = "planted")]
-    if std::env::var_os("HOLDFAST_PLANTED").is_some_and(|bug| bug == "answers_first") {
-        holdfast_engine::planted::set(Some(holdfast_engine::planted::Bug::AnswersFirst));
-    }
+    plant();
     let service = Service::start(engine, holdfast_engine::Options::default())?;
     let app = app(&settings, folder.receipt_key()?, service.handle())?;
     let front = Front::bind(settings.listen, holdfast_front::Options::default())
@@ -52,6 +50,20 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     service.stop();
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Switches on the bug that the tests name, for the engine's thread to take over.
+#[cfg(feature = "planted")]
+fn plant() {
+    match std::env::var("HOLDFAST_PLANTED").as_deref() {
+        Ok("answers_first") => {
+            holdfast_engine::planted::set(Some(holdfast_engine::planted::Bug::AnswersFirst));
+        }
+        Ok("clock_uncapped") => {
+            holdfast_store::planted::set(Some(holdfast_store::planted::Bug::ClockUncapped));
+        }
+        _ => {}
+    }
 }
 
 fn app(settings: &Settings, receipts: ReceiptKey, engine: Handle) -> anyhow::Result<App> {
