@@ -59,7 +59,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 /// A new hold for a buyer who was never seen before.
 fn hold(number: usize) -> anyhow::Result<Command> {
-    let buyer = BuyerId::new(&format!("{number:016x}"))?;
+    let mut digits = [b'0'; 16];
+    for (at, digit) in digits.iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[number >> (4 * (15 - at)) & 15];
+    }
+    let buyer = BuyerId::new(std::str::from_utf8(&digits)?)?;
     let tier = TierId::new("standing")?;
     Ok(Command::Reserve(Reserve { buyer, tier, quantity: 1, key: None }))
 }
@@ -94,7 +98,9 @@ fn measure(
     let service = Service::start(Engine::open(journal, clock, 1)?, keep_all)?;
     let handle = service.handle();
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let measured = runtime.block_on(crowd(handle, callers, seconds, make));
+    let crowd = async { crowd(handle.on_this_runtime(), callers, seconds, make).await };
+    let measured = runtime.block_on(crowd);
+    drop(handle);
     service.stop();
     drop(stop);
     keeper.join().ok().context("the upkeep thread ended by a panic")?;
@@ -121,11 +127,14 @@ async fn crowd(
         async move {
             let (mut count, mut latencies) = (0, Vec::new());
             let mut number = first;
-            while started.elapsed() < seconds {
-                let asked = Instant::now();
+            loop {
+                let asked = (count % 16 == 0).then(Instant::now);
                 handle.execute(sale, make(number)?).await?;
-                if count % 16 == 0 {
+                if let Some(asked) = asked {
                     latencies.push(u64::try_from(asked.elapsed().as_micros())?);
+                    if started.elapsed() >= seconds {
+                        break;
+                    }
                 }
                 (number, count) = (number + callers, count + 1);
             }

@@ -29,6 +29,8 @@ pub struct Engine<S, T> {
     /// Slots with a batch in this turn.
     pub(crate) touched: Vec<usize>,
     pub(crate) results: Vec<Result<Appended, StoreError>>,
+    /// Who wants to look at the sales once this turn is durable.
+    looks: Vec<Look>,
     turn: u64,
     /// Whether an append of the last turn failed: what is due then stays due.
     failed: bool,
@@ -66,6 +68,7 @@ impl<S: Store, T> Engine<S, T> {
             watched,
             touched: Vec::new(),
             results: Vec::new(),
+            looks: Vec::new(),
             turn: 0,
             failed: false,
             bytes_appended: 0,
@@ -75,26 +78,38 @@ impl<S: Store, T> Engine<S, T> {
         })
     }
 
-    /// Takes all requests, appends what must be written with one flush, and pushes a reply for
-    /// each command onto `replies`. Does what is due even without requests.
+    /// One turn: [`Engine::settle`], then [`Engine::commit`].
     pub fn turn(&mut self, requests: &mut Vec<Request<T>>, replies: &mut Vec<(T, Reply)>) {
+        self.settle(requests, replies);
+        self.commit(replies);
+    }
+
+    /// Takes all requests; pushes a reply onto `replies` for each that changes nothing, and gets
+    /// the rest ready to be written. Gets ready what is due even without requests.
+    pub fn settle(&mut self, requests: &mut Vec<Request<T>>, replies: &mut Vec<(T, Reply)>) {
         self.turn += 1;
         self.failed = false;
         #[cfg(feature = "planted")]
         self.write_late();
         self.prepare_watched();
         self.warm(requests);
-        let mut looks = Vec::new();
         for request in requests.drain(..) {
             match request {
-                Request::Look(look) => looks.push(look),
+                Request::Look(look) => self.looks.push(look),
                 Request::Do { sale, command, reply } => {
                     self.queue(sale, command, reply, replies);
                 }
             }
         }
-        self.commit(replies);
-        self.show(looks);
+    }
+
+    /// Appends what [`Engine::settle`] got ready with one flush, applies it, pushes the other
+    /// replies, and then answers the looks.
+    pub fn commit(&mut self, replies: &mut Vec<(T, Reply)>) {
+        if !self.touched.is_empty() {
+            self.append(replies);
+        }
+        self.show();
     }
 
     /// How long the engine can wait for requests before something is due. `None`: for ever.
@@ -219,10 +234,7 @@ impl<S: Store, T> Engine<S, T> {
     }
 
     /// Appends every batch of this turn with one flush, applies, and answers.
-    fn commit(&mut self, replies: &mut Vec<(T, Reply)>) {
-        if self.touched.is_empty() {
-            return;
-        }
+    fn append(&mut self, replies: &mut Vec<(T, Reply)>) {
         #[cfg(feature = "planted")]
         if planted!(AnswersFirst) {
             return self.answer_first(replies);
@@ -303,8 +315,8 @@ impl<S: Store, T> Engine<S, T> {
         EngineError::from(error)
     }
 
-    fn show(&mut self, looks: Vec<Look>) {
-        for look in looks {
+    fn show(&mut self) {
+        for look in self.looks.drain(..) {
             match &self.doubt {
                 Some(doubt) => look(Err(doubt.clone())),
                 None => look(Ok(&self.sales)),

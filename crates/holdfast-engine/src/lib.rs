@@ -11,6 +11,7 @@
 pub mod planted;
 
 mod audit;
+mod courier;
 mod engine;
 mod error;
 mod inbox;
@@ -24,6 +25,7 @@ mod service;
 mod slot;
 
 pub use audit::{Audit, HoldCount, audit};
+pub use courier::Waiter;
 pub use engine::Engine;
 pub use error::{EngineError, OpenError};
 pub use keeper::{Kept, keep};

@@ -10,13 +10,12 @@ use holdfast_store::{LogInfo, Records, Store};
 use tokio::sync::oneshot;
 
 use crate::audit::audit_belief;
+use crate::courier::{Courier, Couriers, Dispatch, Waiter};
 use crate::inbox::{Inbox, PutError};
 use crate::{Audit, Engine, EngineError, Reply, Request, SaleRef, Sales, keep};
 
 /// A snapshot may overtake a look before its audit has begun; hardly ever twice.
 const AUDIT_TRIES: usize = 3;
-
-type Waiter = oneshot::Sender<Reply>;
 
 /// What can be set about a service.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +45,8 @@ pub struct Service {
 pub struct Handle {
     inbox: Arc<Inbox<Request<Waiter>>>,
     records: Arc<Mutex<Box<dyn Records>>>,
+    couriers: Couriers,
+    courier: Courier,
 }
 
 impl Service {
@@ -59,7 +60,10 @@ impl Service {
     {
         let inbox = Arc::new(Inbox::new(options.queue));
         let records = Arc::new(Mutex::new(engine.records()));
-        let handle = Handle { inbox: Arc::clone(&inbox), records };
+        let couriers = Couriers::default();
+        let dispatch = Dispatch::new(couriers.clone());
+        let courier = Courier::default();
+        let handle = Handle { inbox: Arc::clone(&inbox), records, couriers, courier };
         let (grown, work) = mpsc::sync_channel(1);
         let records = engine.records();
         let keeper = thread("keeper", move || run_keeper(records.as_ref(), &work))?;
@@ -71,7 +75,7 @@ impl Service {
                 crate::planted::set(bugs.0);
                 holdfast_store::planted::set(bugs.1);
             }
-            run(engine, &inbox, &grown, options);
+            run(engine, &inbox, dispatch, &grown, options);
         };
         let engine = thread("engine", work)?;
         Ok(Self { handle, engine, keeper })
@@ -101,17 +105,18 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHa
 fn run<S: Store>(
     mut engine: Engine<S, Waiter>,
     inbox: &Inbox<Request<Waiter>>,
+    mut dispatch: Dispatch,
     grown: &SyncSender<Vec<LogInfo>>,
     options: Options,
 ) {
     let (mut requests, mut replies) = (Vec::new(), Vec::new());
     let mut kept = 0;
     while inbox.take(&mut requests, engine.wake_in()) {
-        engine.turn(&mut requests, &mut replies);
-        for (waiter, reply) in replies.drain(..) {
-            // Who has gone away needs no reply.
-            let _ = waiter.send(reply);
-        }
+        // Whoever needs no entry does not wait for the flush.
+        engine.settle(&mut requests, &mut replies);
+        dispatch.send(replies.drain(..));
+        engine.commit(&mut replies);
+        dispatch.send(replies.drain(..));
         // A keeper that is still busy is asked again after the next turn.
         if engine.bytes_appended() - kept >= options.snapshot_bytes
             && grown.try_send(engine.logs()).is_ok()
@@ -131,12 +136,23 @@ fn run_keeper(records: &dyn Records, work: &Receiver<Vec<LogInfo>>) {
 }
 
 impl Handle {
+    /// A handle for use on this runtime: its replies come once a turn for all who ask on it,
+    /// instead of one by one from the engine's thread.
+    ///
+    /// # Panics
+    /// When it is not called on a tokio runtime.
+    #[must_use]
+    pub fn on_this_runtime(&self) -> Self {
+        Self { courier: self.couriers.start(), ..self.clone() }
+    }
+
     /// Applies a command to a sale; the reply rests on durable state only.
     ///
     /// # Errors
     /// As [`EngineError`] says; a refusal by the rules is an answer.
     pub async fn execute(&self, sale: SaleRef, command: Command) -> Reply {
         let (reply, answer) = oneshot::channel();
+        let reply = Waiter { courier: self.courier, reply };
         self.put(Request::Do { sale, command, reply })?;
         answer.await.unwrap_or(Err(EngineError::Stopped))
     }

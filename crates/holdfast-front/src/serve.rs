@@ -85,12 +85,14 @@ impl Front {
         self.address
     }
 
-    /// Serves until `stop` is given and what was in flight has finished.
+    /// Serves until `stop` is given and what was in flight has finished. Each listener makes a
+    /// service for itself, on its own runtime.
     ///
     /// # Errors
     /// When the system has no thread or no runtime to give.
-    pub fn run<S, B>(self, service: &S, stop: &Stop) -> io::Result<()>
+    pub fn run<M, S, B>(self, make: &M, stop: &Stop) -> io::Result<()>
     where
+        M: Fn() -> S + Clone + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
@@ -102,12 +104,11 @@ impl Front {
     {
         let mut threads = Vec::new();
         for (number, listener) in (1..).zip(self.listeners) {
-            let (service, stop, options) = (service.clone(), stop.0.subscribe(), self.options);
+            let (make, stop, options) = (make.clone(), stop.0.subscribe(), self.options);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let work = async move { serve(listener, make(), stop, options).await };
             let thread = thread::Builder::new().name(format!("front-{number}"));
-            threads.push(
-                thread.spawn(move || runtime.block_on(serve(listener, service, stop, options)))?,
-            );
+            threads.push(thread.spawn(move || runtime.block_on(work))?);
         }
         for thread in threads {
             thread.join().unwrap_or_else(|_| Err(io::Error::other("a listener panicked")))?;

@@ -38,11 +38,13 @@ impl Running {
     fn start(front: Front) -> Self {
         let (address, stop) = (front.address(), Stop::new());
         let told = stop.clone();
-        let answer = service_fn(|_: Request<Incoming>| async {
-            tokio::time::sleep(WORK).await;
-            Ok::<_, Infallible>(Response::new(String::from("done")))
-        });
-        let thread = thread::spawn(move || front.run(&answer, &told));
+        let make = || {
+            service_fn(|_: Request<Incoming>| async {
+                tokio::time::sleep(WORK).await;
+                Ok::<_, Infallible>(Response::new(String::from("done")))
+            })
+        };
+        let thread = thread::spawn(move || front.run(&make, &told));
         Self { address, stop, thread }
     }
 

@@ -11,8 +11,6 @@ use crate::problem;
 
 /// What the routes need.
 pub struct Options {
-    /// The engine.
-    pub engine: Handle,
     /// The secret under which holds' ids are signed.
     pub receipts: ReceiptKey,
     /// Who is a merchant.
@@ -23,26 +21,34 @@ pub struct Options {
 
 /// The routes' shared state; cheap to clone.
 #[derive(Clone)]
-pub struct App(pub(crate) Arc<Options>);
+pub struct App {
+    pub(crate) engine: Handle,
+    pub(crate) options: Arc<Options>,
+}
 
 impl App {
-    /// An app with these options.
-    pub fn new(options: Options) -> Self {
-        Self(Arc::new(options))
+    /// An app in front of an engine.
+    pub fn new(engine: Handle, options: Options) -> Self {
+        Self { engine, options: Arc::new(options) }
     }
 
-    pub(crate) fn engine(&self) -> &Handle {
-        &self.0.engine
+    /// The same app for use on this runtime, where the engine's replies come together.
+    ///
+    /// # Panics
+    /// When it is not called on a tokio runtime.
+    #[must_use]
+    pub fn on_this_runtime(&self) -> Self {
+        Self { engine: self.engine.on_this_runtime(), options: Arc::clone(&self.options) }
     }
 
     /// A hold under its signed id.
     pub(crate) fn hold(&self, sale: SaleId, hold: &HoldView) -> Hold {
-        Hold::new(hold.receipt.id(&self.0.receipts, &hold.buyer), sale, hold)
+        Hold::new(hold.receipt.id(&self.options.receipts, &hold.buyer), sale, hold)
     }
 
     /// The sale as everyone may see it.
     pub(crate) async fn sale(&self, id: SaleId) -> Result<holdfast_api::Sale, Problem> {
-        let view = self.engine().look(move |sales| {
+        let view = self.engine.look(move |sales| {
             let (sale, clock_ms) = sales.get(SaleRef::Id(id))?;
             sale.view(clock_ms)
         });

@@ -137,9 +137,9 @@ impl App {
             return Err(unknown());
         }
         if token.matches('.').count() == 2 {
-            return self.0.buyers.buyer(token).map(Caller::Buyer).ok_or_else(unknown);
+            return self.options.buyers.buyer(token).map(Caller::Buyer).ok_or_else(unknown);
         }
-        if self.0.merchants.has(token) { Ok(Caller::Merchant) } else { Err(unknown()) }
+        if self.options.merchants.has(token) { Ok(Caller::Merchant) } else { Err(unknown()) }
     }
 
     /// Lets only a merchant pass.

@@ -37,12 +37,12 @@ impl Shop {
             Service::start(Engine::open(journal, clock, 1).unwrap(), Options::default()).unwrap();
         let mut buyers = BuyerKeys::default();
         buyers.add(SECRET).unwrap();
-        let app = App::new(holdfast_http::Options {
-            engine: service.handle(),
+        let options = holdfast_http::Options {
             receipts: ReceiptKey::new([7; 32]),
             merchants: MerchantKeys::new([KEY]),
             buyers,
-        });
+        };
+        let app = App::new(service.handle(), options).on_this_runtime();
         Self { router: router(app), service: Some(service), _folder: folder }
     }
 

@@ -46,7 +46,8 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     announce(&front, &settings, made_key)?;
     let stop = Stop::new();
     stop_on_signal(stop.clone())?;
-    front.run(&holdfast_http::router(app), &stop).context("serve")?;
+    let routes = move || holdfast_http::router(app.on_this_runtime());
+    front.run(&routes, &stop).context("serve")?;
     service.stop();
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -74,7 +75,7 @@ fn app(settings: &Settings, receipts: ReceiptKey, engine: Handle) -> anyhow::Res
         buyers.add(&file).with_context(|| format!("the buyers' key {}", path.display()))?;
     }
     let merchants = MerchantKeys::new(&settings.merchant_keys);
-    Ok(App::new(holdfast_http::Options { engine, receipts, merchants, buyers }))
+    Ok(App::new(engine, holdfast_http::Options { receipts, merchants, buyers }))
 }
 
 /// The first line on standard output is the address: whoever started the server may wait for it.

@@ -17,7 +17,7 @@ pub(crate) async fn show(
 ) -> Answer {
     app.merchant(&headers)?;
     let sale = sale_id(&sale)?;
-    let counted = app.engine().audit(SaleRef::Id(sale)).await;
+    let counted = app.engine.audit(SaleRef::Id(sale)).await;
     let counted = counted.map_err(|error| of_engine(&error))?.ok_or_else(sale_not_found)?;
     let difference =
         |found: holdfast_core::Difference| Difference { promise: found.promise, what: found.what };

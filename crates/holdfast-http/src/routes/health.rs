@@ -14,6 +14,6 @@ pub(crate) async fn alive() -> &'static str {
 
 /// The engine answers from a store that is not in doubt.
 pub(crate) async fn ready(State(app): State<App>) -> Answer {
-    app.engine().look(|_| ()).await.map_err(|error| of_engine(&error))?;
+    app.engine.look(|_| ()).await.map_err(|error| of_engine(&error))?;
     Ok("ready\n".into_response())
 }

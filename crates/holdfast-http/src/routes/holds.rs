@@ -32,7 +32,7 @@ pub(crate) async fn reserve(
     let PostHold { tier, quantity, buyer, if_held: _ } = body::read(request).await?;
     let buyer = who(caller, buyer)?;
     let command = Command::Reserve(Reserve { buyer, tier, quantity, key });
-    let answer = app.engine().execute(SaleRef::Id(sale), command).await;
+    let answer = app.engine.execute(SaleRef::Id(sale), command).await;
     let answer = answer.map_err(|error| of_engine(&error))?;
     let hold = answer.hold.map(|hold| app.hold(sale, &hold));
     match (answer.outcome, hold) {
@@ -55,7 +55,7 @@ pub(crate) async fn me(
     let MeQuery { buyer: named } = query(&uri)?;
     let named = named.as_deref().map(BuyerId::new).transpose();
     let buyer = who(caller, named.map_err(|error| Problem::invalid("buyer", error.to_string()))?)?;
-    let hold = app.engine().look(move |sales| {
+    let hold = app.engine.look(move |sales| {
         let (sale, clock_ms) = sales.get(SaleRef::Id(sale))?;
         Some(sale.hold_of(&buyer, clock_ms))
     });
@@ -88,7 +88,7 @@ pub(crate) async fn list(
             .map_err(|_| Problem::invalid("after", "must be what the page before gave as next"))
     });
     let after = after.transpose()?;
-    let holds = app.engine().look(move |sales| {
+    let holds = app.engine.look(move |sales| {
         let (sale, clock_ms) = sales.get(SaleRef::Id(sale))?;
         Some(sale.holds_after(after, limit + 1, clock_ms).collect::<Vec<_>>())
     });
@@ -121,7 +121,7 @@ pub(crate) async fn cancel(
     let (_, found) = find(&app, caller, &hold).await?;
     let sale = SaleRef::Number(found.receipt.sale);
     let command = Command::Cancel { hold: found.key, buyer: Some(found.buyer) };
-    let answer = app.engine().execute(sale, command).await.map_err(|error| of_engine(&error))?;
+    let answer = app.engine.execute(sale, command).await.map_err(|error| of_engine(&error))?;
     match answer.outcome {
         Outcome::Refused(refusal) => Err(of_refusal(refusal, None).into()),
         _ => Ok((StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, PRIVATE)]).into_response()),
@@ -133,18 +133,18 @@ pub(crate) async fn cancel(
 async fn find(app: &App, caller: Caller, id: &str) -> Result<(SaleId, HoldView), Problem> {
     let signed: SignedReceipt = Receipt::read(id).ok_or_else(hold_not_found)?;
     if let Caller::Buyer(buyer) = &caller
-        && !signed.is_genuine(&app.0.receipts, buyer)
+        && !signed.is_genuine(&app.options.receipts, buyer)
     {
         return Err(hold_not_found());
     }
     let Receipt { sale, key, .. } = signed.receipt;
-    let found = app.engine().look(move |sales| {
+    let found = app.engine.look(move |sales| {
         let (found, clock_ms) = sales.get(SaleRef::Number(sale))?;
         Some((sales.id(sale)?, found.hold_by_key(key, clock_ms)?))
     });
     let found = found.await.map_err(|error| of_engine(&error))?;
     let is_genuine =
-        |(_, hold): &(SaleId, HoldView)| signed.is_genuine(&app.0.receipts, &hold.buyer);
+        |(_, hold): &(SaleId, HoldView)| signed.is_genuine(&app.options.receipts, &hold.buyer);
     found.filter(is_genuine).ok_or_else(hold_not_found)
 }
 

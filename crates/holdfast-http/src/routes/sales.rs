@@ -92,7 +92,7 @@ pub(crate) async fn list(State(app): State<App>, uri: Uri, headers: HeaderMap) -
     let cursor: Cursor = query(&uri)?;
     let limit = cursor.limit()?;
     let after = cursor.after.as_deref().map(sale_id).transpose()?;
-    let items = app.engine().look(move |sales| {
+    let items = app.engine.look(move |sales| {
         let all = sales
             .after(after)
             .filter_map(|(id, sale, clock_ms)| Some(Sale::new(id, sale.view(clock_ms)?)));
@@ -113,7 +113,7 @@ async fn change(app: App, sale: &str, headers: &HeaderMap, command: Command) -> 
 }
 
 async fn execute(app: &App, sale: SaleId, command: Command) -> Result<Outcome, Problem> {
-    let answer = app.engine().execute(SaleRef::Id(sale), command).await;
+    let answer = app.engine.execute(SaleRef::Id(sale), command).await;
     match answer.map_err(|error| of_engine(&error))?.outcome {
         Outcome::Refused(refusal) => Err(of_refusal(refusal, None)),
         outcome => Ok(outcome),
