@@ -69,13 +69,18 @@ struct Slot {
     buyer: Position,
 }
 
+/// Tables that the index is split into. One table of millions would stop the sale for tens of
+/// milliseconds each time it grows; these grow one by one, each in a fraction of a millisecond.
+const SHARDS: usize = 256;
+
 /// All buyers of a sale. Each is one record, head and name together, so that finding one costs
-/// as few cache misses as can be. The table is only looked things up in, never walked, so its seed
+/// as few cache misses as can be. The index is only looked things up in, never walked, so its seed
 /// and its order show nowhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Buyers {
     records: Arena,
-    index: HashTable<Slot>,
+    index: Vec<HashTable<Slot>>,
+    count: usize,
     keys: Slab<Key>,
     hasher: FixedState,
 }
@@ -84,14 +89,15 @@ impl Buyers {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             records: Arena::default(),
-            index: HashTable::new(),
+            index: vec![HashTable::new(); SHARDS],
+            count: 0,
             keys: Slab::default(),
             hasher: FixedState::with_seed(seed),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.index.len()
+        self.count
     }
 
     /// How many keys are remembered.
@@ -113,13 +119,14 @@ impl Buyers {
     pub(crate) fn find(&self, name: &BuyerId) -> Option<Position> {
         let hash = self.hash(name.as_bytes());
         let same = |slot: &Slot| slot.hash == hash && self.is_named(slot.buyer, name);
-        self.index.find(spread(hash), same).map(|slot| slot.buyer)
+        self.index[shard(hash)].find(spread(hash), same).map(|slot| slot.buyer)
     }
 
     /// Whoever is most likely to have this name; nobody has looked at the name itself.
     pub(crate) fn candidate(&self, name: &BuyerId) -> Option<Position> {
         let hash = self.hash(name.as_bytes());
-        self.index.find(spread(hash), |slot| slot.hash == hash).map(|slot| slot.buyer)
+        let same = |slot: &Slot| slot.hash == hash;
+        self.index[shard(hash)].find(spread(hash), same).map(|slot| slot.buyer)
     }
 
     /// Reads a buyer's record, so that it is near when it is needed.
@@ -132,7 +139,9 @@ impl Buyers {
     pub(crate) fn push(&mut self, name: &BuyerId) -> Position {
         let buyer = self.records.push(&Buyer::NEW.to_bytes(), name.as_bytes());
         let hash = self.hash(name.as_bytes());
-        self.index.insert_unique(spread(hash), Slot { hash, buyer }, |slot| spread(slot.hash));
+        let slot = Slot { hash, buyer };
+        self.index[shard(hash)].insert_unique(spread(hash), slot, |slot| spread(slot.hash));
+        self.count += 1;
         buyer
     }
 
@@ -177,20 +186,14 @@ impl Buyers {
 
     /// A buyer's keys, latest first.
     pub(crate) fn keys_of(&self, buyer: Position) -> impl Iterator<Item = &Key> {
-        let row = |row: u32| (row != NONE).then(|| &self.keys[row]);
+        let row = |row: u32| (row < self.keys.len()).then(|| &self.keys[row]);
         std::iter::successors(row(self.get(buyer).latest_key), move |key| row(key.previous))
     }
 
-    /// Forgets every key.
+    /// Forgets every key, for good: the sale remembers no further one. What buyers' records still
+    /// say of keys leads nowhere; to rewrite millions of them would take long.
     pub(crate) fn forget_keys(&mut self) {
-        if self.keys.len() == 0 {
-            return;
-        }
         self.keys.clear();
-        let all: Vec<Position> = self.iter().collect();
-        for buyer in all {
-            self.change(buyer, |buyer| (buyer.latest_key, buyer.keys) = (NONE, 0));
-        }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "half of the hash is enough")]
@@ -198,6 +201,13 @@ impl Buyers {
         self.hasher.hash_one(name) as u32
     }
 }
+
+/// The first eight bits choose the shard, so that the others spread the buyers within it.
+fn shard(hash: u32) -> usize {
+    hash as usize >> 24
+}
+
+const _: () = assert!(SHARDS == 1 << 8);
 
 /// The table wants its bits at both ends of a 64-bit hash.
 fn spread(hash: u32) -> u64 {

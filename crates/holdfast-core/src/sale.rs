@@ -90,6 +90,11 @@ impl Sale {
         self.decide(clock_ms, command).err()
     }
 
+    /// The number of its log.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
     /// The stamp of the last entry that was applied.
     pub fn last(&self) -> Stamp {
         self.last

@@ -6,17 +6,39 @@ use crate::sale::{Change, Decision, Sale, Status};
 use crate::{ANCHOR_TOLERANCE_MS, EXPIRE_BATCH_MAX, Outcome};
 
 impl Sale {
-    /// Whether a tick at this moment would change something.
+    /// Whether a tick must be written at this moment: a hold or the opening is due, or the anchor
+    /// is off while somebody holds a unit and may ask until when.
     pub fn is_due(&self, clock_ms: u64, wall_ms: u64) -> bool {
-        self.decide_tick(clock_ms, wall_ms).is_ok()
+        let is_held = self.next_deadline_ms().is_some();
+        self.has_come(clock_ms, wall_ms) || (is_held && self.is_anchor_off(clock_ms, wall_ms))
+    }
+
+    /// How many ticks it takes to end what is due at this moment; a few more if many of the due
+    /// holds have ended otherwise. At least 1.
+    pub fn ticks_due(&self, clock_ms: u64) -> usize {
+        let is_due = |&row: &u32| self.holds[row].deadline_ms <= clock_ms;
+        let due: usize = self.tiers.iter().map(|tier| tier.due.partition_point(is_due)).sum();
+        due.div_ceil(EXPIRE_BATCH_MAX as usize).max(1)
+    }
+
+    /// Whether the anchor is off: then a tick goes in front of whatever is written next. With
+    /// nobody holding it tells nobody anything, and is no reason to write.
+    pub fn is_anchor_off(&self, clock_ms: u64, wall_ms: u64) -> bool {
+        let off_ms = self.next_anchor_ms(clock_ms, wall_ms).abs_diff(self.anchor_ms);
+        off_ms > ANCHOR_TOLERANCE_MS
+    }
+
+    /// Whether the time of a hold's end or of the opening has come.
+    fn has_come(&self, clock_ms: u64, wall_ms: u64) -> bool {
+        self.opens_at_ms().is_some_and(|opens_at| opens_at <= wall_ms)
+            || self.next_deadline_ms().is_some_and(|deadline| deadline <= clock_ms)
     }
 
     pub(crate) fn decide_tick(&self, clock_ms: u64, wall_ms: u64) -> Decision<'static> {
-        let anchor_is_off = self.next_anchor_ms(clock_ms, wall_ms).abs_diff(self.anchor_ms);
-        let due = anchor_is_off > ANCHOR_TOLERANCE_MS
-            || self.opens_at_ms().is_some_and(|opens_at| opens_at <= wall_ms)
-            || self.next_deadline_ms().is_some_and(|deadline| deadline <= clock_ms);
-        if due { Ok(Change::Tick { wall_ms }) } else { Err(Outcome::Ticked(Ticked::default())) }
+        if self.has_come(clock_ms, wall_ms) || self.is_anchor_off(clock_ms, wall_ms) {
+            return Ok(Change::Tick { wall_ms });
+        }
+        Err(Outcome::Ticked(Ticked::default()))
     }
 
     pub(crate) fn commit_tick(&mut self, wall_ms: u64) -> Ticked {

@@ -81,6 +81,14 @@ impl Sale {
         Some(SaleView { terms, status: self.status, tiers })
     }
 
+    /// Each tier with its units that are held, sold or withheld, and its capacity.
+    pub fn units_taken(&self) -> impl Iterator<Item = (TierId, u64, u64)> {
+        self.tiers.iter().map(|tier| {
+            let taken = [tier.held, tier.sold, tier.withheld].map(u64::from).iter().sum();
+            (tier.config.id, taken, u64::from(tier.config.capacity))
+        })
+    }
+
     /// The sale as the merchant configured it; `None` before that.
     pub fn config(&self) -> Option<SaleConfig> {
         let tiers = self.tiers.iter().map(|tier| tier.config.clone()).collect();

@@ -2,7 +2,10 @@
 
 mod table;
 
-use table::check;
+use holdfast_core::{
+    BuyerId, Command, EXPIRE_BATCH_MAX, Outcome, Reserve, Sale, Stamp, Ticked, TierId,
+};
+use table::{check, config};
 
 #[test]
 fn a_hold_is_taken_kept_and_given_back() {
@@ -301,10 +304,24 @@ fn the_wall_clock_never_takes_time_from_a_hold() {
 
 #[test]
 fn a_tick_does_a_bounded_amount_of_work() {
-    let mut table = String::from("configure a:1500 | created\n tick | nothing\n open | open\n");
-    for n in 1..=1_001 {
-        table.push_str(&format!("reserve buyer-{n} a 1 | new #{n}\n"));
+    let holds = EXPIRE_BATCH_MAX + 1;
+    let mut sale = Sale::new(1, 0);
+    let mut sequence = 0;
+    let mut apply = |clock_ms, command: &Command| {
+        sequence += 1;
+        sale.apply(Stamp { epoch: 1, sequence, clock_ms }, command)
+    };
+    let (tier, quantity) = (TierId::new("a").unwrap(), 1);
+    apply(0, &Command::Configure(Box::new(config(&[&format!("a:{holds}")]))));
+    apply(0, &Command::Open);
+    for n in 0..holds {
+        let buyer = BuyerId::new(&format!("buyer-{n}")).unwrap();
+        let reserve = Reserve { buyer, tier, quantity, key: None };
+        assert!(matches!(apply(0, &Command::Reserve(reserve)), Outcome::Reserved(_)));
     }
-    table.push_str("clock +300\n tick | expired 1000, more\n tick | expired 1\n tick | nothing");
-    check(&table);
+    let mut tick = || apply(300_000, &Command::Tick { wall_ms: 300_000 });
+    let ticked = |expired, more| Outcome::Ticked(Ticked { expired, opened: false, more });
+    assert_eq!(tick(), ticked(EXPIRE_BATCH_MAX, true));
+    assert_eq!(tick(), ticked(1, false));
+    assert_eq!(tick(), ticked(0, false));
 }

@@ -1,12 +1,19 @@
 //! The audit: a sale read again from its records and its promises counted afresh.
+//!
+//! After every entry: no tier has more units out than it has (promise 1), and the sale clock has
+//! taken no step longer than it may (8). At the end, from the holds themselves: units (1, 6), one
+//! ending a hold (2), one live hold a buyer (7), limits (9), deadlines in order (6); and a running
+//! engine's own count against all of it (3). What happened before a snapshot is known only by the
+//! holds that it kept.
 
 use std::collections::BTreeMap;
 
 use holdfast_core::{Difference, HoldStatus, Sale, SaleId, SaleView};
-use holdfast_store::{LogInfo, Records};
+use holdfast_store::{LogInfo, Records, StoreError};
 
 use crate::OpenError;
-use crate::recovery::recover_to;
+use crate::recovery::replay;
+use crate::witness::Witness;
 
 /// What an audit counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +66,10 @@ pub(crate) fn audit_belief(
     belief: &Belief,
 ) -> Result<Option<Audit>, OpenError> {
     let last = belief.log.last.sequence;
-    let mut audit = count(records, &belief.log, last)?;
+    let mut audit = match count(records, &belief.log, last) {
+        Err(OpenError::Store(StoreError::Trimmed { .. })) => return Ok(None),
+        counted => counted?,
+    };
     if audit.last_sequence != last {
         return Ok(None);
     }
@@ -77,14 +87,20 @@ pub(crate) fn audit_belief(
 }
 
 fn count(records: &dyn Records, log: &LogInfo, to: u64) -> Result<Audit, OpenError> {
-    let (id, sale, snapshot_sequence) = recover_to(records, log, 0, to)?;
+    let mut witness = Witness::default();
+    let recovered =
+        replay(records, log, 0, to, |sale, stamp, command| witness.see(sale, stamp, command))?;
+    let sale = recovered.sale;
+    let holds = count_holds(&sale);
+    let mut differences = witness.conclude(holds.cancelled + holds.expired);
+    differences.extend(sale.audit());
     Ok(Audit {
-        sale: id,
-        snapshot_sequence,
+        sale: recovered.id,
+        snapshot_sequence: recovered.snapshot_sequence,
         last_sequence: sale.last().sequence,
-        holds: count_holds(&sale),
+        holds,
         view: sale.view(sale.last().clock_ms),
-        differences: sale.audit(),
+        differences,
     })
 }
 

@@ -12,9 +12,9 @@ use crate::request::{Answer, Look, Reply, Request};
 use crate::slot::Slot;
 use crate::{EngineError, OpenError, SaleRef, Sales};
 
-/// How long what is due waits after an append that failed, such as on a full disk: trying again
-/// at once would only keep a core busy.
-const RETRY_AFTER: Duration = Duration::from_millis(50);
+/// How long nothing is written after an append that failed, such as on a full disk: trying again
+/// for every request would keep the disk busy and everyone waiting.
+const REST: Duration = Duration::from_millis(250);
 
 /// The one writer over a store. `T` is what a caller needs to pass a reply on.
 pub struct Engine<S, T> {
@@ -32,9 +32,8 @@ pub struct Engine<S, T> {
     /// Who wants to look at the sales once this turn is durable.
     looks: Vec<Look>,
     turn: u64,
-    /// Whether an append of the last turn failed: what is due then stays due.
-    failed: bool,
-    bytes_appended: u64,
+    /// Until when nothing is written, in monotonic time, and why: what is due then stays due.
+    rest: Option<(Duration, EngineError)>,
     /// Why nothing can be answered any more, once that is so.
     doubt: Option<EngineError>,
     /// Batches that were answered and are still to be written.
@@ -70,8 +69,7 @@ impl<S: Store, T> Engine<S, T> {
             results: Vec::new(),
             looks: Vec::new(),
             turn: 0,
-            failed: false,
-            bytes_appended: 0,
+            rest: None,
             doubt: None,
             #[cfg(feature = "planted")]
             late: Vec::new(),
@@ -88,7 +86,8 @@ impl<S: Store, T> Engine<S, T> {
     /// the rest ready to be written. Gets ready what is due even without requests.
     pub fn settle(&mut self, requests: &mut Vec<Request<T>>, replies: &mut Vec<(T, Reply)>) {
         self.turn += 1;
-        self.failed = false;
+        let now = self.clock.monotonic();
+        self.rest.take_if(|(until, _)| *until <= now);
         #[cfg(feature = "planted")]
         self.write_late();
         self.prepare_watched();
@@ -123,7 +122,8 @@ impl<S: Store, T> Engine<S, T> {
             slot.wake_in(self.store.clock_ms(slot.log).ok()?, wall_ms)
         };
         let wait = self.watched.iter().filter_map(wait).min();
-        if self.failed { wait.map(|wait| wait.max(RETRY_AFTER)) } else { wait }
+        let rest = |(until, _): &(Duration, _)| until.saturating_sub(self.clock.monotonic());
+        wait.map(|wait| wait.max(self.rest.as_ref().map(rest).unwrap_or_default()))
     }
 
     /// Why nothing can be answered until a restart, if that is so.
@@ -131,9 +131,9 @@ impl<S: Store, T> Engine<S, T> {
         self.doubt.as_ref()
     }
 
-    /// Bytes of commands appended since the engine was opened.
-    pub fn bytes_appended(&self) -> u64 {
-        self.bytes_appended
+    /// What spreads the hash tables.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The store's records, for the keeper and the audit.
@@ -173,11 +173,26 @@ impl<S: Store, T> Engine<S, T> {
             return;
         }
         let clock_ms = self.store.clock_ms(slot.log).unwrap_or(slot.clock_ms);
-        slot.prepare(self.turn, clock_ms, self.clock.wall_ms());
-        if !slot.commands.is_empty() {
-            self.waiting[at].push(None);
-            self.touched.push(at);
+        let ticks = slot.prepare(self.turn, clock_ms, self.clock.wall_ms());
+        if self.rest.is_none() {
+            for _ in 0..ticks {
+                self.push(at, Command::Tick { wall_ms: self.sales.slots[at].wall_ms }, None);
+            }
         }
+    }
+
+    /// Puts a command into its sale's batch, after a tick if its deadline needs one.
+    fn push(&mut self, at: usize, command: Command, reply: Option<T>) {
+        let slot = &mut self.sales.slots[at];
+        if slot.commands.is_empty() {
+            self.touched.push(at);
+            if reply.is_some() && slot.is_anchor_off() {
+                slot.push(Command::Tick { wall_ms: slot.wall_ms });
+                self.waiting[at].push(None);
+            }
+        }
+        slot.push(command);
+        self.waiting[at].push(reply);
     }
 
     /// Answers a command at once if it would change nothing, or puts it into its sale's batch.
@@ -200,11 +215,10 @@ impl<S: Store, T> Engine<S, T> {
             let answer = Answer::read(&slot.sale, outcome, slot.clock_ms);
             return replies.push((reply, Ok(answer)));
         }
-        if slot.commands.is_empty() {
-            self.touched.push(at);
+        if let Some((_, why)) = &self.rest {
+            return replies.push((reply, Err(why.clone())));
         }
-        slot.push(command);
-        self.waiting[at].push(Some(reply));
+        self.push(at, command, Some(reply));
     }
 
     /// The slot of a sale. A sale that is not there answers as an empty one would, unless the
@@ -216,9 +230,10 @@ impl<S: Store, T> Engine<S, T> {
         let nothing = Sale::new(0, self.seed);
         let outcome = nothing.settled(0, command);
         match (outcome, sale) {
-            (None, SaleRef::Id(id)) => {
-                self.create(id).map_err(|error| Box::new(Err(self.note(&error))))
-            }
+            (None, SaleRef::Id(id)) => match &self.rest {
+                Some((_, why)) => Err(Box::new(Err(why.clone()))),
+                None => self.create(id).map_err(|error| Box::new(Err(self.note(&error)))),
+            },
             (outcome, _) => {
                 let outcome = outcome.unwrap_or(Outcome::Refused(Refusal::SaleNotFound));
                 Err(Box::new(Ok(Answer { outcome, hold: None })))
@@ -252,7 +267,6 @@ impl<S: Store, T> Engine<S, T> {
             }
         };
         let parts: Vec<Append<'_>> = self.touched.iter().map(part).collect();
-        self.bytes_appended += parts.iter().map(|part| part.batch.size() as u64).sum::<u64>();
         self.results.clear();
         self.store.append(&parts, &mut self.results);
         let touched = std::mem::take(&mut self.touched);
@@ -294,7 +308,6 @@ impl<S: Store, T> Engine<S, T> {
     /// Nothing of a slot's batch was applied: says so to everyone who waits for it.
     fn fail(&mut self, at: usize, error: &StoreError, replies: &mut Vec<(T, Reply)>) {
         let reason = self.note(error);
-        self.failed = true;
         let slot = &mut self.sales.slots[at];
         slot.drop_batch();
         if matches!(error, StoreError::Fenced { .. } | StoreError::RolledBack { .. }) {
@@ -305,14 +318,19 @@ impl<S: Store, T> Engine<S, T> {
         replies.extend(waiting.map(|reply| (reply, Err(reason.clone()))));
     }
 
-    /// Turns a store's failure into a reply; one that leaves the store in doubt ends all answers.
+    /// Turns a store's failure into a reply. One that leaves the store in doubt ends all answers;
+    /// one that may pass is given time to pass.
     fn note(&mut self, error: &StoreError) -> EngineError {
         let in_doubt = matches!(error, StoreError::Unknown(_) | StoreError::Poisoned(_));
         if in_doubt && self.doubt.is_none() && !planted!(IgnoresDoubt) {
             tracing::error!(%error, "the store is in doubt: nothing is answered until a restart");
             self.doubt = Some(EngineError::Unavailable(error.to_string()));
         }
-        EngineError::from(error)
+        let reason = EngineError::from(error);
+        if matches!(error, StoreError::Full(_) | StoreError::Io { .. }) {
+            self.rest = Some((self.clock.monotonic() + REST, reason.clone()));
+        }
+        reason
     }
 
     fn show(&mut self) {

@@ -53,4 +53,14 @@ pub enum OpenError {
         /// What is wrong with it.
         error: CodecError,
     },
+    /// The records end before what the store says is durable.
+    #[error("sale {sale}: its records end at entry {found}, but {expected} is durable")]
+    Short {
+        /// The sale.
+        sale: String,
+        /// The last entry that could be read.
+        found: u64,
+        /// The last entry that is durable.
+        expected: u64,
+    },
 }

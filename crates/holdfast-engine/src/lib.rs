@@ -23,6 +23,7 @@ mod request;
 mod sales;
 mod service;
 mod slot;
+mod witness;
 
 pub use audit::{Audit, HoldCount, audit};
 pub use courier::Waiter;

@@ -1,10 +1,18 @@
 //! From the store's records to a sale: the snapshot, then every entry after it.
 
-use holdfast_core::{Command, Sale, SaleId};
-use holdfast_store::{LogInfo, Records};
+use holdfast_core::{CodecError, Command, Sale, SaleId};
+use holdfast_store::{LogInfo, Records, Stamp};
 
 use crate::OpenError;
 use crate::slot::core_stamp;
+
+/// A sale as its records make it.
+pub(crate) struct Recovered {
+    pub(crate) id: SaleId,
+    pub(crate) sale: Sale,
+    /// The sequence of the snapshot that it began from; 0 if there was none.
+    pub(crate) snapshot_sequence: u64,
+}
 
 /// Reads one sale from its records, up to the last durable entry.
 pub(crate) fn recover(
@@ -12,23 +20,31 @@ pub(crate) fn recover(
     log: &LogInfo,
     seed: u64,
 ) -> Result<(SaleId, Sale), OpenError> {
-    recover_to(records, log, seed, u64::MAX).map(|(id, sale, _)| (id, sale))
+    let apply = |sale: &mut Sale, stamp, command: &Command| {
+        sale.apply(core_stamp(stamp), command);
+    };
+    let Recovered { id, sale, .. } = replay(records, log, seed, u64::MAX, apply)?;
+    if sale.last().sequence < log.last.sequence {
+        let (sale, found) = (id.to_string(), sale.last().sequence);
+        return Err(OpenError::Short { sale, found, expected: log.last.sequence });
+    }
+    Ok((id, sale))
 }
 
-/// Reads one sale from its records, up to the entry `to`. Also gives the sequence of the snapshot
-/// that it began from, 0 if there was none.
-pub(crate) fn recover_to(
+/// Reads one sale from its records, up to the entry `to`; `apply` applies each entry.
+pub(crate) fn replay(
     records: &dyn Records,
     log: &LogInfo,
     seed: u64,
     to: u64,
-) -> Result<(SaleId, Sale, u64), OpenError> {
+    mut apply: impl FnMut(&mut Sale, Stamp, &Command),
+) -> Result<Recovered, OpenError> {
     let id = SaleId::new(&log.name)
         .map_err(|_| OpenError::Name { log: log.id.0, name: log.name.clone() })?;
     let wrong = |sequence, error| OpenError::Entry { sale: id.to_string(), sequence, error };
     let mut sale = match records.snapshot(log.id)? {
         Some((at, bytes)) => {
-            Sale::from_snapshot(&bytes, seed).map_err(|error| wrong(at.sequence, error))?
+            restore(log, at, &bytes, seed).map_err(|error| wrong(at.sequence, error))?
         }
         None => Sale::new(log.id.0, seed),
     };
@@ -40,7 +56,7 @@ pub(crate) fn recover_to(
         }
         match Command::decode(bytes) {
             Ok(command) => {
-                sale.apply(core_stamp(stamp), &command);
+                apply(&mut sale, stamp, &command);
                 true
             }
             Err(error) => {
@@ -49,5 +65,15 @@ pub(crate) fn recover_to(
             }
         }
     })?;
-    failure.map_or(Ok((id, sale, snapshot_sequence)), Err)
+    failure.map_or(Ok(Recovered { id, sale, snapshot_sequence }), Err)
+}
+
+/// A sale from its snapshot, which must be this log's and of the moment that it is kept under.
+fn restore(log: &LogInfo, at: Stamp, bytes: &[u8], seed: u64) -> Result<Sale, CodecError> {
+    let sale = Sale::from_snapshot(bytes, seed)?;
+    if sale.number() != log.id.0 || sale.last() != core_stamp(at) {
+        let what = "it is another sale's, or of another moment";
+        return Err(CodecError::Snapshot(what.to_owned()));
+    }
+    Ok(sale)
 }

@@ -1,18 +1,18 @@
 //! The engine on a thread of its own, behind a handle.
 
 use std::io;
-use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 
 use holdfast_core::Command;
-use holdfast_store::{LogInfo, Records, Store};
+use holdfast_store::{Records, Store};
 use tokio::sync::oneshot;
 
 use crate::audit::audit_belief;
 use crate::courier::{Courier, Couriers, Dispatch, Waiter};
 use crate::inbox::{Inbox, PutError};
-use crate::{Audit, Engine, EngineError, Reply, Request, SaleRef, Sales, keep};
+use crate::keeper::Keeper;
+use crate::{Audit, Engine, EngineError, Reply, Request, SaleRef, Sales};
 
 /// A snapshot may overtake a look before its audit has begun; hardly ever twice.
 const AUDIT_TRIES: usize = 3;
@@ -22,7 +22,7 @@ const AUDIT_TRIES: usize = 3;
 pub struct Options {
     /// Requests that may wait; one more is refused as `Overloaded`.
     pub queue: usize,
-    /// Bytes that the logs may grow by before snapshots are made of them.
+    /// Bytes that the records may grow by before snapshots are made.
     pub snapshot_bytes: u64,
 }
 
@@ -64,9 +64,8 @@ impl Service {
         let dispatch = Dispatch::new(couriers.clone());
         let courier = Courier::default();
         let handle = Handle { inbox: Arc::clone(&inbox), records, couriers, courier };
-        let (grown, work) = mpsc::sync_channel(1);
-        let records = engine.records();
-        let keeper = thread("keeper", move || run_keeper(records.as_ref(), &work))?;
+        let records = (engine.records(), engine.records());
+        let (minder, keeper) = Keeper::start(records, engine.seed(), options.snapshot_bytes)?;
         #[cfg(feature = "planted")]
         let bugs = (crate::planted::get(), holdfast_store::planted::get());
         let work = move || {
@@ -75,9 +74,9 @@ impl Service {
                 crate::planted::set(bugs.0);
                 holdfast_store::planted::set(bugs.1);
             }
-            run(engine, &inbox, dispatch, &grown, options);
+            run(engine, &inbox, dispatch, &minder);
         };
-        let engine = thread("engine", work)?;
+        let engine = thread::Builder::new().name("engine".into()).spawn(work)?;
         Ok(Self { handle, engine, keeper })
     }
 
@@ -98,41 +97,40 @@ impl Service {
     }
 }
 
-fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work)
-}
-
 fn run<S: Store>(
     mut engine: Engine<S, Waiter>,
     inbox: &Inbox<Request<Waiter>>,
     mut dispatch: Dispatch,
-    grown: &SyncSender<Vec<LogInfo>>,
-    options: Options,
+    keeper: &Keeper,
 ) {
+    let _closed_at_the_end = Closing(inbox);
     let (mut requests, mut replies) = (Vec::new(), Vec::new());
-    let mut kept = 0;
     while inbox.take(&mut requests, engine.wake_in()) {
         // Whoever needs no entry does not wait for the flush.
         engine.settle(&mut requests, &mut replies);
         dispatch.send(replies.drain(..));
         engine.commit(&mut replies);
         dispatch.send(replies.drain(..));
-        // A keeper that is still busy is asked again after the next turn.
-        if engine.bytes_appended() - kept >= options.snapshot_bytes
-            && grown.try_send(engine.logs()).is_ok()
-        {
-            kept = engine.bytes_appended();
+        keeper.mind(|| engine.logs());
+    }
+}
+
+/// Nobody waits for an engine that is gone, not even after a panic.
+struct Closing<'a>(&'a Inbox<Request<Waiter>>);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        let mut left = Vec::new();
+        while self.0.take(&mut left, None) {
+            left.clear();
         }
     }
 }
 
-fn run_keeper(records: &dyn Records, work: &Receiver<Vec<LogInfo>>) {
-    while let Ok(logs) = work.recv() {
-        match keep(records, &logs, 0) {
-            Ok(kept) => tracing::info!(snapshots = kept.snapshots, freed = kept.freed, "kept"),
-            Err(error) => tracing::warn!(%error, "no snapshot was made; the logs keep growing"),
-        }
-    }
+/// What to say when the engine has ended without a reply.
+fn without_a_reply<E>(_: E) -> EngineError {
+    EngineError::Unknown("the engine ended before it answered".to_owned())
 }
 
 impl Handle {
@@ -154,7 +152,7 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let reply = Waiter { courier: self.courier, reply };
         self.put(Request::Do { sale, command, reply })?;
-        answer.await.unwrap_or(Err(EngineError::Stopped))
+        answer.await.unwrap_or_else(|gone| Err(without_a_reply(gone)))
     }
 
     /// Looks at the sales, after everything asked before, on current and durable state.
@@ -170,7 +168,7 @@ impl Handle {
         self.put(Request::Look(Box::new(move |sales| {
             let _ = reply.send(sales.map(look));
         })))?;
-        answer.await.unwrap_or(Err(EngineError::Stopped))
+        answer.await.unwrap_or_else(|gone| Err(without_a_reply(gone)))
     }
 
     /// Counts a sale's promises afresh from the records, off the engine's thread. `None`: there is

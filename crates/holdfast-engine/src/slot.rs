@@ -11,6 +11,10 @@ use crate::{Answer, EngineError};
 /// which stops one step after the last entry, never has to stop.
 const HEARTBEAT: Duration = Duration::from_millis(250);
 
+/// Ticks that one turn takes at most: tens of thousands of holds end with one flush, in a few
+/// milliseconds.
+const TICKS_MAX: usize = 32;
+
 const _: () = assert!(HEARTBEAT.as_millis() * 2 <= STEP_MAX.as_millis());
 
 pub(crate) struct Slot {
@@ -18,9 +22,10 @@ pub(crate) struct Slot {
     pub(crate) log: LogId,
     pub(crate) epoch: Epoch,
     pub(crate) sale: Sale,
-    /// The sale clock as of this turn, in milliseconds.
+    /// The sale clock and the wall as of this turn, in milliseconds.
     pub(crate) clock_ms: u64,
-    /// Whether a tick goes first in this turn's batch and may change what a refusal rests on.
+    pub(crate) wall_ms: u64,
+    /// Whether something is due that may change what a refusal rests on.
     pub(crate) is_due: bool,
     /// The turn for which this slot has been prepared.
     pub(crate) prepared: u64,
@@ -38,6 +43,7 @@ impl Slot {
             log,
             epoch,
             clock_ms: sale.last().clock_ms,
+            wall_ms: 0,
             sale,
             is_due: false,
             prepared: 0,
@@ -47,14 +53,20 @@ impl Slot {
         }
     }
 
-    /// Begins a turn: takes the time, and puts a tick first if one is due.
-    pub(crate) fn prepare(&mut self, turn: u64, clock_ms: u64, wall_ms: u64) {
+    /// Begins a turn: takes the time, and says how many ticks must be written.
+    pub(crate) fn prepare(&mut self, turn: u64, clock_ms: u64, wall_ms: u64) -> usize {
         self.prepared = turn;
-        self.clock_ms = clock_ms;
+        (self.clock_ms, self.wall_ms) = (clock_ms, wall_ms);
         self.is_due = self.sale.is_due(clock_ms, wall_ms);
-        if self.is_due || self.heartbeat_in(clock_ms).is_some_and(|wait| wait.is_zero()) {
-            self.push(Command::Tick { wall_ms });
+        if self.is_due {
+            return self.sale.ticks_due(clock_ms).min(TICKS_MAX);
         }
+        usize::from(self.heartbeat_in(clock_ms).is_some_and(|wait| wait.is_zero()))
+    }
+
+    /// Whether a deadline would be told wrongly if it were made without a tick before it.
+    pub(crate) fn is_anchor_off(&self) -> bool {
+        self.sale.is_anchor_off(self.clock_ms, self.wall_ms)
     }
 
     pub(crate) fn push(&mut self, command: Command) {

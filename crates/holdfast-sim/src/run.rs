@@ -65,6 +65,8 @@ struct Run {
     dying: bool,
     /// Outages when something was last looked at.
     seen_outages: u64,
+    /// Until when an engine may refuse to write because of what has failed.
+    resting_until_us: u64,
     /// The last answer that arrived.
     last_answer: Option<Answer>,
     trace: Trace,
@@ -102,6 +104,7 @@ impl Run {
             agenda: Agenda::default(),
             dying: false,
             seen_outages: 0,
+            resting_until_us: 0,
             last_answer: None,
             trace: Trace::new(keep_lines),
             stats: Stats::default(),
@@ -222,7 +225,7 @@ impl Run {
         let damaged = match error {
             OpenError::Store(StoreError::Damaged { .. } | StoreError::NewerFormat { .. }) => true,
             OpenError::Store(_) => false,
-            OpenError::Name { .. } | OpenError::Entry { .. } => true,
+            OpenError::Name { .. } | OpenError::Entry { .. } | OpenError::Short { .. } => true,
         };
         if damaged {
             return Err(Breach::new(3, format!("no disk was damaged, and it says: {error}")));

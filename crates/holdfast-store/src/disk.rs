@@ -115,15 +115,30 @@ pub struct SystemDisk {
 }
 
 impl SystemDisk {
-    /// Opens a folder and makes it if it is missing.
+    /// Opens a folder and makes it if it is missing, durably: whoever made the folders above it may
+    /// not have flushed them.
     ///
     /// # Errors
     /// As the system says.
     pub fn open(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        if let Some(parent) = folder.canonicalize()?.parent() {
-            File::open(parent)?.sync_all()?;
+        for above in folder.canonicalize()?.ancestors().skip(1) {
+            match File::open(above).and_then(|above| above.sync_all()) {
+                // What this process may not even read, it has not made.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+                // Some file systems have no folders to flush.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+                flushed => flushed?,
+            }
         }
+        Self::open_existing(folder)
+    }
+
+    /// Opens a folder that is there, and changes nothing.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn open_existing(folder: &Path) -> io::Result<Self> {
         Ok(Self { folder: folder.to_path_buf(), handle: File::open(folder)? })
     }
 }

@@ -63,7 +63,7 @@ mod store;
 mod upkeep;
 mod writer;
 
-pub use store::Journal;
+pub use store::{Journal, read};
 pub use upkeep::Upkeep;
 
 /// How a journal is kept.

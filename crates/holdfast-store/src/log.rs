@@ -161,6 +161,16 @@ pub trait Records: Send {
     /// `Damaged` when it does not match its checksum, `Io`.
     fn snapshot(&self, log: LogId) -> Result<Option<(Stamp, Vec<u8>)>>;
 
+    /// The stamp that the newest snapshot of a log stands for, without reading its bytes.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn snapshot_at(&self, log: LogId) -> Result<Option<Stamp>>;
+
+    /// Bytes of records that are kept beside the snapshots: what a restart reads, and what
+    /// snapshots and [`Records::trim`] can make less.
+    fn backlog_bytes(&self) -> u64;
+
     /// Calls `visit` with each durable entry after `after` in order, until the end of what was
     /// durable when the call began, or until `visit` returns `false`. Returns the last sequence
     /// visited.

@@ -81,7 +81,7 @@ impl Table {
     fn command(&self, words: &[&str]) -> Command {
         match words {
             ["tick"] => Command::Tick { wall_ms: self.wall_ms },
-            ["configure", rest @ ..] => Command::Configure(Box::new(self.config(rest))),
+            ["configure", rest @ ..] => Command::Configure(Box::new(config(rest))),
             ["open"] => Command::Open,
             ["pause"] => Command::Pause,
             ["resume"] => Command::Resume,
@@ -102,40 +102,6 @@ impl Table {
             }
             other => panic!("not a command: {other:?}"),
         }
-    }
-
-    /// `hold=300 max=4 opens=+60 a:5 b:1`: terms by name, tiers by `id:capacity`, price 10.00.
-    fn config(&self, words: &[&str]) -> SaleConfig {
-        let mut terms = Terms {
-            name: "A sale".into(),
-            opens_at_ms: None,
-            hold_seconds: 300,
-            checkout_grace_seconds: 120,
-            max_per_buyer: 4,
-            admission: Admission::FirstCome,
-            metadata: None,
-        };
-        let mut tiers = Vec::new();
-        for word in words {
-            if let Some((name, value)) = word.split_once('=') {
-                let value = number(value);
-                match name {
-                    "hold" => terms.hold_seconds = u32::try_from(value).expect("fits"),
-                    "max" => terms.max_per_buyer = u32::try_from(value).expect("fits"),
-                    "opens" => terms.opens_at_ms = Some(START_MS + value * 1_000),
-                    _ => panic!("no such term: {name}"),
-                }
-            } else {
-                let (id, capacity) = word.split_once(':').expect("id:capacity");
-                tiers.push(TierConfig {
-                    id: tier_id(id),
-                    name: id.to_uppercase(),
-                    capacity: u32::try_from(number(capacity)).expect("fits"),
-                    price: Money { amount: 1_000, currency: Currency::new("EUR").expect("valid") },
-                });
-            }
-        }
-        SaleConfig { terms, tiers }
     }
 
     fn say(&self, outcome: Outcome) -> String {
@@ -235,4 +201,38 @@ fn tier_id(id: &str) -> TierId {
 
 fn buyer_id(id: &str) -> BuyerId {
     BuyerId::new(id).expect("a buyer's id")
+}
+
+/// `hold=300 max=4 opens=+60 a:5 b:1`: terms by name, tiers by `id:capacity`, price 10.00.
+pub(crate) fn config(words: &[&str]) -> SaleConfig {
+    let mut terms = Terms {
+        name: "A sale".into(),
+        opens_at_ms: None,
+        hold_seconds: 300,
+        checkout_grace_seconds: 120,
+        max_per_buyer: 4,
+        admission: Admission::FirstCome,
+        metadata: None,
+    };
+    let mut tiers = Vec::new();
+    for word in words {
+        if let Some((name, value)) = word.split_once('=') {
+            let value = number(value);
+            match name {
+                "hold" => terms.hold_seconds = u32::try_from(value).expect("fits"),
+                "max" => terms.max_per_buyer = u32::try_from(value).expect("fits"),
+                "opens" => terms.opens_at_ms = Some(START_MS + value * 1_000),
+                _ => panic!("no such term: {name}"),
+            }
+        } else {
+            let (id, capacity) = word.split_once(':').expect("id:capacity");
+            tiers.push(TierConfig {
+                id: tier_id(id),
+                name: id.to_uppercase(),
+                capacity: u32::try_from(number(capacity)).expect("fits"),
+                price: Money { amount: 1_000, currency: Currency::new("EUR").expect("valid") },
+            });
+        }
+    }
+    SaleConfig { terms, tiers }
 }

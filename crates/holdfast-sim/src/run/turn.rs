@@ -19,6 +19,9 @@ type Place = Arc<Mutex<Option<Shown>>>;
 /// A pause after a turn in which something failed, in microseconds.
 const BREATH_US: u64 = 10_000;
 
+/// How long an engine may refuse to write after something failed, in microseconds.
+const REST_US: u64 = 260_000;
+
 impl Run {
     pub(super) fn buyer_acts(
         &mut self,
@@ -120,7 +123,10 @@ impl Run {
         self.clock.advance(self.rng.between(20, 3_000));
         let end = self.moment();
         let struck = self.disk.fired_count() != fired || end.outages != start.outages;
-        let healthy = !full && !struck && !in_doubt;
+        if full || struck {
+            self.resting_until_us = end.now_us + REST_US;
+        }
+        let healthy = !in_doubt && start.now_us >= self.resting_until_us && !full && !struck;
         let shown = place.lock().unwrap_or_else(PoisonError::into_inner).take();
         (Turn { start, end, healthy }, replies, shown)
     }

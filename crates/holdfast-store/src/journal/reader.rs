@@ -82,6 +82,14 @@ impl Records for Reader {
         self.shared.snapshot(log)
     }
 
+    fn snapshot_at(&self, log: LogId) -> Result<Option<Stamp>> {
+        Ok(lock(&self.shared.kept).newest(log).map(|snapshot| snapshot.at))
+    }
+
+    fn backlog_bytes(&self) -> u64 {
+        lock(&self.shared.progress).segments.iter().map(|segment| segment.end).sum()
+    }
+
     fn read(
         &self,
         log: LogId,

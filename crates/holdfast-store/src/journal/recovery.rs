@@ -67,9 +67,13 @@ pub(super) fn examine(disk: &dyn Disk) -> Result<Found> {
         end = Some(found);
     }
     check_snapshots(&replay, &kept, &numbers)?;
+    let has_spare = names.iter().any(|name| names::kind(name) == Kind::Spare);
+    if numbers.is_empty() && has_spare {
+        // A spare is made once the first segment is durable.
+        return Err(damaged(&names::segment(1), 0, "it is missing, and there is a spare for it"));
+    }
     let progress = Progress { logs: progress(&replay), segments, watchers: 0 };
     let next = replay.next.unwrap_or(1);
-    let has_spare = names.iter().any(|name| names::kind(name) == Kind::Spare);
     Ok(Found { logs: replay.logs, progress, kept, next, end, unfinished, has_spare })
 }
 

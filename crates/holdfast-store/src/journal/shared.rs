@@ -66,6 +66,26 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        segment_bytes: u64,
+        progress: Progress,
+        spare: Option<Box<dyn DiskFile>>,
+        kept: Kept,
+        folder_lock: FolderLock,
+    ) -> Self {
+        Self {
+            disk,
+            segment_bytes,
+            progress: Mutex::new(progress),
+            moved: Condvar::new(),
+            spare: Mutex::new(spare),
+            preparing: Mutex::new(()),
+            kept: Mutex::new(kept),
+            _lock: folder_lock,
+        }
+    }
+
     /// How far a log is durable.
     pub(super) fn log(&self, log: LogId) -> Result<LogProgress> {
         lock(&self.progress).log(log)

@@ -1,19 +1,19 @@
 //! The journal as a [`Store`]: checks each part, lays out one frame, makes it durable, then shows it.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::frame::{FrameBuffer, PAYLOAD_MAX};
 use super::reader::Reader;
 use super::record::{self, LogState};
 use super::segment::FRAMES_AT;
-use super::shared::{LogProgress, Shared, lock};
+use super::shared::{LogProgress, Progress, Shared, lock};
 use super::upkeep::Upkeep;
 use super::writer::{self, Active, Writer};
 use super::{Options, recovery};
 use crate::{
-    Append, Appended, Clock, Disk, Entry, Epoch, LogId, LogInfo, Records, Result, SaleClock, Stamp,
-    Store, StoreError,
+    Append, Appended, Clock, Disk, Entry, Epoch, FolderLock, LogId, LogInfo, Records, Result,
+    SaleClock, Stamp, Store, StoreError,
 };
 
 const SEGMENT_BYTES_MIN: u64 = 4 << 10;
@@ -48,25 +48,15 @@ impl Journal {
     /// # Errors
     /// `InUse`, `NewerFormat` and `Damaged`: nothing on disk has been changed. `Full`, `Io`.
     pub fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>, options: Options) -> Result<Self> {
-        let cannot = |error| StoreError::io(format!("lock {}", disk.name()), &error);
-        let folder_lock = disk.lock().map_err(cannot)?;
-        let folder_lock =
-            folder_lock.map_err(|holder| StoreError::InUse { folder: disk.name(), holder })?;
+        let folder_lock = take(disk.as_ref())?;
         let segment_bytes =
             options.segment_bytes.max(SEGMENT_BYTES_MIN).next_multiple_of(FRAMES_AT);
         let found = recovery::examine(disk.as_ref())?;
         let active = found.repair(disk.as_ref())?;
         let spare = found.spare(disk.as_ref(), segment_bytes)?;
-        let shared = Arc::new(Shared {
-            disk,
-            segment_bytes,
-            progress: Mutex::new(found.progress),
-            moved: Condvar::new(),
-            spare: Mutex::new(spare),
-            preparing: Mutex::new(()),
-            kept: Mutex::new(found.kept),
-            _lock: folder_lock,
-        });
+        let (progress, kept) = (found.progress, found.kept);
+        let shared = Shared::new(disk, segment_bytes, progress, spare, kept, folder_lock);
+        let shared = Arc::new(shared);
         let active = match active {
             Some(active) => active,
             None => start(&shared)?,
@@ -182,6 +172,41 @@ impl Journal {
     }
 }
 
+/// Reads the journal in a folder without changing a byte of it: what a crash has left is looked
+/// past, not repaired. Takes the folder as [`Journal::open`] does, unless nobody can write to it.
+///
+/// # Errors
+/// `InUse`, `NewerFormat`, `Damaged`, `Io`.
+pub fn read(disk: Arc<dyn Disk>) -> Result<(Vec<LogInfo>, Box<dyn Records>)> {
+    let folder_lock = match take(disk.as_ref()) {
+        Err(StoreError::Io { .. }) => FolderLock::private(),
+        other => other?,
+    };
+    let found = recovery::examine(disk.as_ref())?;
+    let logs = infos(&found.logs, &found.progress);
+    let shared = Shared::new(disk, 0, found.progress, None, found.kept, folder_lock);
+    Ok((logs, Box::new(Reader::new(Arc::new(shared)))))
+}
+
+/// Takes the folder for this process.
+fn take(disk: &dyn Disk) -> Result<FolderLock> {
+    let cannot = |error| StoreError::io(format!("lock {}", disk.name()), &error);
+    let taken = disk.lock().map_err(cannot)?;
+    taken.map_err(|holder| StoreError::InUse { folder: disk.name(), holder })
+}
+
+fn infos<'a>(logs: impl IntoIterator<Item = &'a LogState>, progress: &Progress) -> Vec<LogInfo> {
+    let logs = logs.into_iter().zip(&progress.logs).enumerate();
+    logs.map(|(index, (log, progress))| LogInfo {
+        id: record::id(index),
+        name: log.name.clone(),
+        last: log.last,
+        epoch: log.epoch,
+        trimmed: progress.trimmed,
+    })
+    .collect()
+}
+
 /// More than a record of entries takes besides its entries.
 const PART_MAX: usize = 64;
 
@@ -207,16 +232,7 @@ fn start(shared: &Shared) -> Result<Active> {
 
 impl Store for Journal {
     fn logs(&self) -> Vec<LogInfo> {
-        let progress = lock(&self.shared.progress);
-        let logs = self.logs.iter().zip(&progress.logs).enumerate();
-        logs.map(|(index, (log, progress))| LogInfo {
-            id: record::id(index),
-            name: log.state.name.clone(),
-            last: log.state.last,
-            epoch: log.state.epoch,
-            trimmed: progress.trimmed,
-        })
-        .collect()
+        infos(self.logs.iter().map(|log| &log.state), &lock(&self.shared.progress))
     }
 
     fn create(&mut self, name: &str) -> Result<LogId> {

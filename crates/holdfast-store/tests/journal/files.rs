@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use holdfast_store::journal::{Journal, Options};
-use holdfast_store::{Store, StoreError, SystemClock, SystemDisk};
+use holdfast_store::journal::{Journal, Options, read};
+use holdfast_store::{Entry, Store, StoreError, SystemClock, SystemDisk};
 
 use crate::rig::{Rig, append, contents};
 use crate::suite::{entries, info, log_named};
@@ -202,4 +202,46 @@ fn a_folder_has_one_owner_at_a_time() {
     assert!(open().is_err(), "a handle on the records still owns it");
     drop(records);
     open().unwrap();
+}
+
+#[test]
+fn a_journal_is_read_without_changing_a_byte() {
+    let rig = Rig::new(SEGMENT);
+    let mut store = rig.journal();
+    let log = log_named(&mut store, "sale");
+    for size in [10, 900, 5_000, 900] {
+        append(&mut store, log, size).unwrap();
+    }
+    let (acknowledged, mut image) = (contents(&store), rig.disk.image());
+    // A torn frame after the end, and a file that was never finished.
+    let newest = image.keys().filter(|name| name.starts_with("journal-0")).max().unwrap().clone();
+    let end = image[&newest].chunks(512).rposition(|sector| sector[511] != 0).unwrap() + 1;
+    image.get_mut(&newest).unwrap()[end * 512 + 3] = 7;
+    image.insert("journal-0000000009.log.tmp".into(), vec![0; 10]);
+
+    let crashed = Rig::with(&image, SEGMENT);
+    let (logs, records) = read(Arc::new(crashed.disk.clone())).unwrap();
+    let mut found = Vec::new();
+    records
+        .read(logs[0].id, 0, &mut |stamp, bytes| {
+            found.push(Entry { stamp, bytes: bytes.to_vec() });
+            true
+        })
+        .unwrap();
+    assert_eq!(vec![(logs[0].name.clone(), found)], acknowledged);
+    assert_eq!(crashed.disk.image(), image);
+    // The control: to open it is to repair it.
+    crashed.journal();
+    assert_ne!(crashed.disk.image(), image);
+}
+
+#[test]
+fn a_spare_without_any_segment_is_refused() {
+    let rig = Rig::new(SEGMENT);
+    rig.journal().upkeep().prepare_segment().unwrap();
+    let mut image = rig.disk.image();
+    image.remove("journal-0000000001.log");
+    let refused = Rig::with(&image, SEGMENT).try_open().err();
+    let Some(StoreError::Damaged { file, offset: 0, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(file, "journal-0000000001.log");
 }

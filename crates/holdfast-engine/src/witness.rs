@@ -1,0 +1,71 @@
+//! The audit's witness: looks at a sale before and after each of its entries.
+
+use holdfast_core::{Command, Difference, HoldStatus, Outcome, Sale};
+use holdfast_store::{STEP_MAX, Stamp};
+
+use crate::slot::core_stamp;
+
+/// Differences of one kind that are told; more of the same say nothing new.
+const TOLD_MAX: usize = 10;
+
+/// What was seen of a sale while its entries were applied.
+#[derive(Default)]
+pub(crate) struct Witness {
+    /// Holds that had ended before the first entry; `None` until it comes.
+    ended_before: Option<u64>,
+    /// Endings that the outcomes spoke of.
+    endings: u64,
+    differences: Vec<Difference>,
+}
+
+impl Witness {
+    /// Applies an entry, and looks at what it did.
+    pub(crate) fn see(&mut self, sale: &mut Sale, stamp: Stamp, command: &Command) {
+        let before = sale.last();
+        self.ended_before.get_or_insert_with(|| count_ended(sale));
+        let was_live = match command {
+            Command::Cancel { hold, .. } => sale
+                .hold_by_key(*hold, before.clock_ms)
+                .is_some_and(|hold| hold.status == HoldStatus::Held),
+            _ => false,
+        };
+        let step_ms = stamp.clock_ms.wrapping_sub(before.clock_ms);
+        if u128::from(step_ms) > STEP_MAX.as_millis() {
+            let (from, to) = (before.clock_ms, stamp.clock_ms);
+            self.tell(8, stamp, format!("the sale clock went from {from} to {to} ms"));
+        }
+        match sale.apply(core_stamp(stamp), command) {
+            Outcome::Ticked(ticked) => self.endings += u64::from(ticked.expired),
+            Outcome::Cancelled(_) if was_live => self.endings += 1,
+            _ => {}
+        }
+        for (tier, taken, capacity) in sale.units_taken() {
+            if taken > capacity {
+                self.tell(1, stamp, format!("tier {tier}: {taken} units out of {capacity}"));
+            }
+        }
+    }
+
+    /// What was found, given how many holds have ended by now.
+    pub(crate) fn conclude(mut self, ended: u64) -> Vec<Difference> {
+        let told = self.ended_before.unwrap_or(ended) + self.endings;
+        if told != ended {
+            let what = format!("{ended} holds have ended, but {told} endings were seen");
+            self.differences.push(Difference { promise: 2, what });
+        }
+        self.differences
+    }
+
+    fn tell(&mut self, promise: u8, stamp: Stamp, what: String) {
+        let same = self.differences.iter().filter(|told| told.promise == promise).count();
+        if same < TOLD_MAX {
+            let what = format!("entry {}: {what}", stamp.sequence);
+            self.differences.push(Difference { promise, what });
+        }
+    }
+}
+
+fn count_ended(sale: &Sale) -> u64 {
+    let holds = sale.holds_after(None, usize::MAX, sale.last().clock_ms);
+    holds.filter(|hold| hold.status != HoldStatus::Held).count() as u64
+}
