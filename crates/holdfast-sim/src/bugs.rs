@@ -4,9 +4,12 @@ use std::process::ExitCode;
 
 use holdfast_core::planted as core;
 use holdfast_engine::planted as engine;
+use holdfast_sim::auditor::Breach;
 use holdfast_sim::rng::seed_of;
 use holdfast_sim::run::simulate;
 use holdfast_store::planted as store;
+
+use crate::say;
 
 /// How long to look.
 #[derive(clap::Args)]
@@ -58,6 +61,53 @@ impl Bug {
         }
     }
 
+    /// The promise that it breaks: its number and its name.
+    fn promise(self) -> (u8, &'static str) {
+        match self {
+            Self::Core(core::Bug::OneTooMany) => (1, "No oversell"),
+            Self::Core(core::Bug::EndsTwice) => (2, "One ending"),
+            Self::Engine(engine::Bug::AnswersFirst)
+            | Self::Store(store::Bug::SkipSync | store::Bug::CutAnywhere) => {
+                (3, "Durable before said")
+            }
+            Self::Engine(engine::Bug::IgnoresDoubt) | Self::Store(store::Bug::NoFence) => {
+                (4, "Fail closed")
+            }
+            Self::Core(core::Bug::LosesUnits) | Self::Engine(engine::Bug::NeedsTraffic) => {
+                (6, "Exactly N")
+            }
+            Self::Core(core::Bug::SecondHold | core::Bug::ForgetsKeys) => {
+                (7, "Same request, same answer")
+            }
+            Self::Core(core::Bug::EndsEarly | core::Bug::AnchorGoesBack)
+            | Self::Store(store::Bug::ClockUncapped) => (8, "The buyer's time is the buyer's"),
+            Self::Core(core::Bug::NoLimit) => (9, "Limits bind"),
+            Self::Core(core::Bug::SoldOutTooSoon) => (10, "Honest words"),
+        }
+    }
+
+    /// What it does, in words.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Core(core::Bug::OneTooMany) => "holds one unit more than there is",
+            Self::Core(core::Bug::EndsTwice) => "an ended hold frees its units again",
+            Self::Core(core::Bug::LosesUnits) => "an expired hold keeps its units",
+            Self::Core(core::Bug::EndsEarly) => "holds end one second early",
+            Self::Core(core::Bug::AnchorGoesBack) => "the wall anchor goes back under a hold",
+            Self::Core(core::Bug::SecondHold) => "every request makes a hold",
+            Self::Core(core::Bug::ForgetsKeys) => "idempotency keys are not looked up",
+            Self::Core(core::Bug::NoLimit) => "the limit per buyer does not bind",
+            Self::Core(core::Bug::SoldOutTooSoon) => "\"sold out\" while units are only held",
+            Self::Engine(engine::Bug::AnswersFirst) => "answers before it writes",
+            Self::Engine(engine::Bug::IgnoresDoubt) => "answers on after a failed flush",
+            Self::Engine(engine::Bug::NeedsTraffic) => "nothing expires without traffic",
+            Self::Store(store::Bug::SkipSync) => "a write is not flushed",
+            Self::Store(store::Bug::CutAnywhere) => "damage is cut like a torn tail",
+            Self::Store(store::Bug::ClockUncapped) => "the sale clock takes steps of any length",
+            Self::Store(store::Bug::NoFence) => "a deposed writer may still write",
+        }
+    }
+
     fn pull_out() {
         core::set(None);
         engine::set(None);
@@ -65,28 +115,40 @@ impl Bug {
     }
 }
 
-/// Plants every bug in turn and prints when it was found.
+/// Plants every bug in turn and prints when it was found, in the order of the promises.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    println!("| bug | runs until found | promise | what was seen |");
-    println!("|---|---|---|---|");
+    say::text("| promise | planted bug | runs until found | found by a check of | what was seen |");
+    say::text("|---|---|---|---|---|");
     let mut missed = 0;
-    for bug in all() {
-        bug.plant();
-        let broken = (0..arguments.runs).find_map(|number| {
-            let breach = simulate(seed_of(arguments.seed, number), false).breach?;
-            Some((number + 1, breach))
-        });
-        Bug::pull_out();
-        match broken {
-            Some((runs, breach)) => {
-                let what: String = breach.what.chars().take(90).collect();
-                println!("| {bug:?} | {runs} | {} | {} |", breach.promise, what.replace('|', "/"));
+    let mut bugs = all();
+    bugs.sort_by_key(|bug| bug.promise().0);
+    for bug in bugs {
+        let ((number, name), what) = (bug.promise(), bug.words());
+        match look_for(bug, arguments) {
+            Some((runs, Breach { promise, what: seen })) => {
+                let seen: String = seen.chars().take(90).collect();
+                let seen = seen.replace('|', "/");
+                say::line(format_args!(
+                    "| {number}. {name} | {what} | {runs} | promise {promise} | {seen} |"
+                ));
             }
             None => {
                 missed += 1;
-                println!("| {bug:?} | not in {} | | |", arguments.runs);
+                let runs = arguments.runs;
+                say::line(format_args!("| {number}. {name} | {what} | not in {runs} | | |"));
             }
         }
     }
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How many runs it took to find a bug, and what gave it away.
+fn look_for(bug: Bug, arguments: &Arguments) -> Option<(u64, Breach)> {
+    bug.plant();
+    let broken = (0..arguments.runs).find_map(|number| {
+        let breach = simulate(seed_of(arguments.seed, number), None).breach?;
+        Some((number + 1, breach))
+    });
+    Bug::pull_out();
+    broken
 }

@@ -1,9 +1,9 @@
 //! `holdfast-sim`: whole sales under seeded faults.
 
-#![expect(clippy::print_stdout, reason = "printing is what it is for")]
-
 #[cfg(feature = "planted")]
 mod bugs;
+mod panics;
+mod say;
 mod series;
 
 use std::process::ExitCode;
@@ -34,6 +34,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    panics::end_the_process();
     match Arguments::parse().command {
         Command::Run(arguments) => series::run(&arguments),
         Command::Replay { seed } => replay(seed),
@@ -42,15 +43,13 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints each line as it happens: a run that panics has then told how it came to that.
 fn replay(seed: u64) -> ExitCode {
-    let report = simulate(seed, true);
-    for line in &report.lines {
-        println!("{line}");
-    }
-    println!("trace {:016x}", report.hash);
+    let report = simulate(seed, Some(say::text));
+    say::line(format_args!("trace {:016x}", report.hash));
     match report.breach {
         Some(breach) => {
-            println!("{breach}");
+            say::line(format_args!("{breach}"));
             ExitCode::FAILURE
         }
         None => ExitCode::SUCCESS,

@@ -100,6 +100,11 @@ const OPTIONAL: [(Trouble, u64); 12] = [
 ];
 
 impl Plan {
+    /// The plan of a seed's run.
+    pub fn of(seed: u64) -> Option<Self> {
+        Self::draw(&mut Rng::new(seed))
+    }
+
     /// Draws a plan. Always `Some`: the names it makes are good ones.
     pub fn draw(rng: &mut Rng) -> Option<Self> {
         let several = rng.percent(20);

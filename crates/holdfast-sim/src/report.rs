@@ -15,8 +15,6 @@ pub struct Report {
     pub stats: Stats,
     /// A hash of everything that happened: two runs of one seed have the same.
     pub hash: u64,
-    /// Everything that happened, in words, if that was wanted.
-    pub lines: Vec<String>,
 }
 
 /// What happened, counted.

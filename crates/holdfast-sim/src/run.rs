@@ -4,6 +4,7 @@
 //! is restarted once, and everything must work.
 
 mod agenda;
+mod current;
 mod finale;
 mod process;
 mod troubles;
@@ -20,21 +21,26 @@ use crate::crowd::{Buyer, Merchant};
 use crate::plan::{Plan, Trouble};
 use crate::report::{Report, Stats};
 use crate::rng::Rng;
-use crate::trace::Trace;
+use crate::trace::{Show, Trace};
 use crate::world::{Fault, SimClock, SimDisk};
 use agenda::{Agenda, Event};
+pub use current::{current_seed, play_as};
 use process::Process;
 
 /// Steps after which a run goes nowhere.
 const STEPS_MAX: u32 = 2_000_000;
 
-/// Plays the run of a seed. `keep_lines`: keeps the trace in words.
-pub fn simulate(seed: u64, keep_lines: bool) -> Report {
+/// Plays the run of a seed. `show` gets everything that happens, in words.
+pub fn simulate(seed: u64, show: Option<Show>) -> Report {
+    play_as(seed, || play(seed, show))
+}
+
+fn play(seed: u64, show: Option<Show>) -> Report {
     let mut rng = Rng::new(seed);
     let Some(plan) = Plan::draw(&mut rng) else {
         unreachable!("a plan's names are good ones");
     };
-    let mut run = Run::new(plan, rng, keep_lines);
+    let mut run = Run::new(plan, rng, show);
     let played = run.play();
     run.stats.runs = 1;
     run.stats.sales = run.plan.sales.len() as u64;
@@ -48,7 +54,7 @@ pub fn simulate(seed: u64, keep_lines: bool) -> Report {
         run.trace.note(run.clock.now_us(), format_args!("BROKEN: {breach}"));
     }
     run.stats.hash = run.trace.hash();
-    Report { seed, breach, hash: run.trace.hash(), stats: run.stats, lines: run.trace.into_lines() }
+    Report { seed, breach, hash: run.trace.hash(), stats: run.stats }
 }
 
 /// Everything of one run.
@@ -82,7 +88,7 @@ struct Crowd {
 }
 
 impl Run {
-    fn new(plan: Plan, mut rng: Rng, keep_lines: bool) -> Self {
+    fn new(plan: Plan, mut rng: Rng, show: Option<Show>) -> Self {
         let clock = Arc::new(SimClock::default());
         let disk = SimDisk::new(rng.fork(), Arc::clone(&clock));
         let ids: Vec<SaleId> = plan.sales.iter().map(|sale| sale.id).collect();
@@ -106,7 +112,7 @@ impl Run {
             seen_outages: 0,
             resting_until_us: 0,
             last_answer: None,
-            trace: Trace::new(keep_lines),
+            trace: Trace::new(show),
             stats: Stats::default(),
         }
     }

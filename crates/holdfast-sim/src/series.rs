@@ -1,18 +1,21 @@
 //! `holdfast-sim run`: many runs, on all cores.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use holdfast_sim::plan::Plan;
 use holdfast_sim::report::{Report, Stats};
 use holdfast_sim::rng::seed_of;
 use holdfast_sim::run::simulate;
 
+use crate::say;
+
 /// What to run.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Runs to play; most have one sale, some have two or three.
+    /// Sales to play, at least: a run has one, two or three, and none is broken off.
     #[arg(long, default_value_t = 1_000)]
     sales: u64,
     /// The seed of the whole series; without it, one is drawn from the time.
@@ -21,15 +24,28 @@ pub(crate) struct Arguments {
     /// Threads to play them on; without it, as many as there are cores.
     #[arg(long)]
     threads: Option<usize>,
+    /// Panics in the run with this number, to see what comes of it.
+    #[cfg(feature = "planted")]
+    #[arg(long, hide = true)]
+    panic_in: Option<u64>,
 }
 
 /// What all threads share.
-struct Series {
+struct Series<'a> {
+    arguments: &'a Arguments,
     seed: u64,
-    runs: u64,
-    next: AtomicU64,
+    drawn: Mutex<Drawn>,
     stop: AtomicBool,
+    /// Threads that still play.
+    playing: AtomicUsize,
     sum: Mutex<Sum>,
+}
+
+/// What has been handed out so far.
+#[derive(Default)]
+struct Drawn {
+    runs: u64,
+    sales: u64,
 }
 
 #[derive(Default)]
@@ -40,15 +56,16 @@ struct Sum {
 
 /// Plays the series and prints what it came to.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let threads = arguments.threads.or_else(cores).unwrap_or(1).max(1);
     let series = Series {
+        arguments,
         seed: arguments.seed.unwrap_or_else(seed_of_now),
-        runs: arguments.sales,
-        next: AtomicU64::new(0),
+        drawn: Mutex::default(),
         stop: AtomicBool::new(false),
+        playing: AtomicUsize::new(threads),
         sum: Mutex::default(),
     };
-    println!("seed        {}", series.seed);
-    let threads = arguments.threads.or_else(cores).unwrap_or(1).max(1);
+    say::line(format_args!("seed        {}", series.seed));
     let started = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -67,35 +84,51 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-impl Series {
+impl Series<'_> {
     fn play(&self) {
-        while !self.stop.load(Ordering::Relaxed) {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            if number >= self.runs {
-                return;
-            }
-            let report = simulate(seed_of(self.seed, number), false);
-            let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(seed) = self.next() {
+            let report = simulate(seed, None);
+            let mut sum = lock(&self.sum);
             sum.stats.add(&report.stats);
             if report.breach.is_some() {
                 self.stop.store(true, Ordering::Relaxed);
                 sum.broken.get_or_insert(report);
             }
         }
+        self.playing.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Says on the standard error how far it has come.
+    /// The seed of the next run, while there are sales to play. Which runs a series has depends on
+    /// its seed and its length only, not on the threads.
+    fn next(&self) -> Option<u64> {
+        let mut drawn = lock(&self.drawn);
+        if drawn.sales >= self.arguments.sales || self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let seed = seed_of(self.seed, drawn.runs);
+        #[cfg(feature = "planted")]
+        if self.arguments.panic_in == Some(drawn.runs) {
+            holdfast_sim::run::play_as(seed, || panic!("as was asked for"));
+        }
+        drawn.runs += 1;
+        drawn.sales += Plan::of(seed).map_or(1, |plan| plan.sales.len() as u64);
+        Some(seed)
+    }
+
+    /// Says how far it has come.
     fn watch(&self, started: Instant) {
-        while !self.stop.load(Ordering::Relaxed) {
-            let done = self.sum.lock().unwrap_or_else(PoisonError::into_inner).stats.runs;
-            if done >= self.runs {
-                break;
-            }
-            eprint!("\r{done} of {} in {} s ", self.runs, started.elapsed().as_secs());
+        while self.playing.load(Ordering::Relaxed) > 0 {
+            let (done, seconds) = (lock(&self.sum).stats.sales, started.elapsed().as_secs());
+            let sales = self.arguments.sales;
+            say::progress(format_args!("{done} of {sales} sales in {seconds} s "));
             std::thread::sleep(Duration::from_millis(20));
         }
-        eprint!("\r{:40}\r", "");
+        say::progress(format_args!("{:40}\r", ""));
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn cores() -> Option<usize> {
@@ -111,28 +144,34 @@ fn print_stats(stats: &Stats, took: Duration) {
     let seconds = took.as_secs_f64().max(0.001);
     #[expect(clippy::cast_precision_loss, reason = "rates for people")]
     let (runs, hours) = (stats.runs as f64, stats.simulated_us as f64 / 3.6e9);
-    println!("runs        {} with {} sales", stats.runs, stats.sales);
-    println!("commands    {}, {} replies, {} turns", stats.commands, stats.replies, stats.turns);
-    println!("snapshots   {}, {} bytes trimmed", stats.snapshots, stats.freed);
-    println!("faults");
-    stats.faults.iter().for_each(|(what, count)| println!("  {count:>9}  {what}"));
-    println!("recoveries");
-    stats.recoveries.iter().for_each(|(what, count)| println!("  {count:>9}  {what}"));
-    println!("checks");
+    say::line(format_args!("played      {} sales in {} runs", stats.sales, stats.runs));
+    say::line(format_args!(
+        "commands    {}, {} replies, {} turns",
+        stats.commands, stats.replies, stats.turns
+    ));
+    say::line(format_args!("snapshots   {}, {} bytes trimmed", stats.snapshots, stats.freed));
+    say::text("faults");
+    stats.faults.iter().for_each(|(what, count)| say::line(format_args!("  {count:>9}  {what}")));
+    say::text("recoveries");
+    stats
+        .recoveries
+        .iter()
+        .for_each(|(what, count)| say::line(format_args!("  {count:>9}  {what}")));
+    say::text("checks");
     for (promise, count) in stats.checks.iter().enumerate().filter(|(_, count)| **count > 0) {
-        println!("  {count:>9}  promise {promise}");
+        say::line(format_args!("  {count:>9}  promise {promise}"));
     }
-    println!(
+    say::line(format_args!(
         "took        {seconds:.1} s: {:.1} runs/s, {:.2} simulated hours/s",
         runs / seconds,
         hours / seconds
-    );
-    println!("trace       {:016x}", stats.hash);
+    ));
+    say::line(format_args!("trace       {:016x}", stats.hash));
 }
 
 fn print_breach(report: &Report) {
     if let Some(breach) = &report.breach {
-        println!("BROKEN      {breach}");
-        println!("replay      holdfast-sim replay --seed {}", report.seed);
+        say::line(format_args!("BROKEN      {breach}"));
+        say::line(format_args!("replay      holdfast-sim replay --seed {}", report.seed));
     }
 }

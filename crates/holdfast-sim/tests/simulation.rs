@@ -8,7 +8,7 @@ const SERIES: u64 = 20_261_124;
 const RUNS: u64 = 100;
 
 fn play(number: u64) -> Report {
-    simulate(seed_of(SERIES, number), false)
+    simulate(seed_of(SERIES, number), None)
 }
 
 #[test]
