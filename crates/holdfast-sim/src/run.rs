@@ -5,6 +5,7 @@
 
 mod agenda;
 mod current;
+mod damage;
 mod finale;
 mod process;
 mod troubles;
@@ -48,6 +49,9 @@ fn play(seed: u64, show: Option<Show>) -> Report {
     run.stats.checks = *run.auditor.checks();
     for (what, count) in run.disk.fired() {
         *run.stats.faults.entry(what).or_default() += count;
+    }
+    for (what, count) in run.disk.paths() {
+        *run.stats.recoveries.entry(what).or_default() += count;
     }
     let breach = played.err();
     if let Some(breach) = &breach {
@@ -210,12 +214,15 @@ impl Run {
     fn started(&mut self, process: Process) -> Result<(), Breach> {
         let logs = process.engine.logs();
         self.trace.note(self.clock.now_us(), format_args!("started: {logs:?}"));
-        self.stats.recovery(if self.disk.has_cut() { "torn tail cut" } else { "clean" });
-        if logs.iter().any(|log| matches!(process.records.snapshot(log.id), Ok(Some(_)))) {
-            self.stats.recovery("from a snapshot");
-        }
-        if self.disk.is_dead() {
-            return self.die();
+        self.disk.started();
+        let snapshots = logs.iter().filter(|log| process.records.snapshot_at(log.id) != Ok(None));
+        self.stats.recovery(match (snapshots.count(), logs.len()) {
+            (_, 0) => "without a log",
+            (0, _) => "from entries alone",
+            _ => "from a snapshot",
+        });
+        if logs.iter().any(|log| log.trimmed > 0) {
+            self.stats.recovery("from trimmed logs");
         }
         self.process = Some(process);
         self.auditor.restarted();

@@ -25,10 +25,25 @@ fn a_hundred_runs_keep_every_promise() {
     for promise in [1, 2, 3, 4, 6, 7, 8, 9, 10] {
         assert!(sum.checks[promise] > 1_000, "promise {promise}: {sum:#?}");
     }
-    for path in ["clean", "torn tail cut", "from a snapshot", "in doubt, then restarted"] {
+    for path in [
+        "nothing to repair",
+        "torn tail without its first sector cut",
+        "last frame made durable, which was not",
+        "an earlier process's spare used",
+        "unfinished file removed",
+        "from a snapshot",
+        "from entries alone",
+        "in doubt, then restarted",
+    ] {
         assert!(sum.recoveries.get(path).is_some_and(|&count| count > 2), "{path}: {sum:#?}");
     }
-    for path in ["full, then room", "damaged, refused", "died while starting"] {
+    for path in [
+        "full, then room",
+        "damaged segment, refused",
+        "damaged snapshot, refused",
+        "damaged spare, harmless",
+        "died while starting",
+    ] {
         assert!(sum.recoveries.contains_key(path), "{path}: {sum:#?}");
     }
     for fault in ["killed", "power lost", "died while flushing", "engine deposed"] {

@@ -147,28 +147,4 @@ impl Run {
             Err(_) => Ok(()),
         }
     }
-
-    /// Damages something old on the disk and starts again: that is refused, or does no harm.
-    pub(super) fn damage(&mut self) -> Result<(), Breach> {
-        if !self.rng.percent(self.plan.damage) {
-            return Ok(());
-        }
-        let Some(place) = self.disk.damage() else { return Ok(()) };
-        self.trace.note(self.clock.now_us(), format_args!("a bit flips: {place:?}"));
-        self.process = None;
-        let started = self.open();
-        let refused = started.is_err();
-        self.process = started.ok();
-        self.disk.heal(&place);
-        if refused {
-            self.stats.recovery("damaged, refused");
-            if self.disk.is_dead() {
-                return self.die();
-            }
-            self.enter_start();
-            return Ok(());
-        }
-        self.stats.recovery("damaged, harmless");
-        Ok(())
-    }
 }

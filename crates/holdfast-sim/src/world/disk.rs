@@ -10,6 +10,7 @@ use super::fault::{Armed, Fault, Fired, Op, Stop};
 use super::file::{File, Leaves};
 use super::handle::Handle;
 use super::names::Names;
+use super::watch::Watch;
 use crate::rng::Rng;
 
 /// One flat folder of simulated files.
@@ -22,7 +23,7 @@ pub struct SimDisk {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) files: Vec<File>,
-    names: Names,
+    pub(super) names: Names,
     armed: Vec<Armed>,
     /// The process has died: nothing it asks for has an effect.
     dead: bool,
@@ -31,8 +32,7 @@ pub(super) struct State {
     /// A full disk also refuses to overwrite, as one that copies on write does.
     copies: bool,
     fired: Fired,
-    /// Zeros were written over an existing file: the mark of a torn tail being cut.
-    pub(super) zeroed: u64,
+    pub(super) watch: Watch,
     pub(super) rng: Rng,
 }
 
@@ -47,7 +47,7 @@ impl SimDisk {
             room: None,
             copies: false,
             fired: Fired::new(),
-            zeroed: 0,
+            watch: Watch::default(),
             rng,
         };
         Self { state: Arc::new(Mutex::new(state)), clock }
@@ -112,35 +112,18 @@ impl SimDisk {
     pub fn new_process(&self) {
         let mut state = self.state();
         state.dead = false;
-        state.zeroed = 0;
+        state.watch_start();
     }
 
-    /// Flips one bit in something that was written well before the last write to its file.
-    /// Returns where, to flip it back. `None`: there is no such place.
-    pub fn damage(&self) -> Option<(String, u64, u8)> {
+    /// Does something with every fault and shortage put off until afterwards.
+    pub fn calmly<T>(&self, act: impl FnOnce() -> T) -> T {
         let mut state = self.state();
-        let names: Vec<_> =
-            state.names.now.iter().map(|(name, &file)| (name.clone(), file)).collect();
-        let old: Vec<_> =
-            names.into_iter().filter(|&(_, file)| state.files[file].last_data_at > 0).collect();
-        let (name, file) = state.rng.pick(&old)?.clone();
-        let limit = state.files[file].last_data_at;
-        let at = state.rng.index(limit);
-        let at = at.min(state.files[file].bytes.len().checked_sub(1)?);
-        let bit = 1 << state.rng.below(8);
-        state.files[file].bytes[at] ^= bit;
-        *state.fired.entry("bit flipped").or_default() += 1;
-        Some((name, at as u64, bit))
-    }
-
-    /// Flips a bit back.
-    pub fn heal(&self, (name, at, bit): &(String, u64, u8)) {
+        let (armed, room) = (std::mem::take(&mut state.armed), state.room.take());
+        drop(state);
+        let done = act();
         let mut state = self.state();
-        let Some(&file) = state.names.now.get(name) else { return };
-        let place = usize::try_from(*at).ok().and_then(|at| state.files[file].bytes.get_mut(at));
-        if let Some(byte) = place {
-            *byte ^= bit;
-        }
+        (state.armed, state.room) = (armed, room);
+        done
     }
 
     /// Faults that have happened so far.
@@ -151,11 +134,6 @@ impl SimDisk {
     /// How many faults have happened so far.
     pub fn fired_count(&self) -> u64 {
         self.state().fired.values().sum()
-    }
-
-    /// Whether this process wrote zeros over what another one left.
-    pub fn has_cut(&self) -> bool {
-        self.state().zeroed > 0
     }
 
     /// What happens to an operation before it takes effect.
@@ -205,7 +183,7 @@ impl SimDisk {
 }
 
 impl State {
-    fn count(&mut self, what: &'static str) {
+    pub(super) fn count(&mut self, what: &'static str) {
         *self.fired.entry(what).or_default() += 1;
     }
 
@@ -269,6 +247,7 @@ impl Disk for SimDisk {
         let entered = self.enter(&mut state, Op::Name);
         if entered.is_ok() || (entered == Err(Stop::Crash) && state.rng.percent(50)) {
             state.file(from)?;
+            state.watch_rename(from, to);
             state.names.rename(from, to);
         }
         Ok(entered?)
@@ -279,6 +258,7 @@ impl Disk for SimDisk {
         let entered = self.enter(&mut state, Op::Name);
         if entered.is_ok() || (entered == Err(Stop::Crash) && state.rng.percent(50)) {
             state.file(name)?;
+            state.watch_remove(name);
             state.names.remove(name);
         }
         Ok(entered?)

@@ -23,8 +23,16 @@ pub(super) struct File {
     /// Sectors that a failed flush lost: they still read as written, and no later flush saves
     /// them unless they are written again.
     lost: BTreeMap<usize, Durable>,
-    /// Where the last write began that was not of zeros only.
-    pub(super) last_data_at: usize,
+    flipped: Option<Flip>,
+}
+
+/// A bit that is not as it was written.
+#[derive(Clone, Copy, Debug)]
+struct Flip {
+    at: usize,
+    bit: u8,
+    /// A process has written over it; what lies under that is still damaged.
+    overwritten: bool,
 }
 
 /// What a loss of power leaves of unflushed sectors.
@@ -55,8 +63,44 @@ impl File {
             self.bytes.resize(end, 0);
         }
         self.bytes[at..end].copy_from_slice(bytes);
-        if bytes.iter().any(|&byte| byte != 0) {
-            self.last_data_at = at;
+        if let Some(flip) = &mut self.flipped {
+            flip.overwritten |= (at..end).contains(&flip.at);
+        }
+    }
+
+    /// Where what was written ends: beyond it there are only zeros.
+    pub(super) fn used(&self) -> usize {
+        self.bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
+    }
+
+    /// Whether a byte is on the disk as it reads.
+    pub(super) fn is_durable(&self, at: usize) -> bool {
+        at < self.durable_len && !self.is_unflushed(at, 1)
+    }
+
+    /// Whether some of these bytes are not on the disk as they read.
+    pub(super) fn is_unflushed(&self, at: usize, count: usize) -> bool {
+        let sectors = at / SECTOR..(at + count).div_ceil(SECTOR);
+        let touched = |map: &BTreeMap<_, _>| map.range(sectors.clone()).next().is_some();
+        touched(&self.dirty) || touched(&self.lost)
+    }
+
+    /// Flips a bit of a byte that is on the disk.
+    pub(super) fn flip(&mut self, at: usize, bit: u8) {
+        self.bytes[at] ^= bit;
+        self.flipped = Some(Flip { at, bit, overwritten: false });
+    }
+
+    /// Flips it back, wherever it still is.
+    pub(super) fn heal(&mut self) {
+        let Some(Flip { at, bit, overwritten }) = self.flipped.take() else { return };
+        if !overwritten && let Some(byte) = self.bytes.get_mut(at) {
+            *byte ^= bit;
+        }
+        for map in [&mut self.dirty, &mut self.lost] {
+            if let Some(Some(durable)) = map.get_mut(&(at / SECTOR)) {
+                durable[at % SECTOR] ^= bit;
+            }
         }
     }
 
@@ -75,6 +119,7 @@ impl File {
     pub(super) fn flush(&mut self) {
         self.dirty.clear();
         self.durable_len = self.bytes.len();
+        self.flipped.take_if(|flip| flip.overwritten);
     }
 
     /// Each dirty sector may have reached the disk or not; the system forgets that it is dirty.
@@ -174,6 +219,30 @@ mod tests {
             file.bytes == [1; SECTOR]
         });
         assert!(lost);
+    }
+
+    #[test]
+    fn a_flipped_bit_is_flipped_back_wherever_it_still_is() {
+        let whole = file(&[1; 1_024]);
+        let mut damaged = file(&[1; 1_024]);
+        damaged.flip(700, 4);
+        assert_eq!(damaged.bytes[700], 5);
+        damaged.heal();
+        assert_eq!(damaged.bytes, whole.bytes);
+
+        // Written over and not flushed, the damage waits under what was written.
+        damaged.flip(700, 4);
+        damaged.write(&[2; 512], 512);
+        damaged.heal();
+        damaged.lose_power(Leaves::Nothing, &mut Rng::new(1));
+        assert_eq!(damaged.bytes, whole.bytes);
+
+        // Written over and flushed it is gone for good.
+        damaged.flip(700, 4);
+        damaged.write(&[2; 512], 512);
+        damaged.flush();
+        damaged.heal();
+        assert_eq!(damaged.bytes[512..], [2; 512]);
     }
 
     #[test]

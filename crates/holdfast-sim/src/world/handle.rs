@@ -46,10 +46,7 @@ impl DiskFile for Handle {
             let end = at + state.rng.index(count + 1);
             count = (end - end % SECTOR).saturating_sub(at);
         }
-        let grows = at >= state.files[self.file].bytes.len();
-        if !grows && bytes.iter().all(|&byte| byte == 0) {
-            state.zeroed += 1;
-        }
+        state.watch_write(self.file, at, &bytes[..count]);
         state.files[self.file].write(&bytes[..count], at);
         entered?;
         if full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }

@@ -4,6 +4,25 @@ use std::collections::BTreeMap;
 
 use crate::rng::Rng;
 
+/// The name of the segment that is made ahead.
+pub(super) const SPARE: &str = "journal-spare.log";
+
+/// Whether a name is a numbered segment's. Sorted by name they are in their order.
+pub(super) fn is_segment(name: &str) -> bool {
+    let number = name.strip_prefix("journal-").and_then(|rest| rest.strip_suffix(".log"));
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether a name is that of a whole snapshot or of the spare segment.
+pub(super) fn is_finished(name: &str) -> bool {
+    name == SPARE || (name.starts_with("snapshot-") && !is_unfinished(name))
+}
+
+/// Whether a name is that of a file that somebody was still making.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.strip_suffix(".tmp").is_some()
+}
+
 /// Names and the files they stand for, by number.
 #[derive(Debug, Default)]
 pub(super) struct Names {
