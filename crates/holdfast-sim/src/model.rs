@@ -4,6 +4,7 @@
 //! whatever it says, it counts afresh. That makes it slow, and makes it hard to be wrong in the
 //! same way as the product.
 
+pub(crate) mod config;
 mod reserve;
 mod verdict;
 mod view;
@@ -60,6 +61,34 @@ impl Model {
         }
     }
 
+    /// Takes the number that its log was given. Shows in receipts only.
+    pub(crate) fn number(&mut self, number: u32) {
+        self.number = number;
+    }
+
+    /// What would come of a command that would change nothing. `None`: it would change something.
+    pub fn settled(&self, clock_ms: u64, command: &Command) -> Option<Verdict> {
+        match (command, &self.config) {
+            (Command::Reserve(request), Some(config)) => self.refusal(config, clock_ms, request),
+            (Command::Reserve(_), None) => Some(Verdict::Refused(Reason::SaleNotFound)),
+            (Command::Cancel { hold, buyer }, _) => {
+                let found = self.holds.iter().find(|other| other.key == *hold);
+                match found.filter(|found| buyer.is_none_or(|buyer| buyer == found.buyer)) {
+                    None => Some(Verdict::Refused(Reason::HoldNotFound)),
+                    Some(found) if found.status == HoldStatus::Held => None,
+                    Some(_) => Some(Verdict::Cancelled(*hold)),
+                }
+            }
+            // Merchants ask seldom: the command is simply tried.
+            _ => {
+                let mut copy = self.clone();
+                let stamp = Stamp { epoch: 0, sequence: u64::MAX >> 10, clock_ms };
+                let verdict = copy.apply(stamp, command);
+                (copy == *self).then_some(verdict)
+            }
+        }
+    }
+
     /// Does what a command asks, if the rules allow it, and says what came of it.
     pub fn apply(&mut self, stamp: Stamp, command: &Command) -> Verdict {
         match command {
@@ -91,8 +120,8 @@ impl Model {
     }
 
     fn configure(&mut self, config: &SaleConfig) -> Verdict {
-        if let Err(invalid) = config.check() {
-            return Verdict::Refused(Reason::Invalid(invalid.path()));
+        if let Some(field) = config::wrong_field(config) {
+            return Verdict::Refused(Reason::Invalid(field));
         }
         if self.status != Status::Scheduled {
             return Verdict::Refused(Reason::WrongState);

@@ -77,6 +77,8 @@ struct Run {
     seen_outages: u64,
     /// Until when an engine may refuse to write because of what has failed.
     resting_until_us: u64,
+    /// Every sale is to be compared with the naive model in the next turn.
+    compare: bool,
     /// The last answer that arrived.
     last_answer: Option<Answer>,
     trace: Trace,
@@ -88,7 +90,7 @@ struct Crowd {
     id: SaleId,
     buyers: Vec<Buyer>,
     merchant: Merchant,
-    follower: Option<Follower>,
+    follower: Follower,
 }
 
 impl Run {
@@ -100,7 +102,12 @@ impl Run {
             let buyer = |number| BuyerId::new(&format!("buyer-{number}")).ok();
             let buyers = (0..sale.buyers).filter_map(buyer).map(|id| Buyer::new(id, sale.acts));
             let buyers = buyers.collect();
-            Crowd { id: sale.id, buyers, merchant: Merchant::default(), follower: None }
+            Crowd {
+                id: sale.id,
+                buyers,
+                merchant: Merchant::default(),
+                follower: Follower::default(),
+            }
         });
         let crowds = crowds.collect();
         Self {
@@ -115,6 +122,7 @@ impl Run {
             dying: false,
             seen_outages: 0,
             resting_until_us: 0,
+            compare: false,
             last_answer: None,
             trace: Trace::new(show),
             stats: Stats::default(),
@@ -180,7 +188,7 @@ impl Run {
                 Event::Start => self.start()?,
             }
         }
-        if woken || !asked.is_empty() || !looks.is_empty() {
+        if woken || self.compare || !asked.is_empty() || !looks.is_empty() {
             self.turn(&asked, &looks)?;
         }
         Ok(())
@@ -226,10 +234,12 @@ impl Run {
         }
         self.process = Some(process);
         self.auditor.restarted();
-        self.follow()?;
         if self.disk.is_dead() {
             return self.die();
         }
+        self.follow()?;
+        self.crowds.iter_mut().for_each(|crowd| crowd.follower.restarted());
+        self.compare = true;
         self.damage()
     }
 
@@ -286,17 +296,19 @@ impl Run {
         }
     }
 
-    /// Reads what is new in every log, so that nothing is trimmed unread.
-    /// Whether that could be done.
-    fn follow(&mut self) -> Result<bool, Breach> {
-        let Some(process) = &self.process else { return Ok(false) };
-        let mut all = true;
-        for log in process.engine.logs() {
-            let same = |crowd: &&mut Crowd| crowd.id.as_str() == log.name;
-            let Some(crowd) = self.crowds.iter_mut().find(same) else { continue };
-            let follower = crowd.follower.get_or_insert_with(|| Follower::new(log.id.0));
-            all &= follower.follow(process.records.as_ref(), &log, self.auditor.checks_mut())?;
-        }
-        Ok(all)
+    /// Reads what is new in every log, so that nothing is trimmed unread, and holds what was said
+    /// against it. The reader is not part of the process: no fault strikes it.
+    fn follow(&mut self) -> Result<(), Breach> {
+        let Some(process) = &self.process else { return Ok(()) };
+        let (logs, checks) = (process.engine.logs(), self.auditor.checks_mut());
+        let crowds = &mut self.crowds;
+        self.disk.calmly(|| {
+            crowds.iter_mut().try_for_each(|crowd| {
+                match logs.iter().find(|log| log.name == crowd.id.as_str()) {
+                    Some(log) => crowd.follower.follow(process.records.as_ref(), log, checks),
+                    None => crowd.follower.follow_nothing(checks),
+                }
+            })
+        })
     }
 }

@@ -15,15 +15,22 @@ impl Model {
         let Some(config) = self.config.clone() else {
             return Verdict::Refused(Reason::SaleNotFound);
         };
-        match self.refusal(&config, stamp.clock_ms, request) {
-            Some(verdict) => verdict,
-            None => self.hold(&config, stamp, request),
+        if let Some(verdict) = self.refusal(&config, stamp.clock_ms, request) {
+            return verdict;
+        }
+        match (self.live_of(request.buyer), request.key) {
+            (Some(hold), Some(key)) => {
+                self.keys.push(UsedKey { buyer: request.buyer, key, hold });
+                Verdict::Existing(self.holds[hold].key)
+            }
+            _ => self.hold(&config, stamp, request),
         }
     }
 
-    /// Every answer that makes no hold. A key may still be remembered.
-    fn refusal(
-        &mut self,
+    /// Every answer that changes nothing. `None`: a hold is made, or a new key remembered for the
+    /// hold that the buyer has.
+    pub(super) fn refusal(
+        &self,
         config: &SaleConfig,
         clock_ms: u64,
         request: &Reserve,
@@ -46,7 +53,7 @@ impl Model {
         }
         let live = self.live_of(request.buyer);
         if let Some(at) = live.filter(|&at| same(&self.holds[at])) {
-            return Some(self.same_hold(at, request));
+            return self.same_hold(at, request);
         }
         match self.status {
             Status::Closed => return refuse(Reason::Closed),
@@ -70,15 +77,12 @@ impl Model {
         Some(used.hold)
     }
 
-    fn same_hold(&mut self, hold: usize, request: &Reserve) -> Verdict {
-        let Some(key) = request.key.filter(|_| self.status != Status::Closed) else {
-            return Verdict::Existing(self.holds[hold].key);
-        };
-        if self.keys_of(request.buyer) >= usize::from(KEYS_PER_BUYER_MAX) {
-            return Verdict::Refused(Reason::LimitReached(Limit::Keys));
+    fn same_hold(&self, hold: usize, request: &Reserve) -> Option<Verdict> {
+        if request.key.is_none() || self.status == Status::Closed {
+            return Some(Verdict::Existing(self.holds[hold].key));
         }
-        self.keys.push(UsedKey { buyer: request.buyer, key, hold });
-        Verdict::Existing(self.holds[hold].key)
+        let full = self.keys_of(request.buyer) >= usize::from(KEYS_PER_BUYER_MAX);
+        full.then_some(Verdict::Refused(Reason::LimitReached(Limit::Keys)))
     }
 
     fn limit_reached(&self, config: &SaleConfig, request: &Reserve) -> Option<Limit> {

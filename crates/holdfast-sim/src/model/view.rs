@@ -1,10 +1,10 @@
 //! What the naive sale shows.
 
 use holdfast_core::{
-    Availability, BuyerId, HoldKey, HoldStatus, HoldView, Receipt, SaleView, TierConfig, TierId,
-    TierView,
+    Availability, HoldKey, HoldStatus, HoldView, Receipt, SaleView, TierConfig, TierId, TierView,
 };
 
+use super::config::total;
 use super::{Hold, Model};
 
 impl Model {
@@ -22,12 +22,8 @@ impl Model {
 
     /// A hold by its key.
     pub fn hold_by_key(&self, key: HoldKey, clock_ms: u64) -> Option<HoldView> {
-        self.holds(clock_ms).find(|hold| hold.key == key)
-    }
-
-    /// A buyer's latest hold, live or ended.
-    pub fn hold_of(&self, buyer: BuyerId, clock_ms: u64) -> Option<HoldView> {
-        self.holds(clock_ms).filter(|hold| hold.buyer == buyer).last()
+        let hold = self.holds.iter().rfind(|hold| hold.key == key)?;
+        self.hold_view(hold, clock_ms)
     }
 
     /// Units that anyone may have: what is left of the capacity.
@@ -79,7 +75,7 @@ impl Model {
             status: hold.status,
             expires_at_ms: hold.deadline_ms + self.anchor_ms,
             remaining_ms: if hold.status == HoldStatus::Held { left_ms } else { 0 },
-            total: price.times(hold.quantity),
+            total: total(price, hold.quantity),
         })
     }
 }

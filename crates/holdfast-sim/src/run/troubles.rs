@@ -1,6 +1,6 @@
 //! What befalls a run.
 
-use holdfast_core::{BuyerId, Command, Reserve};
+use holdfast_core::{BuyerId, Command, Reserve, Sale};
 use holdfast_engine::{Request, SaleRef, keep};
 
 use super::agenda::Event;
@@ -128,9 +128,6 @@ impl Run {
 
     /// What the keeper does: snapshots, then trimming.
     fn keep(&mut self) -> Result<(), Breach> {
-        if !self.follow()? {
-            return Ok(());
-        }
         let fired = self.disk.fired_count();
         let seed = self.rng.draw();
         let Some(process) = &self.process else { return Ok(()) };
@@ -141,10 +138,27 @@ impl Run {
             Ok(kept) => {
                 self.stats.snapshots += kept.snapshots as u64;
                 self.stats.freed += kept.freed;
-                Ok(())
+                self.compare = true;
+                self.compare_snapshots()
             }
             Err(error) if healthy => Err(Breach::new(4, format!("the keeper fails: {error}"))),
             Err(_) => Ok(()),
         }
+    }
+
+    /// What a snapshot makes is what the naive model has after the same entries.
+    fn compare_snapshots(&mut self) -> Result<(), Breach> {
+        let Some(process) = &self.process else { return Ok(()) };
+        for log in process.engine.logs() {
+            let crowd = self.crowds.iter().find(|crowd| crowd.id.as_str() == log.name);
+            let kept = self.disk.calmly(|| process.records.snapshot(log.id));
+            let (Some(crowd), Ok(Some((at, bytes)))) = (crowd, kept) else { continue };
+            if at.sequence == log.last.sequence {
+                let sale = Sale::from_snapshot(&bytes, at.sequence);
+                let sale = sale.map_err(|error| Breach::new(3, error.to_string()))?;
+                crowd.follower.compare(&sale, self.auditor.checks_mut())?;
+            }
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_core::HoldKey;
+use holdfast_core::{HoldKey, Sale};
 use holdfast_engine::{EngineError, Look, Reply, Request, SaleRef, Sales};
 
 use super::agenda::Event;
@@ -15,6 +15,18 @@ type Shown = Result<Vec<Option<Seen>>, EngineError>;
 
 /// Where a look leaves what it saw.
 type Place = Arc<Mutex<Option<Shown>>>;
+
+/// Where a look leaves its copies of all sales.
+type Copies = Arc<Mutex<Vec<Option<Sale>>>>;
+
+/// What came of a turn.
+struct Taken {
+    turn: Turn,
+    replies: Vec<(u64, Reply)>,
+    shown: Option<Shown>,
+    /// Copies of all sales, if they were to be compared.
+    copies: Vec<Option<Sale>>,
+}
 
 /// A pause after a turn in which something failed, in microseconds.
 const BREATH_US: u64 = 10_000;
@@ -72,8 +84,9 @@ impl Run {
             self.auditor.blind();
         }
         self.auditor.ask(asked, self.clock.now_us())?;
-        let (turn, replies, shown) = self.take_turn(asked, looks);
+        let Taken { turn, replies, shown, copies } = self.take_turn(asked, looks);
         if self.disk.is_dead() {
+            asked.iter().for_each(|one| self.crowds[one.sale].follower.hear(&one.command, None));
             asked.iter().try_for_each(|one| self.hear(one, None, &turn))?;
             return self.die();
         }
@@ -88,6 +101,7 @@ impl Run {
             self.hear(one, (!lost).then_some(reply), &turn)?;
         }
         self.show(shown, &turn)?;
+        self.hold_against_the_logs(asked, &replies, &copies)?;
         let unknown = replies.iter().any(|(_, r)| matches!(r, Err(EngineError::Unknown(_))));
         self.mind_doubt(unknown);
         if !turn.healthy {
@@ -96,12 +110,28 @@ impl Run {
         Ok(())
     }
 
-    /// The turn itself, and what it was like.
-    fn take_turn(
+    /// What the engine said and has is what the naive model says and has, by the logs.
+    fn hold_against_the_logs(
         &mut self,
         asked: &[Asked],
-        looks: &[(usize, HoldKey)],
-    ) -> (Turn, Vec<(u64, Reply)>, Option<Shown>) {
+        replies: &[(u64, Reply)],
+        copies: &[Option<Sale>],
+    ) -> Result<(), Breach> {
+        for (token, one) in (0..).zip(asked) {
+            let reply = replies.iter().find(|(other, _)| *other == token).map(|(_, reply)| reply);
+            self.crowds[one.sale].follower.hear(&one.command, reply);
+        }
+        self.follow()?;
+        for (crowd, copy) in self.crowds.iter().zip(copies) {
+            if let Some(copy) = copy {
+                crowd.follower.compare(copy, self.auditor.checks_mut())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The turn itself, and what it was like.
+    fn take_turn(&mut self, asked: &[Asked], looks: &[(usize, HoldKey)]) -> Taken {
         let start = self.moment();
         let (full, fired) = (self.disk.is_filled_up(), self.disk.fired_count());
         let mut requests: Vec<_> = (0..)
@@ -114,6 +144,10 @@ impl Run {
             .collect();
         let (look, place) = self.prepare_look(looks);
         requests.push(Request::Look(look));
+        let copies = Copies::default();
+        if std::mem::take(&mut self.compare) {
+            requests.push(Request::Look(self.copy_into(&copies)));
+        }
         let (mut replies, mut in_doubt) = (Vec::new(), false);
         if let Some(process) = &mut self.process {
             process.engine.turn(&mut requests, &mut replies);
@@ -128,7 +162,20 @@ impl Run {
         }
         let healthy = !in_doubt && start.now_us >= self.resting_until_us && !full && !struck;
         let shown = place.lock().unwrap_or_else(PoisonError::into_inner).take();
-        (Turn { start, end, healthy }, replies, shown)
+        let copies = std::mem::take(&mut *copies.lock().unwrap_or_else(PoisonError::into_inner));
+        Taken { turn: Turn { start, end, healthy }, replies, shown, copies }
+    }
+
+    /// Copies every sale as the engine has it.
+    fn copy_into(&self, copies: &Copies) -> Look {
+        let sales: Vec<_> = self.crowds.iter().map(|crowd| SaleRef::Id(crowd.id)).collect();
+        let into = Arc::clone(copies);
+        Box::new(move |all: Result<&Sales, EngineError>| {
+            let Ok(all) = all else { return };
+            let copy = |sale: &SaleRef| all.get(*sale).map(|(sale, _)| sale.clone());
+            let copies = sales.iter().map(copy).collect();
+            *into.lock().unwrap_or_else(PoisonError::into_inner) = copies;
+        })
     }
 
     /// A look at everything that the auditor wants to see.
