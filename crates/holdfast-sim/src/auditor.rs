@@ -6,12 +6,14 @@
 
 mod book;
 mod follower;
+mod merchant;
 mod promises;
+mod refusals;
 mod replies;
 
 use std::fmt;
 
-use holdfast_core::{BuyerId, Command, HoldKey, HoldView, SaleId, SaleView, TierId};
+use holdfast_core::{BuyerId, Command, HoldKey, HoldView, SaleId, SaleView};
 use holdfast_engine::{EngineError, Reply};
 
 use book::Book;
@@ -212,11 +214,6 @@ impl Auditor {
     /// Promise 4.
     pub fn hear_deposed(&mut self, reply: &Reply) -> Result<(), Breach> {
         promises::a_deposed_engine_claims_nothing(reply, &mut self.checks)
-    }
-
-    /// Units of a tier that anybody may have, as last seen.
-    pub fn free(&self, sale: usize, tier: TierId) -> u32 {
-        self.books[sale].free(tier)
     }
 
     /// The sale as last seen.

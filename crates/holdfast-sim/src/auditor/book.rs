@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::{
-    BuyerId, Command, HoldKey, HoldStatus, HoldView, KeyDigest, Reserve, SaleView, TierId,
+    ANCHOR_TOLERANCE_MS, BuyerId, Command, HoldKey, HoldStatus, HoldView, KeyDigest, Reserve,
+    SaleView, Status, TierId, TierView,
 };
 
-use super::{Breach, Checks, Moment, Seen, Turn, Wanted, promises};
+use super::{Breach, Checks, Moment, Seen, Turn, Wanted, merchant, promises};
 
 /// A hold is looked at when its time is up, give or take the clocks' fractions.
 const ABOUT_US: u64 = 2_000;
@@ -25,8 +26,23 @@ pub(super) struct Book {
     /// Buyers who may have a hold that nobody was told of.
     unsure: BTreeSet<BuyerId>,
     cancels: BTreeSet<(HoldKey, Option<BuyerId>)>,
+    /// Holds not known to have ended. Deadlines come in the order of the keys.
+    live: BTreeSet<(TierId, HoldKey)>,
+    /// Holds first heard of in this turn.
+    new: BTreeSet<HoldKey>,
     /// What the last look showed, if there was one and nothing can have happened since.
     pub(super) last: Option<SaleView>,
+    /// Somebody has asked for the sale to be made.
+    pub(super) configure_asked: bool,
+    /// What the merchant asks for in this turn.
+    pub(super) merchant_asks: u32,
+    /// What the merchant was told is done, in this turn.
+    pub(super) done: Option<Command>,
+    /// Return times that were told in this turn.
+    pub(super) returns: Vec<(TierId, u64)>,
+    /// By how much the wall clock had been set back when nobody held anything: what the times that
+    /// were told since may be off by is only what came later.
+    behind_at_rest_ms: u64,
     /// As `last`, whatever happened since.
     seen: Option<SaleView>,
     /// The merchant has asked for something since the last look.
@@ -60,6 +76,11 @@ pub(super) struct Told {
 /// What one buyer has asked and was told, by idempotency key.
 #[derive(Debug, Default)]
 pub(super) struct BuyerBook {
+    /// Holds of theirs that somebody was told of, ended ones included.
+    pub(super) holds: usize,
+    /// Requests that may have been done without a word, and those of them with a key.
+    pub(super) lost: usize,
+    pub(super) lost_keys: usize,
     pub(super) sent: Vec<(KeyDigest, Reserve)>,
     pub(super) answered: Vec<(KeyDigest, Reserve, HoldKey)>,
 }
@@ -67,6 +88,9 @@ pub(super) struct BuyerBook {
 impl Book {
     pub(super) fn begin_turn(&mut self) {
         self.asked_units.clear();
+        self.new.clear();
+        self.returns.clear();
+        (self.merchant_asks, self.done) = (0, None);
         self.askers.clear();
         self.unwanted.clear();
     }
@@ -92,6 +116,8 @@ impl Book {
             Command::Tick { .. } => {}
             _ => {
                 self.merchant_asked = true;
+                self.merchant_asks += 1;
+                self.configure_asked |= matches!(command, Command::Configure(_));
                 self.close_asked |= matches!(command, Command::Close);
             }
         }
@@ -101,6 +127,9 @@ impl Book {
     pub(super) fn unsure_of(&mut self, command: &Command) {
         if let Command::Reserve(request) = command {
             self.unsure.insert(request.buyer);
+            let buyer = self.buyers.entry(request.buyer).or_default();
+            buyer.lost += 1;
+            buyer.lost_keys += usize::from(request.key.is_some());
         }
     }
 
@@ -154,7 +183,8 @@ impl Book {
         }
         told.cancel_asked |= self.cancels.contains(&(view.key, None))
             || self.cancels.contains(&(view.key, Some(view.buyer)));
-        promises::the_buyers_time(told, view, turn, checks)?;
+        let turned_back_ms = turned_back_ms(self.behind_at_rest_ms, turn);
+        promises::the_buyers_time(told, view, turn, turned_back_ms, checks)?;
         if view.status == HoldStatus::Held {
             (told.view, told.at) = (*view, turn.start);
             if self.reckon {
@@ -166,6 +196,7 @@ impl Book {
         }
         told.ended = Some(view.status);
         self.due.remove(&(told.due_us, view.key));
+        self.live.remove(&(view.tier, view.key));
         if let Some(units) = self.open_units.get_mut(&view.tier) {
             *units -= u64::from(view.quantity);
         }
@@ -181,7 +212,10 @@ impl Book {
         let ended = (!live).then_some(view.status);
         let told = Told { view: *view, at: turn.start, ended, cancel_asked: false, due_us };
         self.told.insert(view.key, told);
+        self.new.insert(view.key);
+        self.buyers.entry(view.buyer).or_default().holds += 1;
         if live {
+            self.live.insert((view.tier, view.key));
             self.due.insert((due_us, view.key));
             self.open.entry(view.buyer).or_default().push(view.key);
             *self.open_units.entry(view.tier).or_default() += u64::from(view.quantity);
@@ -216,8 +250,14 @@ impl Book {
         promises::one_live_hold_each(live.values().copied(), &seen.view, checks)?;
         promises::as_last_seen(self, &seen.view, turn, checks)?;
         promises::units_add_up(&seen.view, checks)?;
+        merchant::as_done(self, &seen.view, checks)?;
+        promises::returns_as_told(self, &seen.view, checks)?;
         if turn.healthy && self.unsure.is_empty() {
             promises::held_is_what_was_told(self, &seen.view, checks)?;
+            promises::next_return_is_true(self, &seen.view, checks)?;
+        }
+        if self.live.is_empty() && seen.view.tiers.iter().all(|tier| tier.held == 0) {
+            self.behind_at_rest_ms = turn.start.behind_ms;
         }
         self.reckon = !turn.healthy;
         self.recheck = false;
@@ -248,8 +288,67 @@ impl Book {
         self.last.as_ref().filter(|_| !self.merchant_asked)
     }
 
-    pub(super) fn free(&self, tier: TierId) -> u32 {
-        let tiers = self.seen.iter().flat_map(|view| &view.tiers);
-        tiers.filter(|row| row.config.id == tier).map(|row| row.free).sum()
+    /// The most that one buyer may have. It cannot change once the sale has opened.
+    pub(super) fn max_per_buyer(&self) -> Option<u32> {
+        let seen = self.seen.as_ref();
+        let fixed = seen.filter(|view| view.status != Status::Scheduled || !self.merchant_asked);
+        fixed.map(|view| view.terms.max_per_buyer)
     }
+
+    /// The states that the sale may be in while a turn decides; none: nobody can know.
+    pub(super) fn statuses(&self, turn: &Turn) -> Vec<Status> {
+        let Some(last) = &self.last else { return Vec::new() };
+        let opens_by = |wall_ms| last.terms.opens_at_ms.is_some_and(|at_ms| at_ms <= wall_ms);
+        match last.status {
+            Status::Scheduled if opens_by(turn.start.wall_ms) => vec![Status::Open],
+            Status::Scheduled if opens_by(turn.end.wall_ms) => {
+                vec![Status::Scheduled, Status::Open]
+            }
+            status => vec![status],
+        }
+    }
+
+    /// A buyer's hold that certainly lives during the whole turn, if they have one.
+    pub(super) fn surely_live(&self, buyer: &BuyerId, turn: &Turn) -> Option<&HoldView> {
+        self.last.as_ref()?;
+        let keys = self.open.get(buyer)?;
+        keys.iter()
+            .find(|key| self.stays(key, turn))
+            .and_then(|key| Some(&self.told.get(key)?.view))
+    }
+
+    /// Units of a tier on hold before this turn that may have come back in it: of holds that are
+    /// due or unwanted, and of those that nobody was told of.
+    pub(super) fn may_return(&self, tier: &TierView, turn: &Turn) -> u64 {
+        let stay = self.live_in(tier.config.id).filter(|key| self.stays(key, turn));
+        let stay = stay.filter_map(|key| self.told.get(&key));
+        let stay: u64 = stay.map(|told| u64::from(told.view.quantity)).sum();
+        u64::from(tier.held).saturating_sub(stay)
+    }
+
+    /// Whether a hold was there before this turn and certainly is after it.
+    fn stays(&self, key: &HoldKey, turn: &Turn) -> bool {
+        let told = self.told.get(key).filter(|_| !self.new.contains(key));
+        let lives = told.is_some_and(|told| promises::left_at_least_ms(told, turn) > 0);
+        lives && !self.unwanted.contains(key)
+    }
+
+    /// Holds of a tier that are not known to have ended, the first to end first.
+    pub(super) fn live_in(&self, tier: TierId) -> impl Iterator<Item = HoldKey> {
+        let first = (tier, HoldKey::from_number(0));
+        let last = (tier, HoldKey::from_number(u64::MAX));
+        self.live.range(first..=last).map(|(_, key)| *key)
+    }
+
+    /// By how much a time that was told may be later than the wall clock will say.
+    pub(super) fn turned_back_ms(&self, turn: &Turn) -> u64 {
+        turned_back_ms(self.behind_at_rest_ms, turn)
+    }
+}
+
+/// An anchor follows the wall clock back only while nobody holds anything, and then not where it
+/// is off by no more than the tolerance.
+fn turned_back_ms(behind_at_rest_ms: u64, turn: &Turn) -> u64 {
+    let since_ms = turn.end.behind_ms - behind_at_rest_ms;
+    since_ms + behind_at_rest_ms.min(ANCHOR_TOLERANCE_MS)
 }

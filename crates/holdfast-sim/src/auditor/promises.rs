@@ -16,7 +16,7 @@ const STEP_MS: u64 = 500;
 const RETURN_MS: u64 = 250;
 
 /// Clocks are read in whole milliseconds, at both ends of what is measured.
-const ROUNDING_MS: u64 = 2;
+pub(super) const ROUNDING_MS: u64 = 2;
 
 /// Counts a check, and breaks the promise if it fails.
 pub(super) fn check(
@@ -54,6 +54,46 @@ pub(super) fn held_is_what_was_told(
         let what = || format!("{}: {held} units held, buyers have {told}", tier.config.id);
         check(1, held >= told, checks, what)?;
         check(6, held <= told, checks, what)?;
+    }
+    Ok(())
+}
+
+/// Promise 10: a time at which a unit may come back is not later than the time that is seen at the
+/// end of the same turn.
+pub(super) fn returns_as_told(
+    book: &Book,
+    view: &SaleView,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    for (id, told_ms) in &book.returns {
+        let tier = view.tiers.iter().find(|tier| tier.config.id == *id);
+        let Some(next_ms) = tier.and_then(|tier| tier.next_return_at_ms) else { continue };
+        check(10, *told_ms <= next_ms, checks, || {
+            format!("{id}: a unit was said to come back at {told_ms}, and now at {next_ms}")
+        })?;
+    }
+    Ok(())
+}
+
+/// Promise 10: a unit can come back if and only if one is held, and not before the hold that ends
+/// first was told to end.
+pub(super) fn next_return_is_true(
+    book: &Book,
+    view: &SaleView,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    for tier in &view.tiers {
+        let (id, next_ms) = (tier.config.id, tier.next_return_at_ms);
+        let first = book.live_in(id).next().and_then(|key| book.told.get(&key));
+        let right = match (first, next_ms) {
+            (None, next_ms) => next_ms.is_none(),
+            (Some(told), Some(next_ms)) => told.view.expires_at_ms <= next_ms,
+            (Some(_), None) => false,
+        };
+        check(10, right, checks, || {
+            let first = first.map(|told| told.view);
+            format!("{id}: the next unit comes back at {next_ms:?}, the first hold is {first:?}")
+        })?;
     }
     Ok(())
 }
@@ -203,17 +243,24 @@ pub(super) fn one_live_hold_each<'a>(
     Ok(())
 }
 
-/// Promise 8: a hold's time runs at most as fast as the process's own, plus one step an outage;
-/// `expires_at` never comes earlier; and only time, its buyer or the merchant ends it.
+/// What a hold has left at the end of a turn, at least: its time runs at most as fast as the
+/// process's own, plus one step an outage.
+pub(super) fn left_at_least_ms(told: &Told, turn: &Turn) -> u64 {
+    let up_ms = (turn.end.up_us - told.at.up_us).div_ceil(1_000);
+    let may_have_passed_ms = up_ms + (turn.end.outages - told.at.outages) * STEP_MS + ROUNDING_MS;
+    told.view.remaining_ms.saturating_sub(may_have_passed_ms)
+}
+
+/// Promise 8: a hold keeps its time; `expires_at` never comes earlier; and only time, its buyer or
+/// the merchant ends it. By the wall it ends early by no more than somebody has set the wall back.
 pub(super) fn the_buyers_time(
     told: &Told,
     view: &HoldView,
     turn: &Turn,
+    turned_back_ms: u64,
     checks: &mut Checks,
 ) -> Result<(), Breach> {
-    let up_ms = (turn.end.up_us - told.at.up_us).div_ceil(1_000);
-    let may_have_passed_ms = up_ms + (turn.end.outages - told.at.outages) * STEP_MS + ROUNDING_MS;
-    let left_ms = told.view.remaining_ms.saturating_sub(may_have_passed_ms);
+    let left_ms = left_at_least_ms(told, turn);
     let who = || format!("{:?} of {}", view.key, view.buyer);
     match view.status {
         HoldStatus::Held => {
@@ -224,13 +271,17 @@ pub(super) fn the_buyers_time(
             check(8, view.expires_at_ms >= before, checks, || {
                 let earlier_ms = before - view.expires_at_ms;
                 format!("{} now expires {earlier_ms} ms earlier than was said", who())
+            })?;
+            let latest_ms = turn.end.wall_ms + view.remaining_ms + turned_back_ms + ROUNDING_MS;
+            check(8, view.expires_at_ms <= latest_ms, checks, || {
+                let late_ms = view.expires_at_ms - latest_ms;
+                format!("{} is told a time that is {late_ms} ms too late", who())
             })
         }
         HoldStatus::Expired => {
             check(8, left_ms == 0, checks, || format!("{} lost its last {left_ms} ms", who()))?;
-            let early = turn.end.wall_ms + ROUNDING_MS < told.view.expires_at_ms;
-            check(8, !early || turn.end.behind_ms > 0, checks, || {
-                let early_ms = told.view.expires_at_ms - turn.end.wall_ms;
+            let early_ms = told.view.expires_at_ms.saturating_sub(turn.end.wall_ms);
+            check(8, early_ms <= turned_back_ms + ROUNDING_MS, checks, || {
                 format!("{} expired {early_ms} ms before the time it was told", who())
             })
         }

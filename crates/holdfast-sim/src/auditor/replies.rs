@@ -1,11 +1,14 @@
 //! What an answer must be, given everything that was said before.
 
-use holdfast_core::{Command, HoldStatus, HoldView, Outcome, Refusal, Reserve, Status};
+use holdfast_core::{
+    BuyerId, Command, HOLDS_PER_BUYER_MAX, HoldKey, HoldStatus, HoldView, KEYS_PER_BUYER_MAX,
+    Limit, Outcome, QUANTITY_MAX, Refusal, Reserve, Status,
+};
 use holdfast_engine::Answer;
 
 use super::book::Book;
 use super::promises::check;
-use super::{Breach, Checks, Turn};
+use super::{Breach, Checks, Turn, merchant, refusals};
 
 /// Holds an answer against the book, and enters it.
 pub(super) fn answer(
@@ -16,31 +19,54 @@ pub(super) fn answer(
     checks: &mut Checks,
 ) -> Result<(), Breach> {
     if let Some(hold) = &answer.hold {
-        if let (Command::Reserve(_), Outcome::Reserved(_)) = (command, answer.outcome) {
-            let is_new = !book.told.contains_key(&hold.key);
-            check(7, is_new, checks, || format!("{:?} was reserved twice", hold.key))?;
-        }
+        is_known(book, command, answer, hold, checks)?;
         book.sight(hold, turn, checks)?;
     }
     match command {
         Command::Reserve(request) => reserve(book, request, answer, turn, checks),
-        Command::Cancel { hold, buyer } => {
-            let told = book.told.get(hold).map(|told| told.view.buyer);
-            let allowed = told.is_some_and(|owner| buyer.is_none_or(|buyer| buyer == owner));
-            match answer.outcome {
-                Outcome::Cancelled(_) => {
-                    check(8, told.is_none() || allowed, checks, || {
-                        format!("{hold:?} was cancelled by {buyer:?}, whose it is not")
-                    })?;
-                    let ended = answer.hold.is_some_and(|view| view.status != HoldStatus::Held);
-                    check(2, ended, checks, || format!("{hold:?} was cancelled and lives"))
-                }
-                _ => check(3, !allowed, checks, || {
-                    format!("{hold:?} was told, and is refused: {:?}", answer.outcome)
-                }),
-            }
+        Command::Cancel { hold, buyer } => cancel(book, *hold, *buyer, answer, checks),
+        _ => merchant::answer(book, command, answer.outcome, turn, checks),
+    }
+}
+
+/// Promise 7: a new hold is new; any other was told of before, unless its buyer lost a reply.
+fn is_known(
+    book: &Book,
+    command: &Command,
+    answer: &Answer,
+    hold: &HoldView,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let told = book.told.contains_key(&hold.key);
+    if let (Command::Reserve(_), Outcome::Reserved(_)) = (command, answer.outcome) {
+        return check(7, !told, checks, || format!("{:?} was reserved twice", hold.key));
+    }
+    let lost = book.buyers.get(&hold.buyer).is_some_and(|buyer| buyer.lost > 0);
+    check(7, told || lost, checks, || format!("nobody was ever told of {hold:?}"))
+}
+
+/// Promises 2, 3 and 8: a hold that was told is found and ends, by its buyer or the merchant.
+fn cancel(
+    book: &Book,
+    key: HoldKey,
+    buyer: Option<BuyerId>,
+    answer: &Answer,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let told = book.told.get(&key).map(|told| told.view.buyer);
+    let allowed = told.is_some_and(|owner| buyer.is_none_or(|buyer| buyer == owner));
+    match answer.outcome {
+        Outcome::Cancelled(_) => {
+            check(8, allowed && answer.hold.is_some_and(|view| view.key == key), checks, || {
+                format!("{key:?} was cancelled by {buyer:?}, whose it is not: {answer:?}")
+            })?;
+            let ended = answer.hold.is_some_and(|view| view.status != HoldStatus::Held);
+            check(2, ended, checks, || format!("{key:?} was cancelled and lives"))
         }
-        _ => Ok(()),
+        Outcome::Refused(Refusal::HoldNotFound) => {
+            check(3, !allowed, checks, || format!("{key:?} was told, and is not found"))
+        }
+        outcome => check(10, false, checks, || format!("{key:?}, to cancel, is {outcome:?}")),
     }
 }
 
@@ -51,23 +77,67 @@ fn reserve(
     turn: &Turn,
     checks: &mut Checks,
 ) -> Result<(), Breach> {
+    let (view, outcome) = (book.view(), answer.outcome);
+    let out_of_range = !(1..=QUANTITY_MAX).contains(&request.quantity) && view.is_some();
+    let is_refused = matches!(outcome, Outcome::Refused(Refusal::Invalid(_)));
+    check(10, !out_of_range || is_refused, checks, || {
+        format!("{request:?} is out of range, and was answered by {outcome:?}")
+    })?;
     same_request_same_answer(book, request, answer, checks)?;
-    match answer.outcome {
+    whoever_has_a_hold(book, request, answer, turn, checks)?;
+    match outcome {
         Outcome::Reserved(_) | Outcome::Existing(_) => {
             let hold = answer.hold.as_ref();
             let hold = hold.ok_or_else(|| Breach::new(7, "a hold without a hold"))?;
-            as_asked_for(book, request, hold, answer.outcome, checks)?;
-            if let Some(key) = request.key.filter(|_| !book.close_asked) {
-                let answered = &mut book.buyers.entry(request.buyer).or_default().answered;
-                if !answered.iter().any(|(known, ..)| *known == key) {
-                    answered.push((key, *request, hold.key));
-                }
-            }
-            Ok(())
+            as_asked_for(book, request, hold, outcome, turn, checks)?;
+            remember_key(book, request, hold.key, checks)
         }
-        Outcome::Refused(refusal) => honest_words(book, request, refusal, turn, checks),
+        Outcome::Refused(refusal) => refusals::honest(book, request, answer, refusal, turn, checks),
         outcome => Err(Breach::new(7, format!("{request:?} was answered by {outcome:?}"))),
     }
+}
+
+/// Promise 9: a buyer uses so many keys and no more.
+fn remember_key(
+    book: &mut Book,
+    request: &Reserve,
+    hold: HoldKey,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let Some(key) = request.key.filter(|_| !book.close_asked) else { return Ok(()) };
+    let answered = &mut book.buyers.entry(request.buyer).or_default().answered;
+    if !answered.iter().any(|(known, ..)| *known == key) {
+        answered.push((key, *request, hold));
+    }
+    let most = usize::from(KEYS_PER_BUYER_MAX);
+    check(9, answered.len() <= most, checks, || format!("{} has {most} keys", request.buyer))
+}
+
+/// Promises 7 and 10: whoever certainly has a hold gets that one again or is told of it. Only what
+/// the contract puts before that may be said instead.
+fn whoever_has_a_hold(
+    book: &Book,
+    request: &Reserve,
+    answer: &Answer,
+    turn: &Turn,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let Some(live) = book.surely_live(&request.buyer, turn) else { return Ok(()) };
+    let same = (live.tier, live.quantity) == (request.tier, request.quantity);
+    let right = match answer.outcome {
+        Outcome::Existing(_) => true,
+        Outcome::Refused(refusal) => match refusal {
+            Refusal::Invalid(_) | Refusal::TierNotFound | Refusal::KeyReused => true,
+            Refusal::LimitReached(Limit::Keys) => same && request.key.is_some(),
+            Refusal::Closed | Refusal::Paused | Refusal::NotOpen { .. } => !same,
+            Refusal::HoldExists(_) => !same && answer.hold.is_some_and(|hold| hold.key == live.key),
+            _ => false,
+        },
+        _ => false,
+    };
+    check(7, right, checks, || {
+        format!("{request:?} was answered by {:?}, and there is {live:?}", answer.outcome)
+    })
 }
 
 /// Promise 7: a key that was answered is answered the same; for anything else it is refused. A key
@@ -112,6 +182,7 @@ fn as_asked_for(
     request: &Reserve,
     hold: &HoldView,
     outcome: Outcome,
+    turn: &Turn,
     checks: &mut Checks,
 ) -> Result<(), Breach> {
     let facts = (hold.buyer, hold.tier, hold.quantity);
@@ -121,47 +192,16 @@ fn as_asked_for(
         let alive = request.key.is_some() || hold.status == HoldStatus::Held;
         return check(7, alive, checks, || format!("{request:?} got the ended {hold:?}"));
     }
-    let Some(view) = book.settled_view() else { return Ok(()) };
-    let max = view.terms.max_per_buyer;
+    let (holds, most) =
+        (book.buyers.get(&hold.buyer).map_or(0, |buyer| buyer.holds), HOLDS_PER_BUYER_MAX);
+    check(9, holds <= most.into(), checks, || format!("{} took {holds} holds", hold.buyer))?;
+    let max = book.max_per_buyer().unwrap_or(u32::MAX);
     check(9, hold.quantity <= max, checks, || format!("{request:?} of {max} allowed"))?;
+    let Some(view) = book.settled_view() else { return Ok(()) };
     let all_ms = u64::from(view.terms.hold_seconds) * 1_000;
     check(8, hold.remaining_ms == all_ms, checks, || {
         format!("a new hold of {all_ms} ms has {} ms left", hold.remaining_ms)
     })?;
-    let sells = !matches!(view.status, Status::Paused | Status::Closed);
+    let sells = book.statuses(turn).contains(&Status::Open);
     check(10, sells, checks, || format!("the sale is {:?} and sells", view.status))
-}
-
-/// Promises 6 and 10: a refusal says what is true. Nobody is refused what is free.
-fn honest_words(
-    book: &Book,
-    request: &Reserve,
-    refusal: Refusal,
-    turn: &Turn,
-    checks: &mut Checks,
-) -> Result<(), Breach> {
-    let Some(view) = book.settled_view() else { return Ok(()) };
-    let Some(tier) = view.tiers.iter().find(|tier| tier.config.id == request.tier) else {
-        return Ok(());
-    };
-    let true_word = match refusal {
-        Refusal::SoldOut => tier.sold == tier.config.capacity,
-        Refusal::NotEnough { free } => free > 0 && free < request.quantity,
-        Refusal::AllHeld { next_return_at_ms } => next_return_at_ms.is_some(),
-        Refusal::Paused => view.status == Status::Paused,
-        Refusal::Closed => view.status == Status::Closed,
-        Refusal::NotOpen { .. } => view.status == Status::Scheduled,
-        Refusal::TierNotFound | Refusal::SaleNotFound => false,
-        Refusal::LimitReached(_) | Refusal::HoldExists(_) | Refusal::HoldNotFound => true,
-        Refusal::Invalid(_) => request.quantity == 0,
-        Refusal::KeyReused | Refusal::WrongState(_) | Refusal::Full => true,
-    };
-    check(10, true_word, checks, || format!("{request:?} was refused: {refusal:?}; {view:?}"))?;
-    let none =
-        matches!(refusal, Refusal::SoldOut | Refusal::NotEnough { .. } | Refusal::AllHeld { .. });
-    let asked = book.asked_units.get(&request.tier).copied().unwrap_or(0);
-    let short = asked > u64::from(tier.free) || !turn.healthy;
-    check(6, !none || short, checks, || {
-        format!("{} were free, {asked} were asked for, and {refusal:?}", tier.free)
-    })
 }
