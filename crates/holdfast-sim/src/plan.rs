@@ -36,8 +36,12 @@ pub struct SalePlan {
     pub config: SaleConfig,
     /// How many people come.
     pub buyers: usize,
+    /// Their names are as long as names can be, so that few of them fill several sectors.
+    pub long_names: bool,
     /// How often each of them does something.
     pub acts: u32,
+    /// Nobody has had enough before that, and units come back soon.
+    pub eager: bool,
     /// About how long they wait in between.
     pub think_us: u64,
     /// When the crowd comes.
@@ -125,12 +129,15 @@ impl Plan {
         if rng.percent(70) {
             troubles.push((Trouble::Prepare, rng.between(100, 1_000) * 1_000));
         }
-        let seconds = if rng.percent(90) { rng.between(3, 25) } else { rng.between(25, 90) };
+        let sales = sales?;
+        let eager = sales.iter().any(|sale| sale.eager);
+        let least = if eager { 15 } else { 3 };
+        let seconds = if rng.percent(90) { rng.between(least, 25) } else { rng.between(25, 90) };
         Some(Self {
-            sales: sales?,
+            sales,
             unsafe_us: seconds * SECOND_US,
             segment_bytes: [4, 4, 8, 16, 64][rng.index(5)] << 10,
-            window_us: [500, 1_000, 5_000, 20_000][rng.index(4)],
+            window_us: [500, 1_000, 5_000, 20_000, 100_000][rng.index(5)],
             lost_replies: [0, 2, 20][rng.index(3)],
             damage: [0, 10, 50][rng.index(3)],
             troubles,
@@ -140,28 +147,51 @@ impl Plan {
 
 impl SalePlan {
     fn draw(rng: &mut Rng, number: u64, several: bool) -> Option<Self> {
-        let crowd = rng.below(100);
-        let buyers = match crowd {
-            0..55 => rng.between(1, 12),
-            55..92 => rng.between(12, 120),
-            _ if several => rng.between(12, 120),
-            _ => rng.between(500, 2_000),
-        };
+        // A few people who never give up reach every limit that a buyer has.
+        let eager = rng.percent(6);
+        let buyers = if eager { rng.between(1, 3) } else { draw_buyers(rng, several) };
         let starts_us = rng.between(100, 2_000) * 1_000;
         let opens_at_ms = rng.percent(50).then_some(WALL_START_MS + starts_us / 1_000);
         let config = draw_config(rng, buyers, opens_at_ms)?;
-        let is_big = buyers > 120;
-        Some(Self {
+        let plan = Self {
             id: SaleId::new(&format!("sale-{number}")).ok()?,
             config,
             buyers: usize::try_from(buyers).unwrap_or(1),
-            acts: if is_big { rng.small(1, 4) } else { rng.small(2, 24) },
+            long_names: rng.percent(20),
+            eager,
+            acts: if buyers > 120 { rng.small(1, 4) } else { rng.small(2, 24) },
             think_us: rng.between(20, 2_500) * 1_000,
             starts_us,
             rush_us: rng.between(1, 3_000) * 1_000,
             keyed: [0, 30, 100][rng.index(3)],
             merchant_us: rng.between(1_000, 12_000) * 1_000,
-        })
+        };
+        Some(if eager { plan.of_the_eager(rng) } else { plan })
+    }
+
+    /// They ask hundreds of times, without a pause; there are units for them, and the merchant
+    /// seldom takes the sale away.
+    fn of_the_eager(mut self, rng: &mut Rng) -> Self {
+        self.config.terms.hold_seconds = rng.small(1, 4);
+        self.config.tiers.iter_mut().for_each(|tier| tier.capacity += 12);
+        Self {
+            acts: rng.small(400, 1_200),
+            think_us: rng.between(1, 10) * 1_000,
+            keyed: [0, 100][rng.index(2)],
+            merchant_us: rng.between(15_000, 60_000) * 1_000,
+            ..self
+        }
+    }
+}
+
+/// Every size from 1 to 2,000, the small ones often: most of what can go wrong needs few people.
+fn draw_buyers(rng: &mut Rng, several: bool) -> u64 {
+    match rng.below(100) {
+        0..55 => rng.between(1, 12),
+        55..88 => rng.between(12, 120),
+        _ if several => rng.between(12, 120),
+        88..96 => rng.between(120, 500),
+        _ => rng.between(500, 2_000),
     }
 }
 
@@ -191,4 +221,23 @@ fn draw_config(rng: &mut Rng, buyers: u64, opens_at_ms: Option<u64>) -> Option<S
         })
     });
     Some(SaleConfig { terms, tiers: tiers.collect::<Option<_>>()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_size_is_drawn_and_small_ones_are_most() {
+        let plans = (0..20_000).filter_map(Plan::of);
+        let sizes: Vec<usize> = plans.flat_map(|plan| plan.sales).map(|sale| sale.buyers).collect();
+        for (low, high) in
+            [(1, 12), (13, 120), (121, 250), (251, 499), (500, 1_200), (1_201, 2_000)]
+        {
+            let count = sizes.iter().filter(|&&size| (low..=high).contains(&size)).count();
+            assert!(count > 200, "{count} sales of {low} to {high} buyers");
+        }
+        let small = sizes.iter().filter(|&&size| size <= 120).count();
+        assert!(small > sizes.len() * 3 / 4);
+    }
 }

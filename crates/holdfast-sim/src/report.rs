@@ -28,6 +28,8 @@ pub struct Stats {
     pub commands: u64,
     /// Replies that arrived.
     pub replies: u64,
+    /// Answers that arrived, by kind.
+    pub answers: BTreeMap<&'static str, u64>,
     /// Turns of the engine.
     pub turns: u64,
     /// Faults that struck, by kind.
@@ -47,6 +49,11 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Counts one more answer.
+    pub fn answer(&mut self, what: &'static str) {
+        *self.answers.entry(what).or_default() += 1;
+    }
+
     /// Counts one more fault.
     pub fn fault(&mut self, what: &'static str) {
         *self.faults.entry(what).or_default() += 1;
@@ -68,14 +75,17 @@ impl Stats {
         self.freed += other.freed;
         self.simulated_us += other.simulated_us;
         self.hash = self.hash.wrapping_add(other.hash);
-        for (what, count) in &other.faults {
-            *self.faults.entry(what).or_default() += count;
-        }
-        for (what, count) in &other.recoveries {
-            *self.recoveries.entry(what).or_default() += count;
-        }
+        add(&mut self.answers, &other.answers);
+        add(&mut self.faults, &other.faults);
+        add(&mut self.recoveries, &other.recoveries);
         for (sum, count) in self.checks.iter_mut().zip(other.checks) {
             *sum += count;
         }
+    }
+}
+
+fn add(sum: &mut BTreeMap<&'static str, u64>, other: &BTreeMap<&'static str, u64>) {
+    for (what, count) in other {
+        *sum.entry(what).or_default() += count;
     }
 }

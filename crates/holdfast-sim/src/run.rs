@@ -10,6 +10,7 @@ mod finale;
 mod process;
 mod troubles;
 mod turn;
+mod words;
 
 use std::sync::Arc;
 
@@ -99,7 +100,8 @@ impl Run {
         let disk = SimDisk::new(rng.fork(), Arc::clone(&clock));
         let ids: Vec<SaleId> = plan.sales.iter().map(|sale| sale.id).collect();
         let crowds = plan.sales.iter().map(|sale| {
-            let buyer = |number| BuyerId::new(&format!("buyer-{number}")).ok();
+            let width = if sale.long_names { 57 } else { 1 };
+            let buyer = |number| BuyerId::new(&format!("buyer-{number:0>width$}")).ok();
             let buyers = (0..sale.buyers).filter_map(buyer).map(|id| Buyer::new(id, sale.acts));
             let buyers = buyers.collect();
             Crowd {

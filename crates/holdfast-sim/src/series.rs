@@ -150,13 +150,12 @@ fn print_stats(stats: &Stats, took: Duration) {
         stats.commands, stats.replies, stats.turns
     ));
     say::line(format_args!("snapshots   {}, {} bytes trimmed", stats.snapshots, stats.freed));
-    say::text("faults");
-    stats.faults.iter().for_each(|(what, count)| say::line(format_args!("  {count:>9}  {what}")));
-    say::text("recoveries");
-    stats
-        .recoveries
-        .iter()
-        .for_each(|(what, count)| say::line(format_args!("  {count:>9}  {what}")));
+    let kinds =
+        [("answers", &stats.answers), ("faults", &stats.faults), ("recoveries", &stats.recoveries)];
+    for (title, counts) in kinds {
+        say::text(title);
+        counts.iter().for_each(|(what, count)| say::line(format_args!("  {count:>9}  {what}")));
+    }
     say::text("checks");
     for (promise, count) in stats.checks.iter().enumerate().filter(|(_, count)| **count > 0) {
         say::line(format_args!("  {count:>9}  promise {promise}"));

@@ -46,6 +46,9 @@ fn a_hundred_runs_keep_every_promise() {
     ] {
         assert!(sum.recoveries.contains_key(path), "{path}: {sum:#?}");
     }
+    for answer in ["limit reached: holds", "limit reached: keys", "out of range", "wrong state"] {
+        assert!(sum.answers.contains_key(answer), "{answer}: {sum:#?}");
+    }
     for fault in ["killed", "power lost", "died while flushing", "engine deposed"] {
         assert!(sum.faults.contains_key(fault), "{fault}: {sum:#?}");
     }

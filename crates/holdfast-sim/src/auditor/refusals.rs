@@ -29,7 +29,7 @@ pub(super) fn honest(
         // Nobody asked for a hold by its name, for a step, or for more holds than a sale keeps.
         Refusal::HoldNotFound | Refusal::WrongState(_) | Refusal::Full => false,
         // Held against the keys that were sent, with the answers that are no refusals.
-        Refusal::KeyReused => true,
+        Refusal::KeyReused => request.key.is_some(),
         Refusal::Closed
         | Refusal::Paused
         | Refusal::NotOpen { .. }

@@ -41,8 +41,10 @@ impl Buyer {
             25..35 => self.change_quantity(rng),
             35..60 => self.wish(rng, plan),
             60..82 => self.cancel(),
-            82..90 => Some(Act::Look(self.hold?)),
+            82..90 if self.hold.is_some() => self.hold.map(Act::Look),
             90..95 => self.cancel_anothers(rng),
+            // The others have had enough.
+            _ if plan.eager => self.wish(rng, plan),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! A merchant: sets the sale up, opens it, and meddles.
 
-use holdfast_core::{Command, HoldKey, Outcome};
+use holdfast_core::{CAPACITY_MAX, Command, HOLD_SECONDS_MAX, HoldKey, Outcome, SaleConfig};
 use holdfast_engine::Reply;
 
 use super::Act;
@@ -62,7 +62,8 @@ impl Merchant {
                 let hold = HoldKey::from_number(rng.between(1, 60) * 1_024);
                 Command::Cancel { hold, buyer: None }
             }
-            85..93 => Command::Configure(Box::new(plan.config.clone())),
+            85..88 => Command::SetCapacity { tier: tier.id, capacity: CAPACITY_MAX + 1 },
+            88..93 => Command::Configure(Box::new(plan.config.clone())),
             93..97 => Command::Resume,
             _ => Command::Close,
         }))
@@ -76,5 +77,18 @@ fn change_config(rng: &mut Rng, plan: &SalePlan) -> Act {
         let capacity = rng.small(0, 9);
         config.tiers.iter_mut().for_each(|tier| tier.capacity = capacity);
     }
+    if rng.percent(10) {
+        break_config(rng, &mut config);
+    }
     Act::Ask(Command::Configure(Box::new(config)))
+}
+
+/// Something in it is out of its range.
+fn break_config(rng: &mut Rng, config: &mut SaleConfig) {
+    match rng.below(4) {
+        0 => config.terms.hold_seconds = [0, HOLD_SECONDS_MAX + 1][rng.index(2)],
+        1 => config.terms.max_per_buyer = 0,
+        2 => config.tiers.extend(config.tiers.last().cloned()),
+        _ => config.tiers.iter_mut().for_each(|tier| tier.capacity = CAPACITY_MAX + 1),
+    }
 }

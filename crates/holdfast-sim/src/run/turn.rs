@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_core::{HoldKey, Sale};
+use holdfast_core::{Command, HoldKey, Sale};
 use holdfast_engine::{EngineError, Look, Reply, Request, SaleRef, Sales};
 
 use super::agenda::Event;
+use super::words::{Words, kind};
 use super::{Breach, Run};
 use crate::auditor::{Asked, Seen, Turn, Wanted};
 use crate::crowd::Act;
@@ -30,6 +31,9 @@ struct Taken {
 
 /// A pause after a turn in which something failed, in microseconds.
 const BREATH_US: u64 = 10_000;
+
+/// About how long a sale stays paused, at most.
+const PAUSE_US: u64 = 2_000_000;
 
 /// How long an engine may refuse to write after something failed, in microseconds.
 const REST_US: u64 = 260_000;
@@ -57,11 +61,16 @@ impl Run {
     pub(super) fn merchant_acts(&mut self, sale: usize, asked: &mut Vec<Asked>) {
         let (now_us, plan) = (self.clock.now_us(), &self.plan.sales[sale]);
         let merchant = &mut self.crowds[sale].merchant;
-        if let Some(Act::Ask(command)) = merchant.act(&mut self.rng, plan, now_us >= plan.starts_us)
-        {
+        let act = merchant.act(&mut self.rng, plan, now_us >= plan.starts_us);
+        let wait_us = match &act {
+            _ if merchant.is_setting_up() => 150_000,
+            // They pause for a moment, and go on.
+            Some(Act::Ask(Command::Pause)) => plan.merchant_us.min(PAUSE_US),
+            _ => plan.merchant_us,
+        };
+        if let Some(Act::Ask(command)) = act {
             asked.push(Asked { sale, who: None, command });
         }
-        let wait_us = if merchant.is_setting_up() { 150_000 } else { plan.merchant_us };
         let at_us = now_us + self.rng.between(wait_us / 2, wait_us * 2);
         self.agenda.enter(at_us, Event::Merchant { sale });
     }
@@ -201,6 +210,9 @@ impl Run {
         self.trace.note(turn.end.now_us, format_args!("  {}", Words(reply)));
         self.tell(one, reply);
         self.stats.replies += u64::from(reply.is_some());
+        if let Some(Ok(answer)) = reply {
+            self.stats.answer(kind(answer));
+        }
         self.last_answer = reply.and_then(|reply| reply.as_ref().ok()).cloned();
         self.auditor.hear(one, reply, turn)
     }
@@ -254,23 +266,4 @@ fn see(sales: &Sales, (sale, wanted): &(SaleRef, Wanted)) -> Option<Seen> {
         holds: wanted.holds.iter().map(hold).collect(),
         latest: wanted.buyers.iter().map(latest).collect(),
     })
-}
-
-/// A reply in a few words.
-struct Words<'a>(Option<&'a Reply>);
-
-impl std::fmt::Display for Words<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            None => f.write_str("no reply"),
-            Some(Err(error)) => write!(f, "{error:?}"),
-            Some(Ok(answer)) => match &answer.hold {
-                Some(hold) => {
-                    let (key, left) = (hold.key.number(), hold.remaining_ms);
-                    write!(f, "{:?} {key} {:?} {left} ms", answer.outcome, hold.status)
-                }
-                None => write!(f, "{:?}", answer.outcome),
-            },
-        }
-    }
 }
