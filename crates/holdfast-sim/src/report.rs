@@ -38,6 +38,8 @@ pub struct Stats {
     pub recoveries: BTreeMap<&'static str, u64>,
     /// Snapshots made.
     pub snapshots: u64,
+    /// Work in the background that fell into an append.
+    pub within: u64,
     /// Bytes that trimming freed.
     pub freed: u64,
     /// Simulated time, in microseconds.
@@ -72,6 +74,7 @@ impl Stats {
         self.replies += other.replies;
         self.turns += other.turns;
         self.snapshots += other.snapshots;
+        self.within += other.within;
         self.freed += other.freed;
         self.simulated_us += other.simulated_us;
         self.hash = self.hash.wrapping_add(other.hash);

@@ -10,6 +10,7 @@ mod finale;
 mod process;
 mod troubles;
 mod turn;
+mod upkeep;
 mod words;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::world::{Fault, SimClock, SimDisk};
 use agenda::{Agenda, Event};
 pub use current::{current_seed, play_as};
 use process::Process;
+use upkeep::Work;
 
 /// Steps after which a run goes nowhere.
 const STEPS_MAX: u32 = 2_000_000;
@@ -78,6 +80,8 @@ struct Run {
     seen_outages: u64,
     /// Until when an engine may refuse to write because of what has failed.
     resting_until_us: u64,
+    /// Work in the background that is to fall into the next append.
+    within: Option<Work>,
     /// Every sale is to be compared with the naive model in the next turn.
     compare: bool,
     /// The last answer that arrived.
@@ -124,6 +128,7 @@ impl Run {
             dying: false,
             seen_outages: 0,
             resting_until_us: 0,
+            within: None,
             compare: false,
             last_answer: None,
             trace: Trace::new(show),
@@ -267,7 +272,7 @@ impl Run {
     /// The process is dead, and perhaps the power was lost; another one will be started.
     #[expect(clippy::unnecessary_wraps, reason = "dying is a way out of starting")]
     fn die(&mut self) -> Result<(), Breach> {
-        self.process = None;
+        (self.process, self.within) = (None, None);
         self.disk.kill();
         self.auditor.blind();
         let power = self.rng.percent(65);

@@ -150,6 +150,7 @@ fn print_stats(stats: &Stats, took: Duration) {
         stats.commands, stats.replies, stats.turns
     ));
     say::line(format_args!("snapshots   {}, {} bytes trimmed", stats.snapshots, stats.freed));
+    say::line(format_args!("upkeep      {} times within an append", stats.within));
     let kinds =
         [("answers", &stats.answers), ("faults", &stats.faults), ("recoveries", &stats.recoveries)];
     for (title, counts) in kinds {

@@ -6,6 +6,7 @@ mod disk;
 mod fault;
 mod file;
 mod handle;
+mod interlude;
 mod names;
 mod watch;
 

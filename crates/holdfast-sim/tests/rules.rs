@@ -3,8 +3,8 @@
 mod support;
 
 use holdfast_core::{
-    Command, HOLDS_PER_BUYER_MAX, HoldKey, KEYS_PER_BUYER_MAX, KeyDigest, Limit, Reserve, Sale,
-    SaleConfig, Stamp,
+    Command, EXPIRE_BATCH_MAX, HOLDS_PER_BUYER_MAX, HoldKey, KEYS_PER_BUYER_MAX, KeyDigest, Limit,
+    Reserve, Sale, SaleConfig, Stamp,
 };
 use holdfast_sim::model::{Reason, Verdict};
 use proptest::prelude::*;
@@ -182,16 +182,18 @@ fn a_buyer_has_so_many_keys_and_no_more() {
 
 #[test]
 fn a_crowd_expires_in_batches() {
-    let mut pair = open(2_500, 1);
-    for number in 0..2_300 {
+    let (batch, rest) = (EXPIRE_BATCH_MAX, 300);
+    let crowd = 2 * batch + rest;
+    let mut pair = open(crowd, 1);
+    for number in 0..crowd {
         pair.stamp.sequence += 1;
-        let command = reserve(number, None);
+        let command = reserve(number as usize, None);
         pair.sale.apply(pair.stamp, &command);
         pair.model.apply(pair.stamp, &command);
     }
     pair.wait(1_000);
     let tick = Command::Tick { wall_ms: WALL_MS };
-    for (expired, more) in [(1_000, true), (1_000, true), (300, false), (0, false)] {
+    for (expired, more) in [(batch, true), (batch, true), (rest, false), (0, false)] {
         assert_eq!(pair.apply(&tick), Verdict::Ticked { expired, opened: false, more });
     }
 }

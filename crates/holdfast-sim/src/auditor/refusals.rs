@@ -86,6 +86,12 @@ fn by_the_last_look(
     let statuses = book.statuses(turn);
     let may_be = |status| statuses.contains(&status);
     let tier = view.tiers.iter().find(|tier| tier.config.id == request.tier);
+    let none =
+        matches!(refusal, Refusal::SoldOut | Refusal::NotEnough { .. } | Refusal::AllHeld { .. });
+    let in_limits = request.quantity <= view.terms.max_per_buyer && !has_all_holds(book, request);
+    check(9, !none || in_limits, checks, || {
+        format!("{request:?} is beyond a limit, and refused for {refusal:?}")
+    })?;
     let true_word = match (refusal, tier) {
         (Refusal::TierNotFound, tier) => tier.is_none(),
         (_, None) => matches!(refusal, Refusal::Invalid(_)),
@@ -95,17 +101,12 @@ fn by_the_last_look(
             may_be(Status::Scheduled) && opens_at_ms == view.terms.opens_at_ms
         }
         (Refusal::NotEnough { .. } | Refusal::AllHeld { .. } | Refusal::SoldOut, Some(tier)) => {
-            may_be(Status::Open)
-                && request.quantity <= view.terms.max_per_buyer
-                && !has_all_holds(book, request)
-                && availability(book, request, refusal, tier, turn)
+            may_be(Status::Open) && availability(book, request, refusal, tier, turn)
         }
         _ => true,
     };
     check(10, true_word, checks, || format!("{request:?} was refused: {refusal:?}; {view:?}"))?;
     let asked = book.asked_units.get(&request.tier).copied().unwrap_or(0);
-    let none =
-        matches!(refusal, Refusal::SoldOut | Refusal::NotEnough { .. } | Refusal::AllHeld { .. });
     let free = tier.map_or(0, |tier| u64::from(tier.free));
     check(6, !none || asked > free, checks, || {
         format!("{free} were free, {asked} were asked for, and {refusal:?}")

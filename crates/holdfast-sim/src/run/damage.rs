@@ -62,7 +62,7 @@ fn judge(
 
 /// Excused: opening the journal reads the headers of snapshots only. Their bytes are read sale by
 /// sale by `Engine::open`, which begins its reign over each sale before it reads the next; so the
-/// reigns over the sales before this one are written by then, against what StoreError::Damaged
+/// reigns over the sales before this one are written by then, against what `StoreError::Damaged`
 /// says. Nothing that was promised is touched.
 fn is_found_late(damage: &Damage) -> bool {
     damage.part == Part::Snapshot && damage.at >= SNAPSHOT_BYTES_AT

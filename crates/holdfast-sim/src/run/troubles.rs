@@ -1,9 +1,10 @@
 //! What befalls a run.
 
-use holdfast_core::{BuyerId, Command, Reserve, Sale};
-use holdfast_engine::{Request, SaleRef, keep};
+use holdfast_core::{BuyerId, Command, Reserve};
+use holdfast_engine::{Request, SaleRef};
 
 use super::agenda::Event;
+use super::upkeep::Work;
 use super::{Breach, Run};
 use crate::plan::Trouble;
 use crate::world::{Fault, Op};
@@ -43,13 +44,8 @@ impl Run {
             Trouble::Full => self.fill_up(),
             Trouble::WallStep => self.step_wall(),
             Trouble::Depose => self.depose()?,
-            Trouble::Keep => self.keep()?,
-            Trouble::Prepare => {
-                if let Some(process) = &self.process {
-                    // It may fail: nothing rests on it.
-                    let _ = process.upkeep.prepare_segment();
-                }
-            }
+            Trouble::Keep => self.work(Work::Keep)?,
+            Trouble::Prepare => self.work(Work::Prepare)?,
         }
         if self.disk.is_dead() && self.process.is_some() {
             return self.die();
@@ -124,41 +120,5 @@ impl Run {
         old.turn(&mut requests, &mut replies);
         self.auditor.restarted();
         replies.iter().try_for_each(|(_, reply)| self.auditor.hear_deposed(reply))
-    }
-
-    /// What the keeper does: snapshots, then trimming.
-    fn keep(&mut self) -> Result<(), Breach> {
-        let fired = self.disk.fired_count();
-        let seed = self.rng.draw();
-        let Some(process) = &self.process else { return Ok(()) };
-        let kept = keep(process.records.as_ref(), &process.engine.logs(), seed);
-        let healthy = !self.disk.is_filled_up() && self.disk.fired_count() == fired;
-        self.trace.note(self.clock.now_us(), format_args!("kept: {kept:?}"));
-        match kept {
-            Ok(kept) => {
-                self.stats.snapshots += kept.snapshots as u64;
-                self.stats.freed += kept.freed;
-                self.compare = true;
-                self.compare_snapshots()
-            }
-            Err(error) if healthy => Err(Breach::new(4, format!("the keeper fails: {error}"))),
-            Err(_) => Ok(()),
-        }
-    }
-
-    /// What a snapshot makes is what the naive model has after the same entries.
-    fn compare_snapshots(&mut self) -> Result<(), Breach> {
-        let Some(process) = &self.process else { return Ok(()) };
-        for log in process.engine.logs() {
-            let crowd = self.crowds.iter().find(|crowd| crowd.id.as_str() == log.name);
-            let kept = self.disk.calmly(|| process.records.snapshot(log.id));
-            let (Some(crowd), Ok(Some((at, bytes)))) = (crowd, kept) else { continue };
-            if at.sequence == log.last.sequence {
-                let sale = Sale::from_snapshot(&bytes, at.sequence);
-                let sale = sale.map_err(|error| Breach::new(3, error.to_string()))?;
-                crowd.follower.compare(&sale, self.auditor.checks_mut())?;
-            }
-        }
-        Ok(())
     }
 }

@@ -93,7 +93,9 @@ impl Run {
             self.auditor.blind();
         }
         self.auditor.ask(asked, self.clock.now_us())?;
+        let (fired, place) = (self.disk.fired_count(), self.interject());
         let Taken { turn, replies, shown, copies } = self.take_turn(asked, looks);
+        self.interjected(&place, fired)?;
         if self.disk.is_dead() {
             asked.iter().for_each(|one| self.crowds[one.sale].follower.hear(&one.command, None));
             asked.iter().try_for_each(|one| self.hear(one, None, &turn))?;

@@ -9,6 +9,7 @@ use super::clock::SimClock;
 use super::fault::{Armed, Fault, Fired, Op, Stop};
 use super::file::{File, Leaves};
 use super::handle::Handle;
+use super::interlude::Interlude;
 use super::names::Names;
 use super::watch::Watch;
 use crate::rng::Rng;
@@ -18,6 +19,7 @@ use crate::rng::Rng;
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
     clock: Arc<SimClock>,
+    pub(super) interlude: Arc<Mutex<Option<Interlude>>>,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,7 @@ impl SimDisk {
             watch: Watch::default(),
             rng,
         };
-        Self { state: Arc::new(Mutex::new(state)), clock }
+        Self { state: Arc::new(Mutex::new(state)), clock, interlude: Arc::default() }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -33,6 +33,7 @@ impl DiskFile for Handle {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.disk.let_others_act(Op::Write, self.file);
         let mut state = self.disk.state();
         let entered = self.disk.enter(&mut state, Op::Write);
         if entered == Err(Stop::Dead) {
@@ -53,6 +54,7 @@ impl DiskFile for Handle {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.disk.let_others_act(Op::Sync, self.file);
         let mut state = self.disk.state();
         let entered = self.disk.enter(&mut state, Op::Sync);
         let State { files, rng, .. } = &mut *state;
