@@ -6,6 +6,7 @@
 
 mod book;
 mod follower;
+mod known;
 mod merchant;
 mod promises;
 mod refusals;

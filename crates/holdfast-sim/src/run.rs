@@ -7,6 +7,7 @@ mod agenda;
 mod current;
 mod damage;
 mod finale;
+mod life;
 mod process;
 mod troubles;
 mod turn;
@@ -16,16 +17,16 @@ mod words;
 use std::sync::Arc;
 
 use holdfast_core::{BuyerId, SaleId};
-use holdfast_engine::{Answer, OpenError};
-use holdfast_store::{Clock, StoreError};
+use holdfast_engine::Answer;
+use holdfast_store::Clock;
 
 use crate::auditor::{Auditor, Breach, Follower, Moment};
 use crate::crowd::{Buyer, Merchant};
-use crate::plan::{Plan, Trouble};
+use crate::plan::Plan;
 use crate::report::{Report, Stats};
 use crate::rng::Rng;
 use crate::trace::{Show, Trace};
-use crate::world::{Fault, SimClock, SimDisk};
+use crate::world::{SimClock, SimDisk};
 use agenda::{Agenda, Event};
 pub use current::{current_seed, play_as};
 use process::Process;
@@ -199,98 +200,6 @@ impl Run {
             self.turn(&asked, &looks)?;
         }
         Ok(())
-    }
-
-    /// Starts a process. What a crash may leave never keeps it from starting.
-    fn start(&mut self) -> Result<(), Breach> {
-        self.process = None;
-        self.dying = false;
-        self.disk.new_process();
-        self.clock.new_process();
-        let crashes = self.plan.troubles.iter().any(|(kind, _)| *kind == Trouble::Crash);
-        if crashes && self.rng.percent(20) {
-            self.disk.arm(Fault::Crash, None, self.rng.small(0, 60));
-        }
-        match self.open() {
-            Ok(process) => self.started(process),
-            Err(error) => self.not_started(&error),
-        }
-    }
-
-    fn open(&mut self) -> Result<Process, OpenError> {
-        Process::start(
-            Arc::new(self.disk.clone()),
-            Arc::clone(&self.clock) as Arc<dyn Clock>,
-            self.plan.segment_bytes,
-            self.rng.draw(),
-        )
-    }
-
-    fn started(&mut self, process: Process) -> Result<(), Breach> {
-        let logs = process.engine.logs();
-        self.trace.note(self.clock.now_us(), format_args!("started: {logs:?}"));
-        self.disk.started();
-        let snapshots = logs.iter().filter(|log| process.records.snapshot_at(log.id) != Ok(None));
-        self.stats.recovery(match (snapshots.count(), logs.len()) {
-            (_, 0) => "without a log",
-            (0, _) => "from entries alone",
-            _ => "from a snapshot",
-        });
-        if logs.iter().any(|log| log.trimmed > 0) {
-            self.stats.recovery("from trimmed logs");
-        }
-        self.process = Some(process);
-        self.auditor.restarted();
-        if self.disk.is_dead() {
-            return self.die();
-        }
-        self.follow()?;
-        self.crowds.iter_mut().for_each(|crowd| crowd.follower.restarted());
-        self.compare = true;
-        self.damage()
-    }
-
-    fn not_started(&mut self, error: &OpenError) -> Result<(), Breach> {
-        self.trace.note(self.clock.now_us(), format_args!("not started: {error}"));
-        let damaged = match error {
-            OpenError::Store(StoreError::Damaged { .. } | StoreError::NewerFormat { .. }) => true,
-            OpenError::Store(_) => false,
-            OpenError::Name { .. } | OpenError::Entry { .. } | OpenError::Short { .. } => true,
-        };
-        if damaged {
-            return Err(Breach::new(3, format!("no disk was damaged, and it says: {error}")));
-        }
-        if self.disk.is_dead() {
-            self.stats.recovery("died while starting");
-            return self.die();
-        }
-        self.stats.recovery("failed to start, then started");
-        self.enter_start();
-        Ok(())
-    }
-
-    /// The process is dead, and perhaps the power was lost; another one will be started.
-    #[expect(clippy::unnecessary_wraps, reason = "dying is a way out of starting")]
-    fn die(&mut self) -> Result<(), Breach> {
-        (self.process, self.within) = (None, None);
-        self.disk.kill();
-        self.auditor.blind();
-        let power = self.rng.percent(65);
-        if power {
-            self.disk.lose_power();
-        }
-        self.stats.fault(if power { "power lost" } else { "killed" });
-        self.trace.note(self.clock.now_us(), format_args!("dead; power lost: {power}"));
-        self.enter_start();
-        Ok(())
-    }
-
-    fn enter_start(&mut self) {
-        self.agenda.retain(|event| event != Event::Start);
-        let most_ms = [50, 3_000][self.rng.index(2)];
-        let down_us = self.rng.between(1, most_ms) * 1_000;
-        self.clock.end_process();
-        self.agenda.enter(self.clock.now_us() + down_us, Event::Start);
     }
 
     fn moment(&self) -> Moment {

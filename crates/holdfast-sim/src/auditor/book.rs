@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::{
-    ANCHOR_TOLERANCE_MS, BuyerId, Command, HoldKey, HoldStatus, HoldView, KeyDigest, Reserve,
-    SaleView, Status, TierId, TierView,
+    BuyerId, Command, HoldKey, HoldStatus, HoldView, KeyDigest, Reserve, SaleView, TierId,
 };
 
-use super::{Breach, Checks, Moment, Seen, Turn, Wanted, merchant, promises};
+use super::{Breach, Checks, Moment, Seen, Turn, Wanted, known, merchant, promises};
 
 /// A hold is looked at when its time is up, give or take the clocks' fractions.
 const ABOUT_US: u64 = 2_000;
@@ -17,7 +16,7 @@ const ABOUT_US: u64 = 2_000;
 pub(super) struct Book {
     pub(super) told: BTreeMap<HoldKey, Told>,
     /// Holds not known to have ended, by buyer.
-    open: BTreeMap<BuyerId, Vec<HoldKey>>,
+    pub(super) open: BTreeMap<BuyerId, Vec<HoldKey>>,
     /// Holds by the true time at which they should end, if nothing goes wrong.
     due: BTreeSet<(u64, HoldKey)>,
     /// Units of holds not known to have ended.
@@ -27,9 +26,9 @@ pub(super) struct Book {
     unsure: BTreeSet<BuyerId>,
     cancels: BTreeSet<(HoldKey, Option<BuyerId>)>,
     /// Holds not known to have ended. Deadlines come in the order of the keys.
-    live: BTreeSet<(TierId, HoldKey)>,
+    pub(super) live: BTreeSet<(TierId, HoldKey)>,
     /// Holds first heard of in this turn.
-    new: BTreeSet<HoldKey>,
+    pub(super) new: BTreeSet<HoldKey>,
     /// What the last look showed, if there was one and nothing can have happened since.
     pub(super) last: Option<SaleView>,
     /// Somebody has asked for the sale to be made.
@@ -42,9 +41,9 @@ pub(super) struct Book {
     pub(super) returns: Vec<(TierId, u64)>,
     /// By how much the wall clock had been set back when nobody held anything: what the times that
     /// were told since may be off by is only what came later.
-    behind_at_rest_ms: u64,
+    pub(super) behind_at_rest_ms: u64,
     /// As `last`, whatever happened since.
-    seen: Option<SaleView>,
+    pub(super) seen: Option<SaleView>,
     /// The merchant has asked for something since the last look.
     pub(super) merchant_asked: bool,
     /// Keys are forgotten at the close.
@@ -54,7 +53,7 @@ pub(super) struct Book {
     /// Buyers who asked for something in this turn.
     askers: BTreeSet<BuyerId>,
     /// Holds that somebody wants cancelled in this turn.
-    unwanted: BTreeSet<HoldKey>,
+    pub(super) unwanted: BTreeSet<HoldKey>,
     /// Something was wrong: when holds end must be reckoned anew.
     reckon: bool,
     /// After a restart even ended holds are looked at.
@@ -183,7 +182,7 @@ impl Book {
         }
         told.cancel_asked |= self.cancels.contains(&(view.key, None))
             || self.cancels.contains(&(view.key, Some(view.buyer)));
-        let turned_back_ms = turned_back_ms(self.behind_at_rest_ms, turn);
+        let turned_back_ms = known::turned_back_ms(self.behind_at_rest_ms, turn);
         promises::the_buyers_time(told, view, turn, turned_back_ms, checks)?;
         if view.status == HoldStatus::Held {
             (told.view, told.at) = (*view, turn.start);
@@ -287,68 +286,4 @@ impl Book {
     pub(super) fn settled_view(&self) -> Option<&SaleView> {
         self.last.as_ref().filter(|_| !self.merchant_asked)
     }
-
-    /// The most that one buyer may have. It cannot change once the sale has opened.
-    pub(super) fn max_per_buyer(&self) -> Option<u32> {
-        let seen = self.seen.as_ref();
-        let fixed = seen.filter(|view| view.status != Status::Scheduled || !self.merchant_asked);
-        fixed.map(|view| view.terms.max_per_buyer)
-    }
-
-    /// The states that the sale may be in while a turn decides; none: nobody can know.
-    pub(super) fn statuses(&self, turn: &Turn) -> Vec<Status> {
-        let Some(last) = &self.last else { return Vec::new() };
-        let opens_by = |wall_ms| last.terms.opens_at_ms.is_some_and(|at_ms| at_ms <= wall_ms);
-        match last.status {
-            Status::Scheduled if opens_by(turn.start.wall_ms) => vec![Status::Open],
-            Status::Scheduled if opens_by(turn.end.wall_ms) => {
-                vec![Status::Scheduled, Status::Open]
-            }
-            status => vec![status],
-        }
-    }
-
-    /// A buyer's hold that certainly lives during the whole turn, if they have one.
-    pub(super) fn surely_live(&self, buyer: &BuyerId, turn: &Turn) -> Option<&HoldView> {
-        self.last.as_ref()?;
-        let keys = self.open.get(buyer)?;
-        keys.iter()
-            .find(|key| self.stays(key, turn))
-            .and_then(|key| Some(&self.told.get(key)?.view))
-    }
-
-    /// Units of a tier on hold before this turn that may have come back in it: of holds that are
-    /// due or unwanted, and of those that nobody was told of.
-    pub(super) fn may_return(&self, tier: &TierView, turn: &Turn) -> u64 {
-        let stay = self.live_in(tier.config.id).filter(|key| self.stays(key, turn));
-        let stay = stay.filter_map(|key| self.told.get(&key));
-        let stay: u64 = stay.map(|told| u64::from(told.view.quantity)).sum();
-        u64::from(tier.held).saturating_sub(stay)
-    }
-
-    /// Whether a hold was there before this turn and certainly is after it.
-    fn stays(&self, key: &HoldKey, turn: &Turn) -> bool {
-        let told = self.told.get(key).filter(|_| !self.new.contains(key));
-        let lives = told.is_some_and(|told| promises::left_at_least_ms(told, turn) > 0);
-        lives && !self.unwanted.contains(key)
-    }
-
-    /// Holds of a tier that are not known to have ended, the first to end first.
-    pub(super) fn live_in(&self, tier: TierId) -> impl Iterator<Item = HoldKey> {
-        let first = (tier, HoldKey::from_number(0));
-        let last = (tier, HoldKey::from_number(u64::MAX));
-        self.live.range(first..=last).map(|(_, key)| *key)
-    }
-
-    /// By how much a time that was told may be later than the wall clock will say.
-    pub(super) fn turned_back_ms(&self, turn: &Turn) -> u64 {
-        turned_back_ms(self.behind_at_rest_ms, turn)
-    }
-}
-
-/// An anchor follows the wall clock back only while nobody holds anything, and then not where it
-/// is off by no more than the tolerance.
-fn turned_back_ms(behind_at_rest_ms: u64, turn: &Turn) -> u64 {
-    let since_ms = turn.end.behind_ms - behind_at_rest_ms;
-    since_ms + behind_at_rest_ms.min(ANCHOR_TOLERANCE_MS)
 }
