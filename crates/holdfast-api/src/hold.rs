@@ -45,8 +45,9 @@ pub struct Hold {
     pub buyer: BuyerId,
     /// Where it is in its life.
     pub status: HoldStatus,
-    /// When it ends, by the wall clock. May move later, never earlier.
-    pub expires_at: Time,
+    /// When it ends, by the wall clock; left out once it has ended. May move later, never earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
     /// How long it lasts from now, in milliseconds; 0 once it has ended.
     pub remaining_ms: u64,
     /// What all its units cost.
@@ -63,7 +64,7 @@ impl Hold {
             quantity: hold.quantity,
             buyer: hold.buyer,
             status: hold.status,
-            expires_at: Time(hold.expires_at_ms),
+            expires_at: hold.expires_at_ms.map(Time),
             remaining_ms: hold.remaining_ms,
             total: hold.total,
         }
