@@ -84,6 +84,11 @@ impl Slot {
         [deadline, opening, self.heartbeat_in(clock_ms)].into_iter().flatten().min()
     }
 
+    /// Whether something will be due without anybody asking.
+    pub(crate) fn has_more_to_do(&self) -> bool {
+        self.sale.next_deadline_ms().is_some() || self.sale.opens_at_ms().is_some()
+    }
+
     fn heartbeat_in(&self, clock_ms: u64) -> Option<Duration> {
         self.sale.next_deadline_ms()?;
         let since = Duration::from_millis(clock_ms - self.sale.last().clock_ms.min(clock_ms));
