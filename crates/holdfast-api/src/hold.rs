@@ -4,6 +4,7 @@ use holdfast_core::{BuyerId, HoldStatus, HoldView, Money, SaleId, TierId};
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
+use crate::json::word;
 
 /// A request to hold units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub struct PostHold {
     /// How many units.
     pub quantity: u32,
     /// What to do if no unit is free.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub if_held: IfHeld,
     /// For whom, if the merchant asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
