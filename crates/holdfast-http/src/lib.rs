@@ -3,6 +3,7 @@
 //! Invariants, stated as absences: no rule of a sale is decided here; no key, token or buyer is
 //! ever logged here; no code of a problem is spelled here (they are `holdfast_api::Code`).
 
+mod address;
 mod app;
 mod auth;
 mod body;
