@@ -7,8 +7,9 @@ use holdfast_api::{Hold, Problem};
 use holdfast_core::{HoldView, ReceiptKey, SaleId};
 use holdfast_engine::{Handle, SaleRef};
 
-use crate::auth::{BuyerKeys, MerchantKeys};
+use crate::auth::MerchantKeys;
 use crate::problem;
+use crate::token::BuyerKeys;
 
 /// How long a request's body may take to arrive, unless something else is set.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);

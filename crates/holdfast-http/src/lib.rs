@@ -10,7 +10,9 @@ mod body;
 mod problem;
 mod router;
 mod routes;
+mod token;
 
 pub use app::{App, Options};
-pub use auth::{AUDIENCE, BuyerKeyError, BuyerKeys, MerchantKeys, sign_token};
+pub use auth::MerchantKeys;
 pub use router::router;
+pub use token::{AUDIENCE, BuyerKeyError, BuyerKeys, SignError, sign_token};

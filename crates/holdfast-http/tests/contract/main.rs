@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod answers;
+mod credentials;
 mod holds;
 mod refusals;
 mod requests;
