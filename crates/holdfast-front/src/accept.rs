@@ -48,11 +48,8 @@ pub(crate) fn last(listener: TcpListener, mut admit: impl FnMut(TcpStream)) -> i
     // The runtime may not have heard of all that wait: the kernel is asked itself.
     let listener = listener.into_std()?;
     for _ in 0..BACKLOG {
-        match listener.accept() {
-            Ok((stream, _)) => {
-                stream.set_nonblocking(true)?;
-                admit(TcpStream::from_std(stream)?);
-            }
+        match next(&listener) {
+            Ok(stream) => admit(stream),
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if is_the_peers(&error) || error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
@@ -62,6 +59,12 @@ pub(crate) fn last(listener: TcpListener, mut admit: impl FnMut(TcpStream)) -> i
         }
     }
     Ok(())
+}
+
+fn next(listener: &std::net::TcpListener) -> io::Result<TcpStream> {
+    let (stream, _) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
 }
 
 #[cfg(test)]

@@ -54,6 +54,17 @@ fn whoever_closes_its_half_after_the_request_is_answered() {
     running.stop();
 }
 
+#[test]
+fn whoever_promises_a_body_that_nobody_reads_is_answered_and_let_go() {
+    let running = Running::start(bind(Options { header: NEVER, ..options() }));
+    let mut buyer = running.connect();
+    buyer.write_all(b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 100\r\n\r\n{").unwrap();
+    let begun = Instant::now();
+    assert!(rest(&mut buyer).contains("done"));
+    assert!(begun.elapsed() < SOON);
+    running.stop();
+}
+
 /// Asks for long answers until the server no longer reads, because nobody reads them.
 fn ask_without_listening(stream: &mut TcpStream) {
     stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();

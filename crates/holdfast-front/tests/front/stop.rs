@@ -36,7 +36,8 @@ fn a_stop_finishes_what_has_begun_and_waits_for_nobody_else() {
 
     let address = running.address;
     let took = running.stop();
-    assert!(rest(&mut busy).contains("done"));
+    let answer = rest(&mut busy);
+    assert!(answer.contains("done") && answer.contains("connection: close"), "{answer}");
     assert!(!rest(&mut idle).contains("HTTP"));
     assert_eq!(rest(&mut silent), "");
     assert!(took < Duration::from_secs(5), "{took:?}");
@@ -45,8 +46,8 @@ fn a_stop_finishes_what_has_begun_and_waits_for_nobody_else() {
 
 #[test]
 fn whoever_asked_before_the_stop_is_answered() {
-    // Some are new, some have asked before; as many as the machine makes while the server is
-    // still busy accepting, so that the stop finds them in every state.
+    // Some are new, some have asked before. The stop comes while the server is still busy with
+    // them, and so finds them in every state.
     for round in 0..5 {
         let running = Running::start(bind(patient()));
         let mut buyers: Vec<_> = (0..100).map(|_| running.connect()).collect();
