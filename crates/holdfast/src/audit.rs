@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use holdfast_engine::Audit;
-use holdfast_store::Store;
 
-use crate::folder::journal_to_read;
+use crate::folder::read_journal;
 use crate::output::say;
 use crate::settings::Place;
 
@@ -22,11 +21,11 @@ pub(crate) struct AuditArgs {
 pub(crate) fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
     let data_dir = args.place.data_dir()?;
     let path = data_dir.display();
-    let Some(journal) = journal_to_read(&data_dir)? else {
+    let Some((logs, records)) = read_journal(&data_dir)? else {
         bail!("no sale to audit: {path} has no journal")
     };
-    let (records, mut broken, mut sales) = (journal.records(), 0, 0);
-    for log in journal.logs() {
+    let (mut broken, mut sales) = (0, 0);
+    for log in logs {
         let audit = holdfast_engine::audit(records.as_ref(), &log)
             .with_context(|| format!("audit {}", log.name))?;
         broken += audit.differences.len();

@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow, bail};
 use data_encoding::HEXLOWER;
 use holdfast_core::ReceiptKey;
 use holdfast_store::journal::{self, Journal};
-use holdfast_store::{Clock, SystemClock, SystemDisk};
+use holdfast_store::{Clock, LogInfo, Records, SystemDisk};
 
 const JOURNAL: &str = "journal";
 const RECEIPT_KEY: &str = "receipt.key";
@@ -94,14 +94,18 @@ impl Folder {
     }
 }
 
-/// The journal of a stopped server, to be read; `None`: there is none, and none is made.
-pub(crate) fn journal_to_read(data_dir: &Path) -> anyhow::Result<Option<Journal>> {
+/// A stopped server's logs and their records.
+pub(crate) type Stopped = (Vec<LogInfo>, Box<dyn Records>);
+
+/// Reads the journal of a stopped server and changes nothing; `None`: there is none.
+pub(crate) fn read_journal(data_dir: &Path) -> anyhow::Result<Option<Stopped>> {
     let path = data_dir.join(JOURNAL);
     if !has_segment(&path).with_context(|| format!("list {}", path.display()))? {
         return Ok(None);
     }
-    let folder = Folder { path: data_dir.to_owned() };
-    folder.journal(Arc::new(SystemClock::new()), journal::Options::default()).map(Some)
+    let disk = SystemDisk::open_existing(&path);
+    let disk = disk.with_context(|| format!("open {}", path.display()))?;
+    Ok(Some(journal::read(Arc::new(disk))?))
 }
 
 fn has_segment(journal: &Path) -> std::io::Result<bool> {
@@ -161,9 +165,9 @@ mod tests {
     #[test]
     fn no_journal_is_made_only_to_read_it() {
         let place = tempfile::tempdir().unwrap();
-        assert!(journal_to_read(&place.path().join("none")).unwrap().is_none());
+        assert!(read_journal(&place.path().join("none")).unwrap().is_none());
         std::fs::create_dir(place.path().join(JOURNAL)).unwrap();
-        assert!(journal_to_read(place.path()).unwrap().is_none());
+        assert!(read_journal(place.path()).unwrap().is_none());
         assert_eq!(std::fs::read_dir(place.path().join(JOURNAL)).unwrap().count(), 0);
     }
 }
