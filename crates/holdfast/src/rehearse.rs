@@ -83,20 +83,20 @@ pub(crate) fn run(args: &RehearseArgs) -> anyhow::Result<ExitCode> {
     signals::on_stop(move || told.stop())?;
     // Opened first: a report that cannot be written should not cost a rehearsal.
     let json = args.json.as_deref().map(create).transpose()?;
-    let report = match &args.target {
+    // However this function is left, an own server ends and its folder goes.
+    let (own, options) = match &args.target {
         Some(target) => {
             let options = Options::new(target.clone(), args.merchant_key()?);
-            rehearse(args, Options { buyer_secret: args.buyer_secret()?, stop, ..options })?
+            (None, Options { buyer_secret: args.buyer_secret()?, ..options })
         }
         None => {
             let server = Server::start()?;
             let options = Options::new(server.address.parse()?, server.merchant_key.clone());
             let buyer_secret = Some(server.buyer_secret.clone());
-            let report = rehearse(args, Options { buyer_secret, stop, ..options });
-            server.end()?;
-            report?
+            (Some(server), Options { buyer_secret, ..options })
         }
     };
+    let report = rehearse(args, Options { stop, ..options })?;
     say(&report.render())?;
     if let Some((mut file, path)) = json {
         let written = serde_json::to_writer_pretty(&mut file, &report)
@@ -104,6 +104,7 @@ pub(crate) fn run(args: &RehearseArgs) -> anyhow::Result<ExitCode> {
             .and_then(|()| Ok(writeln!(file)?));
         written.with_context(|| format!("write {}", path.display()))?;
     }
+    own.map_or(Ok(()), Server::end)?;
     Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
