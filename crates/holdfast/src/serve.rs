@@ -63,6 +63,9 @@ fn plant() {
         Ok("answers_first") => {
             holdfast_engine::planted::set(Some(holdfast_engine::planted::Bug::AnswersFirst));
         }
+        Ok("one_too_many") => {
+            holdfast_core::planted::set(Some(holdfast_core::planted::Bug::OneTooMany));
+        }
         Ok("clock_uncapped") => {
             holdfast_store::planted::set(Some(holdfast_store::planted::Bug::ClockUncapped));
         }
