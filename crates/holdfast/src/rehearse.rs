@@ -9,16 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use holdfast_rehearse::{Options, Phase, Progress, Report, Stop, Target};
 use indicatif::{ProgressBar, ProgressStyle};
 use server::Server;
 
 use crate::output::say;
-use crate::settings::read_keys;
+use crate::settings::{Told, decide_keys};
 use crate::signals;
-
-const KEY_VARIABLE: &str = "HOLDFAST_MERCHANT_KEY";
 
 /// Flags and environment of `rehearse`.
 #[derive(clap::Args)]
@@ -27,12 +25,11 @@ pub(crate) struct RehearseArgs {
     #[arg(long, env = "HOLDFAST_TARGET", value_name = "URL")]
     target: Option<Target>,
 
-    // Not by clap: with the variable set for a server, a rehearsal of its own must still be possible.
-    /// That server's merchant key, or `HOLDFAST_MERCHANT_KEY`
-    #[arg(long, value_name = "KEY", requires = "target", conflicts_with = "merchant_key_file")]
+    /// That server's merchant key. In the environment: `HOLDFAST_MERCHANT_KEY`
+    #[arg(long, value_name = "KEY", requires = "target")]
     merchant_key: Option<String>,
 
-    /// File that has that server's merchant key, or `HOLDFAST_MERCHANT_KEY_FILE`
+    /// File that has that server's merchant key. In the environment: `HOLDFAST_MERCHANT_KEY_FILE`
     #[arg(long, value_name = "FILE", requires = "target")]
     merchant_key_file: Option<PathBuf>,
 
@@ -114,21 +111,12 @@ fn create(path: &Path) -> anyhow::Result<(File, &Path)> {
 }
 
 impl RehearseArgs {
-    /// The flags, or else the environment.
     fn merchant_key(&self) -> anyhow::Result<String> {
-        if let Some(key) = &self.merchant_key {
-            return Ok(key.clone());
-        }
-        if let Some(path) = &self.merchant_key_file {
-            return first_key(path);
-        }
-        if let Ok(keys) = std::env::var(KEY_VARIABLE) {
-            return Ok(keys.split(',').next().unwrap_or_default().to_owned());
-        }
-        match std::env::var_os(format!("{KEY_VARIABLE}_FILE")) {
-            Some(path) => first_key(Path::new(&path)),
-            None => bail!("--target needs that server's merchant key: --merchant-key KEY"),
-        }
+        let keys = self.merchant_key.clone().map(|key| vec![key]);
+        let by_flag = Told { keys, file: self.merchant_key_file.clone() };
+        let keys = decide_keys([by_flag, Told::by_environment()])?;
+        let first = keys.into_iter().next();
+        first.context("--target needs that server's merchant key: --merchant-key KEY")
     }
 
     fn buyer_secret(&self) -> anyhow::Result<Option<Vec<u8>>> {
@@ -136,15 +124,11 @@ impl RehearseArgs {
         let doing = || format!("the buyers' secret {}", path.display());
         let secret = std::fs::read_to_string(path).with_context(doing)?;
         if secret.trim_start().starts_with("-----BEGIN") {
-            return Err(anyhow::anyhow!("it must be an HS256 secret")).with_context(doing);
+            return Err(anyhow!("it must be an HS256 secret")).with_context(doing);
         }
         holdfast_http::BuyerKeys::default().add(&secret).with_context(doing)?;
         Ok(Some(secret.trim().as_bytes().to_vec()))
     }
-}
-
-fn first_key(path: &Path) -> anyhow::Result<String> {
-    Ok(read_keys(path)?.into_iter().next().unwrap_or_default())
 }
 
 fn rehearse(args: &RehearseArgs, options: Options) -> anyhow::Result<Report> {

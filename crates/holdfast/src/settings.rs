@@ -8,8 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use file::File;
-use keys::Told;
-pub(crate) use keys::read_keys;
+pub(crate) use keys::{Told, decide as decide_keys};
 
 const SEGMENT_BYTES_MIN: u64 = 4 << 10;
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
@@ -38,18 +37,13 @@ pub(crate) struct ServeArgs {
     place: Place,
 
     /// Key with which a merchant may do everything; several with commas. Made and printed when
-    /// none is given
-    #[arg(
-        long,
-        env = "HOLDFAST_MERCHANT_KEY",
-        hide_env_values = true,
-        value_delimiter = ',',
-        value_name = "KEY"
-    )]
+    /// none is given. In the environment: `HOLDFAST_MERCHANT_KEY`
+    #[arg(long, value_delimiter = ',', value_name = "KEY")]
     merchant_key: Vec<String>,
 
-    /// File that has merchant keys, one a line; # begins a comment
-    #[arg(long, env = "HOLDFAST_MERCHANT_KEY_FILE", value_name = "FILE")]
+    /// File that has merchant keys, one a line; # begins a comment. In the environment:
+    /// `HOLDFAST_MERCHANT_KEY_FILE`
+    #[arg(long, value_name = "FILE")]
     merchant_key_file: Option<PathBuf>,
 
     /// File with a key that signs buyers' tokens: an Ed25519 public key (PEM), or an HS256 secret.
@@ -105,12 +99,17 @@ impl Place {
 impl ServeArgs {
     /// Puts flags and environment over the settings file over the defaults.
     pub(crate) fn decide(self) -> anyhow::Result<Settings> {
+        self.decide_with(Told::by_environment())
+    }
+
+    /// `keys` is what the environment says of the merchant's keys.
+    fn decide_with(self, keys: Told) -> anyhow::Result<Settings> {
         let (data_dir, file) = self.place.decide()?;
         let listen = file.listen.as_deref().map(address).transpose();
         let listen = listen.map_err(anyhow::Error::msg).context("listen, in the settings file")?;
         let merchant_key = (!self.merchant_key.is_empty()).then_some(self.merchant_key);
-        let above = Told { keys: merchant_key, file: self.merchant_key_file };
-        let below = Told { keys: file.merchant_key, file: file.merchant_key_file };
+        let keys_by_flag = Told { keys: merchant_key, file: self.merchant_key_file };
+        let keys_by_file = Told { keys: file.merchant_key, file: file.merchant_key_file };
         let mut journal = holdfast_store::journal::Options::default();
         if let Some(bytes) = self.journal_segment_bytes.or(file.journal_segment_bytes) {
             let range = SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX;
@@ -125,7 +124,7 @@ impl ServeArgs {
         Ok(Settings {
             listen: self.listen.or(listen).unwrap_or((Ipv4Addr::LOCALHOST, 8080).into()),
             data_dir,
-            merchant_keys: above.decide(below)?,
+            merchant_keys: decide_keys([keys_by_flag, keys, keys_by_file])?,
             buyer_keys: first(self.buyer_key, file.buyer_key),
             journal,
             engine,
@@ -155,7 +154,7 @@ mod tests {
         let path = folder.path().join("settings.toml");
         std::fs::write(&path, text)?;
         let place = Place { config: Some(path), ..args.place };
-        ServeArgs { place, ..args }.decide()
+        ServeArgs { place, ..args }.decide_with(Told::default())
     }
 
     fn refused(text: &str) -> String {
@@ -200,6 +199,6 @@ mod tests {
     #[test]
     fn a_settings_file_that_was_named_must_be_there() {
         let place = Place { config: Some("/nonexistent/holdfast.toml".into()), data_dir: None };
-        assert!(ServeArgs { place, ..ServeArgs::default() }.decide().is_err());
+        assert!(ServeArgs { place, ..ServeArgs::default() }.decide_with(Told::default()).is_err());
     }
 }

@@ -7,20 +7,30 @@ use anyhow::{Context, ensure};
 /// A key that is shorter could be guessed.
 const KEY_BYTES_MIN: usize = 16;
 
-/// What one level of the settings (flags and environment, or the settings file) says of the keys.
+/// What one level of the settings (flags, the environment or the settings file) says of the keys.
 #[derive(Default)]
-pub(super) struct Told {
-    pub(super) keys: Option<Vec<String>>,
-    pub(super) file: Option<PathBuf>,
+pub(crate) struct Told {
+    pub(crate) keys: Option<Vec<String>>,
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Told {
-    /// The keys of the first level that says anything; empty if none does.
-    pub(super) fn decide(self, below: Self) -> anyhow::Result<Vec<String>> {
-        let level = if self.keys.is_some() || self.file.is_some() { self } else { below };
-        let mut keys = level.keys.unwrap_or_default();
+    /// What the environment says. Not read by clap, which would let a file that the environment
+    /// names stand beside a key that a flag gives.
+    pub(crate) fn by_environment() -> Self {
+        let keys = std::env::var("HOLDFAST_MERCHANT_KEY").ok();
+        let keys = keys.map(|keys| keys.split(',').map(str::to_owned).collect());
+        Self { keys, file: std::env::var_os("HOLDFAST_MERCHANT_KEY_FILE").map(PathBuf::from) }
+    }
+
+    fn says_anything(&self) -> bool {
+        self.keys.is_some() || self.file.is_some()
+    }
+
+    fn read(self) -> anyhow::Result<Vec<String>> {
+        let mut keys = self.keys.unwrap_or_default();
         ensure!(keys.iter().all(|key| !key.trim().is_empty()), "a merchant key is empty");
-        if let Some(path) = &level.file {
+        if let Some(path) = &self.file {
             keys.extend(read_keys(path)?);
         }
         keys.iter().try_for_each(|key| check(key))?;
@@ -28,8 +38,13 @@ impl Told {
     }
 }
 
+/// The keys of the first level that says anything; empty if none does.
+pub(crate) fn decide<const N: usize>(levels: [Told; N]) -> anyhow::Result<Vec<String>> {
+    levels.into_iter().find(Told::says_anything).map_or(Ok(Vec::new()), Told::read)
+}
+
 /// The keys in a file, one a line; blank lines and comments after `#` are skipped.
-pub(crate) fn read_keys(path: &Path) -> anyhow::Result<Vec<String>> {
+fn read_keys(path: &Path) -> anyhow::Result<Vec<String>> {
     let doing = || format!("read merchant keys from {}", path.display());
     let text = std::fs::read_to_string(path).with_context(doing)?;
     let lines = text.lines().map(str::trim);
@@ -73,13 +88,13 @@ mod tests {
     fn a_key_from_above_replaces_a_key_file_from_below_and_the_other_way_round() {
         let secret = file(FILE);
         let path = secret.path().to_str();
-        let keys = told(&[FLAG], None).decide(told(&[], path)).unwrap();
+        let keys = decide([told(&[FLAG], None), told(&[], path)]).unwrap();
         assert_eq!(keys, [FLAG]);
-        let keys = told(&[], path).decide(told(&[FLAG], None)).unwrap();
+        let keys = decide([told(&[], path), told(&[FLAG], None)]).unwrap();
         assert_eq!(keys, [FILE]);
-        let both = told(&[FLAG], path).decide(told(&["another-key-that-is-not-used"], None));
+        let both = decide([told(&[FLAG], path), told(&["another-key-that-is-not-used"], None)]);
         assert_eq!(both.unwrap(), [FLAG, FILE]);
-        assert!(Told::default().decide(Told::default()).unwrap().is_empty());
+        assert!(decide([Told::default(), Told::default()]).unwrap().is_empty());
     }
 
     #[test]
@@ -91,22 +106,22 @@ mod tests {
     #[test]
     fn a_key_that_was_named_and_is_not_there_is_refused() {
         for keys in [&[""][..], &[" "], &[FLAG, ""]] {
-            let error = told(keys, None).decide(Told::default()).unwrap_err();
+            let error = decide([told(keys, None)]).unwrap_err();
             assert!(error.to_string().contains("is empty"), "{error}");
         }
         for text in ["", "\n", "# only a comment\n"] {
             let secret = file(text);
             let named = told(&[], secret.path().to_str());
-            let error = named.decide(told(&[FLAG], None)).unwrap_err();
+            let error = decide([named, told(&[FLAG], None)]).unwrap_err();
             assert!(error.to_string().contains("has no merchant key"), "{error}");
         }
-        assert!(told(&[], Some("/nonexistent")).decide(told(&[FLAG], None)).is_err());
+        assert!(decide([told(&[], Some("/nonexistent")), told(&[FLAG], None)]).is_err());
     }
 
     #[test]
     fn a_key_that_could_be_guessed_or_never_be_sent_is_refused() {
         for key in ["short", "pass-phräse-of-the-shop", "two.dots.make-a-token"] {
-            assert!(told(&[key], None).decide(Told::default()).is_err(), "{key}");
+            assert!(decide([told(&[key], None)]).is_err(), "{key}");
         }
     }
 }

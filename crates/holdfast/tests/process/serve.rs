@@ -6,7 +6,10 @@ use std::process::Output;
 use std::time::Duration;
 use std::{fs, thread};
 
-use crate::support::{KEY, Server, command, complaint, holdfast, reserve, signal, wait_for};
+use crate::support::{
+    KEY, Server, ask_as, command, complaint, holdfast, reserve, signal, wait_for,
+};
+use serde_json::Value;
 
 fn refused(output: &Output, words: &str) {
     assert!(!output.status.success());
@@ -73,6 +76,19 @@ fn a_setting_that_was_named_and_says_nothing_is_refused() {
     let empty = holdfast(folder.path()).arg("serve").env("HOLDFAST_MERCHANT_KEY", "").output();
     refused(&empty.unwrap(), "a merchant key is empty");
     assert!(!folder.path().join("holdfast-data").exists(), "it began before it had read all");
+}
+
+#[test]
+fn a_key_by_flag_stands_alone_whatever_the_environment_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = "a-key-that-the-environment-names";
+    fs::write(folder.path().join("keys"), other).unwrap();
+    let mut serve = command(&folder.path().join("data"));
+    serve.env_remove("HOLDFAST_MERCHANT_KEY").args(["--merchant-key", KEY]);
+    serve.env("HOLDFAST_MERCHANT_KEY_FILE", folder.path().join("keys"));
+    let server = Server::spawn(&mut serve);
+    let list = |key| ask_as(key, &server.address, "GET", "/v1/sales", &Value::Null).unwrap().0;
+    assert_eq!((list(KEY), list(other)), (200, 401));
 }
 
 #[test]
