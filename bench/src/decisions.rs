@@ -59,38 +59,61 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What each run came to. Medians are taken over runs: a run that was fast has more samples, and
+/// would outvote a slow one if they were thrown together.
+#[derive(Default)]
+struct Runs {
+    holds: Vec<f64>,
+    hold_p50: Vec<f64>,
+    hold_p99: Vec<f64>,
+    flush_p50: Vec<f64>,
+    flush_p99: Vec<f64>,
+    resizes: Vec<f64>,
+    hold_rules_ns: Vec<f64>,
+    resize_rules_ns: Vec<f64>,
+}
+
 fn row(options: &Options, callers: usize) -> anyhow::Result<()> {
     let seconds = Duration::from_secs_f64(options.seconds);
-    let (mut holds, mut resizes, mut rules) = (Vec::new(), Vec::new(), (Vec::new(), Vec::new()));
-    let (mut latencies, mut flushes) = (Vec::new(), Vec::new());
+    let mut runs = Runs::default();
     // The first run of each warms up and does not count.
     for run in 0..=options.runs {
-        let flush = flush_times(&options.folder, Duration::from_secs_f64(FLUSH_SECONDS))?;
-        let (hold_rate, latency) = measure(&options.folder, callers, seconds, HOLD)?;
-        let (resize_rate, _) = measure(&options.folder, callers, seconds, RESIZE)?;
-        if run > 0 {
-            holds.push(hold_rate);
-            resizes.push(resize_rate);
-            rules.0.push(rules_alone::ns(HOLD)?);
-            rules.1.push(rules_alone::ns(RESIZE)?);
-            latencies.extend(latency);
-            flushes.extend(flush);
+        let mut flushes = flush_times(&options.folder, Duration::from_secs_f64(FLUSH_SECONDS))?;
+        let (holds, mut latencies) = measure(&options.folder, callers, seconds, HOLD)?;
+        let (resizes, _) = measure(&options.folder, callers, seconds, RESIZE)?;
+        if run == 0 {
+            continue;
         }
+        flushes.sort_unstable();
+        latencies.sort_unstable();
+        runs.holds.push(holds);
+        runs.hold_p50.push(at(&latencies, 0.5) as f64);
+        runs.hold_p99.push(at(&latencies, 0.99) as f64);
+        runs.flush_p50.push(at(&flushes, 0.5) as f64);
+        runs.flush_p99.push(at(&flushes, 0.99) as f64);
+        runs.resizes.push(resizes);
+        runs.hold_rules_ns.push(rules_alone::ns(HOLD)?);
+        runs.resize_rules_ns.push(rules_alone::ns(RESIZE)?);
     }
-    latencies.sort_unstable();
-    flushes.sort_unstable();
-    let (holds, resizes) = (median(holds), median(resizes));
-    let (hold_ns, resize_ns) = (median(rules.0), median(rules.1));
-    let empty_ns = 1e9 / resizes - resize_ns;
-    let (p50, p99) = (at(&latencies, 0.5), at(&latencies, 0.99));
-    let (flush_p50, flush_p99) = (at(&flushes, 0.5), at(&flushes, 0.99));
-    println!(
-        "{callers:<8} {holds:<10.0} {p50:<8} {p99:<8} {flush_p50:<9} {flush_p99:<10} \
-         {resizes:<10.0} {hold_ns:<13.0} {resize_ns:<16.0} {:<13.2} {:.2}",
-        holds / resizes,
-        empty_ns * holds / 1e9
-    );
+    runs.print(callers);
     Ok(())
+}
+
+impl Runs {
+    fn print(self, callers: usize) {
+        let (holds, resizes) = (median(self.holds), median(self.resizes));
+        let (hold_ns, resize_ns) = (median(self.hold_rules_ns), median(self.resize_rules_ns));
+        let (p50, p99) = (median(self.hold_p50), median(self.hold_p99));
+        let (flush_p50, flush_p99) = (median(self.flush_p50), median(self.flush_p99));
+        // What a decision takes without any rules.
+        let empty_ns = 1e9 / resizes - resize_ns;
+        println!(
+            "{callers:<8} {holds:<10.0} {p50:<8} {p99:<8} {flush_p50:<9} {flush_p99:<10} \
+             {resizes:<10.0} {hold_ns:<13.0} {resize_ns:<16.0} {:<13.2} {:.2}",
+            holds / resizes,
+            empty_ns * holds / 1e9
+        );
+    }
 }
 
 /// A new hold for a buyer who was never seen before.
