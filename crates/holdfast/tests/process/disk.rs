@@ -2,7 +2,6 @@
 //!
 //! Needs strace, and the right to make a mount namespace of one's own.
 
-use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -63,16 +62,15 @@ fn a_failed_flush_claims_nothing_until_a_restart() {
 #[test]
 fn a_full_disk_is_refused_honestly_and_left_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let mount = "mount -t tmpfs -o size=36m tmpfs \"$0\" && exec \"$@\"";
+    let mount = "mount -t tmpfs -o size=3m tmpfs \"$0\" && exec \"$@\"";
     let mut unshare = Command::new("unshare");
     unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", mount]).arg(folder.path());
-    under(&mut unshare, &command(folder.path()));
+    let mut serve = command(folder.path());
+    // One segment fits on the disk and no second one.
+    serve.args(["--journal-segment-bytes", "2097152"]);
+    under(&mut unshare, &serve);
     let server = Server::spawn(&mut unshare);
-    // One segment of 32 MiB fits and no second one: long names fill the first.
     server.open_sale(10_000_000, 86_400);
-    let inside = format!("/proc/{}/root{}", server.child.id(), folder.path().display());
-    let ballast = format!("{inside}/ballast");
-    fs::write(&ballast, vec![1; 1 << 20]).unwrap();
     let told = fill(&server);
     let tier = server.tier();
     assert_eq!(tier["held"].as_u64().unwrap(), told, "what was told is there, and no more");
@@ -81,7 +79,7 @@ fn a_full_disk_is_refused_honestly_and_left_without_a_restart() {
     let grow = Command::new("nsenter")
         .args(["--user", "--mount", "--preserve-credentials", "--target"])
         .arg(server.child.id().to_string())
-        .args(["mount", "-o", "remount,size=160m"])
+        .args(["mount", "-o", "remount,size=100m"])
         .arg(folder.path())
         .status()
         .unwrap();
