@@ -1,20 +1,22 @@
-//! Durable decisions through the engine's handle, beside the disk's own flush and beside the
-//! same handle with next to no rules.
+//! Durable decisions through the engine's handle, beside the disk's own flush and beside the same
+//! handle with the cheapest command that is written.
+//!
+//! That command is not free of rules, so the rules' own share of both commands is measured in the
+//! same run and printed: `resize_ns - resize_rules_ns` is what a decision costs without any rules,
+//! and `holds/empty` holds the holds against that.
+
+mod crowd;
+mod rules_alone;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use holdfast_core::{BuyerId, Command, Reserve, SaleId, TierId};
-use holdfast_engine::{Engine, Handle, Options as ServiceOptions, SaleRef, Service};
-use holdfast_store::journal::{self, Journal};
-use holdfast_store::{SystemClock, SystemDisk};
+use holdfast_core::{BuyerId, Command, Outcome, Reserve, TierId};
 
-use crate::rules::config;
-use crate::sample::{median, rate};
+use crate::sample::{at, median};
+use crowd::measure;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -32,29 +34,86 @@ pub(crate) struct Options {
     folder: std::path::PathBuf,
 }
 
+/// How long the disk alone is measured beside each run.
+const FLUSH_SECONDS: f64 = 0.2;
+
+/// A command to measure, and the only outcome that counts.
+#[derive(Clone, Copy)]
+struct Kind {
+    make: fn(usize) -> anyhow::Result<Command>,
+    is_right: fn(&Outcome) -> bool,
+}
+
+const HOLD: Kind = Kind { make: hold, is_right: |outcome| matches!(outcome, Outcome::Reserved(_)) };
+const RESIZE: Kind = Kind { make: resize, is_right: |outcome| *outcome == Outcome::Resized };
+
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     std::fs::create_dir_all(&options.folder)?;
-    let seconds = Duration::from_secs_f64(options.seconds);
-    let flush = flush_times(&options.folder, seconds.min(Duration::from_secs(1)))?;
-    println!("one flush of 64 KiB: p50 {} us, p99 {} us", at(&flush, 0.5), at(&flush, 0.99));
-    println!("callers    holds/s    p50_us   p99_us   no_rules/s  holds/no_rules");
+    println!(
+        "callers  holds/s    p50_us   p99_us   flush_p50 flush_p99  resizes/s  hold_rules_ns \
+         resize_rules_ns  holds/resizes holds/empty"
+    );
     for &callers in &options.callers {
-        let mut holds = Vec::new();
-        let mut empty = Vec::new();
-        let mut latencies = Vec::new();
-        for _ in 0..options.runs {
-            let (rate, mut latency) = measure(&options.folder, callers, seconds, hold)?;
-            holds.push(rate);
-            latencies.append(&mut latency);
-            empty.push(measure(&options.folder, callers, seconds, resize)?.0);
-        }
-        latencies.sort_unstable();
-        let (holds, empty) = (median(holds), median(empty));
-        let (p50, p99) = (at(&latencies, 0.5), at(&latencies, 0.99));
-        let ratio = holds / empty;
-        println!("{callers:<10} {holds:<10.0} {p50:<8} {p99:<8} {empty:<11.0} {ratio:.2}");
+        row(options, callers)?;
     }
     Ok(())
+}
+
+/// What each run came to. Medians are taken over runs: a run that was fast has more samples, and
+/// would outvote a slow one if they were thrown together.
+#[derive(Default)]
+struct Runs {
+    holds: Vec<f64>,
+    hold_p50: Vec<f64>,
+    hold_p99: Vec<f64>,
+    flush_p50: Vec<f64>,
+    flush_p99: Vec<f64>,
+    resizes: Vec<f64>,
+    hold_rules_ns: Vec<f64>,
+    resize_rules_ns: Vec<f64>,
+}
+
+fn row(options: &Options, callers: usize) -> anyhow::Result<()> {
+    let seconds = Duration::from_secs_f64(options.seconds);
+    let mut runs = Runs::default();
+    // The first run of each warms up and does not count.
+    for run in 0..=options.runs {
+        let mut flushes = flush_times(&options.folder, Duration::from_secs_f64(FLUSH_SECONDS))?;
+        let (holds, mut latencies) = measure(&options.folder, callers, seconds, HOLD)?;
+        let (resizes, _) = measure(&options.folder, callers, seconds, RESIZE)?;
+        if run == 0 {
+            continue;
+        }
+        flushes.sort_unstable();
+        latencies.sort_unstable();
+        runs.holds.push(holds);
+        runs.hold_p50.push(at(&latencies, 0.5) as f64);
+        runs.hold_p99.push(at(&latencies, 0.99) as f64);
+        runs.flush_p50.push(at(&flushes, 0.5) as f64);
+        runs.flush_p99.push(at(&flushes, 0.99) as f64);
+        runs.resizes.push(resizes);
+        runs.hold_rules_ns.push(rules_alone::ns(HOLD)?);
+        runs.resize_rules_ns.push(rules_alone::ns(RESIZE)?);
+    }
+    runs.print(callers);
+    Ok(())
+}
+
+impl Runs {
+    fn print(self, callers: usize) {
+        let (holds, resizes) = (median(self.holds), median(self.resizes));
+        let (hold_ns, resize_ns) = (median(self.hold_rules_ns), median(self.resize_rules_ns));
+        let (p50, p99) = (median(self.hold_p50), median(self.hold_p99));
+        let (flush_p50, flush_p99) = (median(self.flush_p50), median(self.flush_p99));
+        // What a decision takes without any rules.
+        let empty_ns = 1e9 / resizes - resize_ns;
+        println!(
+            "{callers:<8} {holds:<10.0} {p50:<8} {p99:<8} {flush_p50:<9} {flush_p99:<10} \
+             {resizes:<10.0} {hold_ns:<13.0} {resize_ns:<16.0} {:<13.2} {:.2}",
+            holds / resizes,
+            empty_ns * holds / 1e9
+        );
+    }
 }
 
 /// A new hold for a buyer who was never seen before.
@@ -74,87 +133,7 @@ fn resize(number: usize) -> anyhow::Result<Command> {
     Ok(Command::SetCapacity { tier: TierId::new("standing")?, capacity })
 }
 
-type Make = fn(usize) -> anyhow::Result<Command>;
-
-/// Decisions a second, and some latencies in microseconds.
-fn measure(
-    folder: &Path,
-    callers: usize,
-    seconds: Duration,
-    make: Make,
-) -> anyhow::Result<(f64, Vec<u64>)> {
-    let folder = tempfile::tempdir_in(folder)?;
-    let clock = Arc::new(SystemClock::new());
-    let disk = Arc::new(SystemDisk::open(folder.path())?);
-    let journal = Journal::open(disk, clock.clone(), journal::Options::default())?;
-    let upkeep = journal.upkeep();
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
-    let keeper = std::thread::spawn(move || {
-        while stopped.recv_timeout(Duration::from_millis(20)).is_err_and(|e| !is_over(e)) {
-            let _ = upkeep.prepare_segment();
-        }
-    });
-    let keep_all = ServiceOptions { snapshot_bytes: u64::MAX, ..ServiceOptions::default() };
-    let service = Service::start(Engine::open(journal, clock, 1)?, keep_all)?;
-    let handle = service.handle();
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let crowd = async { crowd(handle.on_this_runtime(), callers, seconds, make).await };
-    let measured = runtime.block_on(crowd);
-    drop(handle);
-    service.stop();
-    drop(stop);
-    keeper.join().ok().context("the upkeep thread ended by a panic")?;
-    measured
-}
-
-fn is_over(error: std::sync::mpsc::RecvTimeoutError) -> bool {
-    error == std::sync::mpsc::RecvTimeoutError::Disconnected
-}
-
-async fn crowd(
-    handle: Handle,
-    callers: usize,
-    seconds: Duration,
-    make: Make,
-) -> anyhow::Result<(f64, Vec<u64>)> {
-    let sale = SaleRef::Id(SaleId::new("benchmark")?);
-    let config = config(TierId::new("standing")?, 10_000_000);
-    handle.execute(sale, Command::Configure(Box::new(config))).await?;
-    handle.execute(sale, Command::Open).await?;
-    let started = Instant::now();
-    let caller = |first: usize| {
-        let handle = handle.clone();
-        async move {
-            let (mut count, mut latencies) = (0, Vec::new());
-            let mut number = first;
-            loop {
-                let asked = (count % 16 == 0).then(Instant::now);
-                handle.execute(sale, make(number)?).await?;
-                if let Some(asked) = asked {
-                    latencies.push(u64::try_from(asked.elapsed().as_micros())?);
-                    if started.elapsed() >= seconds {
-                        break;
-                    }
-                }
-                (number, count) = (number + callers, count + 1);
-            }
-            anyhow::Ok((count, latencies))
-        }
-    };
-    let local = tokio::task::LocalSet::new();
-    let tasks: Vec<_> = (0..callers).map(|first| local.spawn_local(caller(first))).collect();
-    local.await;
-    let took = started.elapsed();
-    let (mut decisions, mut latencies) = (0, Vec::new());
-    for task in tasks {
-        let (count, mut latency) = task.await??;
-        decisions += count;
-        latencies.append(&mut latency);
-    }
-    Ok((rate(decisions, took), latencies))
-}
-
-/// How long the disk takes to make 64 KiB of an allocated file durable, sorted, in microseconds.
+/// How long the disk takes to make 64 KiB of an allocated file durable, in microseconds.
 fn flush_times(folder: &Path, seconds: Duration) -> anyhow::Result<Vec<u64>> {
     const BLOCK: usize = 64 << 10;
     const BLOCKS: usize = 256;
@@ -169,16 +148,5 @@ fn flush_times(folder: &Path, seconds: Duration) -> anyhow::Result<Vec<u64>> {
         file.sync_data()?;
         times.push(u64::try_from(begun.elapsed().as_micros())?);
     }
-    times.sort_unstable();
     Ok(times)
-}
-
-fn at(sorted: &[u64], share: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a length"
-    )]
-    let index = (sorted.len() as f64 * share) as usize;
-    sorted.get(index.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0)
 }

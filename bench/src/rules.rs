@@ -4,14 +4,15 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use holdfast_core::{
-    Admission, BuyerId, Command, Currency, HoldKey, Money, Outcome, Reserve, Sale, SaleConfig,
-    Stamp, Terms, TierConfig, TierId,
+    Admission, BuyerId, Command, Currency, HOLDS_PER_BUYER_MAX, HoldKey, Money, Outcome, Reserve,
+    Sale, SaleConfig, Stamp, Terms, TierConfig, TierId,
 };
 
-use crate::sample::{Random, median, rate, resident_bytes};
+use crate::sample::{Deck, Random, median, rate, resident_bytes};
 
 /// Cancels in a row before the same buyers reserve again: enough that no command finds its rows
 /// still warm in the fastest cache, so that every command costs its own probes.
@@ -22,7 +23,7 @@ const BATCH: usize = 64;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Numbers of holds to measure at.
+    /// Numbers of holds to measure at; a single one prints its row alone.
     #[arg(long, value_delimiter = ',', default_value = "10000,1000000,10000000")]
     holds: Vec<usize>,
     /// Commands in one run.
@@ -34,20 +35,37 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    println!("holds      rules/s    table/s    table/rules  bytes/hold");
-    for &holds in &options.holds {
-        let (mut rules, bytes) = Rules::fill(holds)?;
-        let bytes = bytes as f64 / holds as f64;
-        let mut table = Table::fill(holds);
-        let mut rates = (Vec::new(), Vec::new());
-        for run in 0..options.runs as u64 {
-            rates.0.push(rules.run(options.commands, run));
-            rates.1.push(table.run(options.commands, run));
-        }
-        let (rules, table) = (median(rates.0), median(rates.1));
-        let ratio = table / rules;
-        println!("{holds:<10} {rules:<10.0} {table:<10.0} {ratio:<12.2} {bytes:.0}");
+    if let [holds] = options.holds[..] {
+        return row(options, holds);
     }
+    println!("holds      rules/s    table/s    table/rules  bytes/hold");
+    for holds in &options.holds {
+        // In a process of its own: memory that one size has used would hide what the next one takes.
+        let mut row = std::process::Command::new(std::env::current_exe()?);
+        row.args(["rules", "--holds", &holds.to_string()]);
+        row.args(["--commands", &options.commands.to_string()]);
+        row.args(["--runs", &options.runs.to_string()]);
+        ensure!(row.status()?.success(), "the benchmark failed at {holds} holds");
+    }
+    Ok(())
+}
+
+fn row(options: &Options, holds: usize) -> anyhow::Result<()> {
+    let (mut rules, bytes) = Rules::fill(holds)?;
+    let bytes = bytes as f64 / holds as f64;
+    let mut table = Table::fill(holds);
+    let mut rates = (Vec::new(), Vec::new());
+    // The first run of each warms up and does not count.
+    for run in 0..=options.runs {
+        let rate = (rules.run(options.commands)?, table.run(options.commands));
+        if run > 0 {
+            rates.0.push(rate.0);
+            rates.1.push(rate.1);
+        }
+    }
+    let (rules, table) = (median(rates.0), median(rates.1));
+    let ratio = table / rules;
+    println!("{holds:<10} {rules:<10.0} {table:<10.0} {ratio:<12.2} {bytes:.0}");
     Ok(())
 }
 
@@ -62,6 +80,9 @@ struct Rules {
     buyers: Vec<BuyerId>,
     holds: Vec<HoldKey>,
     stamp: Stamp,
+    deck: Deck,
+    /// Holds that the buyers have had, at most.
+    taken: u8,
 }
 
 impl Rules {
@@ -70,7 +91,7 @@ impl Rules {
         let tier = TierId::new("standing")?;
         let buyers = (0..holds).map(buyer).collect::<anyhow::Result<Vec<_>>>()?;
         // The lists of this benchmark itself are not the sale's memory: touch them first.
-        let spare = vec![HoldKey::from_number(1); holds];
+        let (spare, deck) = (vec![HoldKey::from_number(1); holds], Deck::new(holds, 1));
         let before_sale = resident_bytes();
         let mut rules = Self {
             sale: Sale::new(1, 7),
@@ -78,14 +99,25 @@ impl Rules {
             buyers,
             holds: spare,
             stamp: Stamp { epoch: 1, ..Stamp::default() },
+            deck,
+            taken: 0,
         };
-        rules.apply(&Command::Configure(Box::new(config(tier, u32::try_from(holds)?))));
-        rules.apply(&Command::Open);
-        for index in 0..holds {
-            let outcome = rules.apply(&rules.reserve(index));
-            rules.remember(index, outcome);
-        }
+        rules.refill()?;
         Ok((rules, resident_bytes().saturating_sub(before_sale)))
+    }
+
+    /// Begins a new sale in which every buyer has one hold.
+    fn refill(&mut self) -> anyhow::Result<()> {
+        self.sale = Sale::new(1, 7);
+        let config = config(self.tier, u32::try_from(self.buyers.len())?);
+        self.apply(&Command::Configure(Box::new(config)));
+        self.apply(&Command::Open);
+        for index in 0..self.buyers.len() {
+            let outcome = self.apply(&self.reserve(index));
+            self.remember(index, outcome)?;
+        }
+        self.taken = 1;
+        Ok(())
     }
 
     fn apply(&mut self, command: &Command) -> Outcome {
@@ -98,48 +130,59 @@ impl Rules {
         Command::Reserve(Reserve { buyer, tier, quantity: 1, key: None })
     }
 
-    fn remember(&mut self, index: usize, outcome: Outcome) {
-        if let Outcome::Reserved(hold) = outcome {
-            self.holds[index] = self.sale.key(hold);
-        }
+    fn remember(&mut self, index: usize, outcome: Outcome) -> anyhow::Result<()> {
+        let Outcome::Reserved(hold) = outcome else {
+            anyhow::bail!("a benchmark of something else: a reserve came to {outcome:?}")
+        };
+        self.holds[index] = self.sale.key(hold);
+        Ok(())
     }
 
-    /// Commands a second. Commands are prepared outside the measured time, as they come prepared
-    /// from the network.
-    fn run(&mut self, commands: usize, seed: u64) -> f64 {
-        let picks = picks(commands, self.buyers.len(), seed);
-        let mut took = Duration::ZERO;
-        for round in picks.chunks(ROUND) {
-            let cancel = |&index: &usize| Command::Cancel {
-                hold: self.holds[index],
-                buyer: Some(self.buyers[index]),
-            };
-            let cancels: Vec<Command> = round.iter().map(cancel).collect();
-            let reserves: Vec<Command> = round.iter().map(|&index| self.reserve(index)).collect();
-            let mut made = Vec::with_capacity(round.len());
-            let started = Instant::now();
-            for batch in cancels.chunks(BATCH) {
-                self.sale.warm(batch.iter());
-                for command in batch {
-                    black_box(self.apply(command));
-                }
+    /// Commands a second. Commands are prepared and outcomes checked outside the measured time, as
+    /// they come prepared from the network.
+    fn run(&mut self, commands: usize) -> anyhow::Result<f64> {
+        let (mut took, mut left) = (Duration::ZERO, commands / 2);
+        while left > 0 {
+            // The rules refuse a buyer who has had too many holds, and a refusal is cheap: before
+            // that happens, a new sale.
+            if self.taken == HOLDS_PER_BUYER_MAX {
+                self.refill()?;
             }
-            for batch in reserves.chunks(BATCH) {
-                self.sale.warm(batch.iter());
-                made.extend(batch.iter().map(|command| self.apply(command)));
-            }
-            took += started.elapsed();
-            for (&index, &outcome) in round.iter().zip(&made) {
-                self.remember(index, outcome);
+            let pass = self.deck.deal(left);
+            self.taken += 1;
+            left -= pass.len();
+            for round in pass.chunks(ROUND) {
+                took += self.round(round)?;
             }
         }
-        rate(picks.len() * 2, took)
+        Ok(rate(commands / 2 * 2, took))
     }
-}
 
-fn picks(commands: usize, holds: usize, seed: u64) -> Vec<usize> {
-    let mut random = Random::new(seed);
-    (0..commands / 2).map(|_| random.below(holds)).collect()
+    /// Cancels these buyers' holds, and then reserves again for each; the time that took.
+    fn round(&mut self, round: &[usize]) -> anyhow::Result<Duration> {
+        let cancel = |&index: &usize| Command::Cancel {
+            hold: self.holds[index],
+            buyer: Some(self.buyers[index]),
+        };
+        let cancels: Vec<Command> = round.iter().map(cancel).collect();
+        let reserves: Vec<Command> = round.iter().map(|&index| self.reserve(index)).collect();
+        let (mut ended, mut made) =
+            (Vec::with_capacity(round.len()), Vec::with_capacity(round.len()));
+        let started = Instant::now();
+        for (commands, outcomes) in [(&cancels, &mut ended), (&reserves, &mut made)] {
+            for batch in commands.chunks(BATCH) {
+                self.sale.warm(batch.iter());
+                outcomes.extend(batch.iter().map(|command| self.apply(command)));
+            }
+        }
+        let took = started.elapsed();
+        let cancelled = |outcome: &Outcome| matches!(outcome, Outcome::Cancelled(_));
+        ensure!(ended.iter().all(cancelled), "a benchmark of something else: {:?}", ended[0]);
+        for (&index, &outcome) in round.iter().zip(&made) {
+            self.remember(index, outcome)?;
+        }
+        Ok(took)
+    }
 }
 
 /// A sale with one tier of this capacity.
@@ -167,6 +210,7 @@ struct Table {
     holds: HashMap<u128, [u64; 2], FixedState>,
     ids: Vec<(u128, u128)>,
     random: Random,
+    deck: Deck,
 }
 
 impl Table {
@@ -176,6 +220,7 @@ impl Table {
             holds: HashMap::with_hasher(FixedState::with_seed(7)),
             ids: Vec::new(),
             random: Random::new(1),
+            deck: Deck::new(holds, 1),
         };
         for _ in 0..holds {
             let (buyer, hold) = (table.id(), table.id());
@@ -196,18 +241,21 @@ impl Table {
         buyer + self.holds.get_mut(&hold).map_or(0, bump)
     }
 
-    fn run(&mut self, commands: usize, seed: u64) -> f64 {
-        let picks = picks(commands, self.ids.len(), seed);
-        let mut took = Duration::ZERO;
-        for round in picks.chunks(ROUND) {
-            let ids: Vec<(u128, u128)> = round.iter().map(|&index| self.ids[index]).collect();
-            let started = Instant::now();
-            for &(buyer, hold) in ids.iter().chain(&ids) {
-                black_box(self.probe(buyer, hold));
+    fn run(&mut self, commands: usize) -> f64 {
+        let (mut took, mut left) = (Duration::ZERO, commands / 2);
+        while left > 0 {
+            let pass = self.deck.deal(left);
+            left -= pass.len();
+            for round in pass.chunks(ROUND) {
+                let ids: Vec<(u128, u128)> = round.iter().map(|&index| self.ids[index]).collect();
+                let started = Instant::now();
+                for &(buyer, hold) in ids.iter().chain(&ids) {
+                    black_box(self.probe(buyer, hold));
+                }
+                took += started.elapsed();
             }
-            took += started.elapsed();
         }
-        rate(picks.len() * 2, took)
+        rate(commands / 2 * 2, took)
     }
 }
 

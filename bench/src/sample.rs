@@ -24,6 +24,40 @@ impl Random {
     }
 }
 
+/// Numbers in random order, each once before any comes again.
+pub(crate) struct Deck {
+    numbers: Vec<u32>,
+    random: Random,
+}
+
+impl Deck {
+    pub(crate) fn new(numbers: usize, seed: u64) -> Self {
+        let most = u32::try_from(numbers).unwrap_or(u32::MAX);
+        Self { numbers: (0..most).collect(), random: Random::new(seed) }
+    }
+
+    /// At most `count` numbers, no two the same.
+    pub(crate) fn deal(&mut self, count: usize) -> Vec<usize> {
+        let count = count.min(self.numbers.len());
+        for place in 0..count {
+            let pick = place + self.random.below(self.numbers.len() - place);
+            self.numbers.swap(place, pick);
+        }
+        self.numbers[..count].iter().map(|&number| number as usize).collect()
+    }
+}
+
+/// The value below which this share of sorted values lies.
+pub(crate) fn at(sorted: &[u64], share: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a length"
+    )]
+    let index = (sorted.len() as f64 * share) as usize;
+    sorted.get(index.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0)
+}
+
 /// The middle one of an odd number of values.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

@@ -72,7 +72,7 @@ fn sound() -> &'static Image {
         let mut journal = journal(&disk).expect("an empty folder");
         let logs = ["one", "two"].map(|name| journal.create(name).expect("a log"));
         for (round, log) in logs.into_iter().cycle().take(6).enumerate() {
-            let epoch = journal.reign(log).expect("a reign");
+            let epoch = journal.reign(&[log]).expect("a reign")[0];
             let last = journal.logs().into_iter().find(|info| info.id == log).expect("it").last;
             let mut batch = Batch::default();
             batch.push(|bytes| bytes.resize(round * 90, 7));
@@ -148,7 +148,8 @@ fn go_on(disk: &MemDisk) {
     let mut journal = journal(disk).expect("it was opened before");
     journal.create("one more").expect("a log");
     for info in journal.logs() {
-        let Ok(epoch) = journal.reign(info.id) else { continue };
+        let Ok(epochs) = journal.reign(&[info.id]) else { continue };
+        let epoch = epochs[0];
         let mut batch = Batch::default();
         batch.push(|bytes| bytes.resize(700, 7));
         let (seen, cursor) = (info.last.sequence, info.last.sequence);

@@ -4,6 +4,7 @@ use holdfast_core::{BuyerId, HoldStatus, HoldView, Money, SaleId, TierId};
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
+use crate::json::word;
 
 /// A request to hold units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub struct PostHold {
     /// How many units.
     pub quantity: u32,
     /// What to do if no unit is free.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub if_held: IfHeld,
     /// For whom, if the merchant asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,8 +46,9 @@ pub struct Hold {
     pub buyer: BuyerId,
     /// Where it is in its life.
     pub status: HoldStatus,
-    /// When it ends, by the wall clock. May move later, never earlier.
-    pub expires_at: Time,
+    /// When it ends, by the wall clock; left out once it has ended. May move later, never earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
     /// How long it lasts from now, in milliseconds; 0 once it has ended.
     pub remaining_ms: u64,
     /// What all its units cost.
@@ -63,7 +65,7 @@ impl Hold {
             quantity: hold.quantity,
             buyer: hold.buyer,
             status: hold.status,
-            expires_at: Time(hold.expires_at_ms),
+            expires_at: hold.expires_at_ms.map(Time),
             remaining_ms: hold.remaining_ms,
             total: hold.total,
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Code, Problem};
@@ -30,6 +30,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
         }
         deserializer.deserialize_map(Fields(PhantomData)).map(Self)
     }
+}
+
+/// Reads a word out of a fixed list. Serde by itself would also take `{"word":null}`.
+pub(crate) fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    T::deserialize(String::deserialize(deserializer)?.into_deserializer())
 }
 
 /// Why a request's body is not what was expected.
@@ -68,17 +75,19 @@ pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonError> {
 
 /// Reads a body again that could not be read, to find out why: only a wrong one pays for that.
 fn explain<T: DeserializeOwned>(body: &[u8]) -> JsonError {
+    if let Err(error) = std::str::from_utf8(body) {
+        return JsonError::Malformed(error.to_string());
+    }
     if let Err(error) = serde_json::from_slice::<IgnoredAny>(body) {
         return JsonError::Malformed(error.to_string());
     }
     let mut json = serde_json::Deserializer::from_slice(body);
     match serde_path_to_error::deserialize::<_, Object<T>>(&mut json) {
         Ok(_) => JsonError::Malformed("more than one JSON value".to_owned()),
-        Err(error) if !error.inner().is_data() => JsonError::Malformed(error.inner().to_string()),
         Err(error) => {
             let why = error.inner().to_string();
             let field = field(&error.path().to_string(), &why);
-            JsonError::Invalid { field, why: without_position(&why).to_owned() }
+            JsonError::Invalid { field, why: plain(without_position(&why)).to_owned() }
         }
     }
 }
@@ -101,16 +110,34 @@ fn without_position(why: &str) -> &str {
     why.rfind(" at line ").map_or(why, |end| &why[..end])
 }
 
+/// A message without the names of Rust's types.
+fn plain(why: &str) -> &str {
+    match why.rsplit_once(", expected ") {
+        Some((found, "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64")) => {
+            if found.starts_with("invalid value: integer ") {
+                "is out of range"
+            } else {
+                "must be a whole number"
+            }
+        }
+        _ => why,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{PostHold, PutSale};
 
-    fn wrong_field<T: DeserializeOwned + fmt::Debug>(body: &str) -> String {
+    fn wrong<T: DeserializeOwned + fmt::Debug>(body: &str) -> (String, String) {
         match from_json::<T>(body.as_bytes()).unwrap_err() {
-            JsonError::Invalid { field, .. } => field,
+            JsonError::Invalid { field, why } => (field, why),
             error @ JsonError::Malformed(_) => panic!("{body}: {error:?}"),
         }
+    }
+
+    fn wrong_field<T: DeserializeOwned + fmt::Debug>(body: &str) -> String {
+        wrong::<T>(body).0
     }
 
     #[test]
@@ -124,6 +151,12 @@ mod tests {
             (r#"{"tier":"ga","quantity":"1"}"#, "quantity"),
             (r#"{"tier":"g a","quantity":1}"#, "tier"),
             (r#"{"tier":"ga","quantity":1,"if_held":"join"}"#, "if_held"),
+            (r#"{"tier":"ga","quantity":1,"if_held":null}"#, "if_held"),
+            (r#"{"tier":"ga","quantity":1,"if_held":1}"#, "if_held"),
+            (r#"{"tier":"ga","quantity":1,"if_held":["refuse"]}"#, "if_held"),
+            (r#"{"tier":"ga","quantity":1,"if_held":{"refuse":null}}"#, "if_held"),
+            (r#"{"tier":"ga","quantity":1e400}"#, "quantity"),
+            (r#"{"tier":"\ud800","quantity":1}"#, "tier"),
             (r#"{"tier":"ga","quantity":1,"buyer":""}"#, "buyer"),
             (r#"{"tier":"ga","quantity":1,"colour":"red"}"#, "colour"),
             (r#"{"tier":"ga","quantity":1,"quantity":2}"#, "quantity"),
@@ -165,6 +198,12 @@ mod tests {
             ),
             (format!(r#""name":"x","tiers":[{tier}],"opens_at":"soon""#), "opens_at"),
             (format!(r#""name":"x","tiers":[{tier}],"admission":"draw""#), "admission"),
+            (format!(r#""name":"x","tiers":[{tier}],"admission":null"#), "admission"),
+            (
+                format!(r#""name":"x","tiers":[{tier}],"admission":{{"first_come":null}}"#),
+                "admission",
+            ),
+            (format!(r#""name":"x","tiers":[{tier}],"opens_at":"2026-11-24 18:00Z""#), "opens_at"),
             (format!(r#""name":"x","tiers":[{tier}],"metadata":[1]"#), "metadata"),
             (format!(r#""name":"x","tiers":[{tier}],"metadata":"x""#), "metadata"),
         ] {
@@ -173,6 +212,23 @@ mod tests {
     }
 
     const TIER_CURRENCY: &str = "tiers[0].price.currency";
+
+    #[test]
+    fn says_what_is_wrong_without_the_names_of_types() {
+        for (quantity, why) in [
+            ("1.5", "must be a whole number"),
+            ("\"1\"", "must be a whole number"),
+            ("null", "must be a whole number"),
+            ("[]", "must be a whole number"),
+            ("-1", "is out of range"),
+            ("99999999999", "is out of range"),
+        ] {
+            let body = format!(r#"{{"tier":"ga","quantity":{quantity}}}"#);
+            assert_eq!(wrong::<PostHold>(&body), ("quantity".to_owned(), why.to_owned()));
+        }
+        let body = r#"{"name":"x","tiers":[],"hold_seconds":1.5}"#;
+        assert_eq!(wrong::<PutSale>(body).1, "must be a whole number");
+    }
 
     #[test]
     fn what_is_not_json_is_malformed() {

@@ -7,6 +7,7 @@ use holdfast_core::{
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 
+use crate::json::word;
 use crate::{Object, Time};
 
 /// A sale as the merchant wants it.
@@ -28,7 +29,7 @@ pub struct PutSale {
     #[serde(default = "max_per_buyer")]
     pub max_per_buyer: u32,
     /// Who gets a unit first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub admission: Admission,
     /// Its tiers, in the order in which they are shown.
     pub tiers: Vec<Object<PutTier>>,

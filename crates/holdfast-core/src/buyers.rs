@@ -165,8 +165,7 @@ impl Buyers {
 
     /// The name of a buyer.
     pub(crate) fn name(&self, buyer: Position) -> Option<BuyerId> {
-        let bytes = self.records.get(buyer).get(HEAD_BYTES..)?;
-        BuyerId::new(std::str::from_utf8(bytes).ok()?).ok()
+        self.records.get(buyer).get(HEAD_BYTES..).and_then(BuyerId::kept)
     }
 
     /// The hold that a buyer's key stands for.

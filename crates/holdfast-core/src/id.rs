@@ -26,14 +26,18 @@ struct Text {
 
 impl Text {
     fn new(text: &str) -> Result<Self, InvalidId> {
-        let length = u8::try_from(text.len()).map_err(|_| InvalidId::Length)?;
-        let mut bytes = [0; ID_BYTES_MAX];
-        let place = bytes.get_mut(..text.len()).ok_or(InvalidId::Length)?;
         if text.is_empty() {
             return Err(InvalidId::Length);
         }
-        place.copy_from_slice(text.as_bytes());
-        Ok(Self { length, bytes })
+        Self::kept(text.as_bytes()).ok_or(InvalidId::Length)
+    }
+
+    /// Bytes of a text that was checked before.
+    fn kept(text: &[u8]) -> Option<Self> {
+        let length = u8::try_from(text.len()).ok()?;
+        let mut bytes = [0; ID_BYTES_MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self { length, bytes })
     }
 
     fn as_bytes(&self) -> &[u8] {
@@ -139,6 +143,13 @@ id! {
 id! {
     /// Who buys, as the merchant names them: any printable text.
     BuyerId, is_printable
+}
+
+impl BuyerId {
+    /// An id from bytes that were checked before they were kept; `None` if they are too many.
+    pub(crate) fn kept(bytes: &[u8]) -> Option<Self> {
+        Text::kept(bytes).map(Self)
+    }
 }
 
 /// A fingerprint of an idempotency key: 128 bits of its BLAKE3 hash, so that keys of any length

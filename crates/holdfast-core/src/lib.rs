@@ -10,6 +10,7 @@
 #[macro_use]
 pub mod planted;
 
+mod anchor;
 mod arena;
 mod audit;
 mod buyers;

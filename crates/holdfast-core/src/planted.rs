@@ -17,7 +17,7 @@ macro_rules! planted {
 }
 
 #[cfg(feature = "planted")]
-pub use switch::{Bug, is_on, set};
+pub use switch::{Bug, get, is_on, set};
 
 #[cfg(feature = "planted")]
 mod switch {
@@ -53,6 +53,11 @@ mod switch {
     /// Switches one bug on in this thread, or all off.
     pub fn set(bug: Option<Bug>) {
         ON.set(bug);
+    }
+
+    /// The bug that is on in this thread, if any.
+    pub fn get() -> Option<Bug> {
+        ON.get()
     }
 
     /// Whether `bug` is on in this thread.

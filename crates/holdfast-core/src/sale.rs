@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::anchor::Anchor;
 use crate::arena::Position;
 use crate::buyers::Buyers;
 use crate::holds::{HoldStatus, Holds};
@@ -31,8 +32,7 @@ pub enum Status {
 pub struct Sale {
     pub(crate) number: u32,
     pub(crate) last: Stamp,
-    /// Wall clock minus sale clock, in milliseconds: turns a deadline into a time of day.
-    pub(crate) anchor_ms: u64,
+    pub(crate) anchor: Anchor,
     /// `None` until the sale is configured.
     pub(crate) terms: Option<Terms>,
     pub(crate) status: Status,
@@ -62,7 +62,7 @@ impl Sale {
         Self {
             number,
             last: Stamp::default(),
-            anchor_ms: 0,
+            anchor: Anchor::NONE,
             terms: None,
             status: Status::default(),
             tiers: Vec::new(),

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::anchor::Anchor;
 use crate::arena::Position;
 use crate::codec::Tail;
 use crate::holds::{Hold, HoldKey, HoldStatus, NTH_MAX};
@@ -19,7 +20,7 @@ const FORMAT: u32 = 1;
 struct Head {
     number: u32,
     last: Stamp,
-    anchor_ms: u64,
+    anchor: Anchor,
     terms: Option<Terms>,
     status: Status,
     tiers: Vec<TierRow>,
@@ -94,7 +95,7 @@ impl Sale {
         }
         let head: Head = reader.take()?;
         let mut sale = Self::new(head.number, seed);
-        (sale.last, sale.anchor_ms) = (head.last, head.anchor_ms);
+        (sale.last, sale.anchor) = (head.last, head.anchor);
         (sale.terms, sale.status) = (head.terms, head.status);
         let tiers = head.tiers.into_iter();
         sale.tiers = tiers
@@ -123,7 +124,7 @@ impl Sale {
         Head {
             number: self.number,
             last: self.last,
-            anchor_ms: self.anchor_ms,
+            anchor: self.anchor.clone(),
             terms: self.terms.clone(),
             status: self.status,
             tiers: self.tiers.iter().map(row).collect(),
@@ -169,7 +170,8 @@ impl Sale {
         Ok(())
     }
 
-    fn last_key(&self) -> HoldKey {
+    /// The last key that a hold can have so far.
+    pub(crate) fn last_key(&self) -> HoldKey {
         HoldKey::new(self.last.sequence, NTH_MAX)
     }
 }

@@ -24,8 +24,8 @@ impl Sale {
     /// Whether the anchor is off: then a tick goes in front of whatever is written next. With
     /// nobody holding it tells nobody anything, and is no reason to write.
     pub fn is_anchor_off(&self, clock_ms: u64, wall_ms: u64) -> bool {
-        let off_ms = self.next_anchor_ms(clock_ms, wall_ms).abs_diff(self.anchor_ms);
-        off_ms > ANCHOR_TOLERANCE_MS
+        let anchor_ms = wall_ms.saturating_sub(clock_ms);
+        anchor_ms.abs_diff(self.anchor.now_ms()) > ANCHOR_TOLERANCE_MS
     }
 
     /// Whether the time of a hold's end or of the opening has come.
@@ -42,7 +42,7 @@ impl Sale {
     }
 
     pub(crate) fn commit_tick(&mut self, wall_ms: u64) -> Ticked {
-        self.anchor_ms = self.next_anchor_ms(self.last.clock_ms, wall_ms);
+        self.move_anchor(wall_ms);
         let opened = self.opens_at_ms().is_some_and(|opens_at| opens_at <= wall_ms);
         if opened {
             self.status = Status::Open;
@@ -53,17 +53,15 @@ impl Sale {
 
     /// The wall clock at a moment of the sale clock, in milliseconds since 1970 UTC.
     pub(crate) fn wall_ms(&self, clock_ms: u64) -> u64 {
-        clock_ms.saturating_add(self.anchor_ms)
+        clock_ms.saturating_add(self.anchor.now_ms())
     }
 
-    /// While anyone holds a unit the anchor only moves forward: nobody's `expires_at` may come
-    /// earlier. With nobody holding, it follows the wall clock both ways.
-    fn next_anchor_ms(&self, clock_ms: u64, wall_ms: u64) -> u64 {
-        let anchor = wall_ms.saturating_sub(clock_ms);
-        if self.next_deadline_ms().is_some() && !planted!(AnchorGoesBack) {
-            return anchor.max(self.anchor_ms);
-        }
-        anchor
+    fn move_anchor(&mut self, wall_ms: u64) {
+        let anchor_ms = wall_ms.saturating_sub(self.last.clock_ms);
+        let fronts = self.tiers.iter().filter_map(|tier| tier.due.front());
+        let oldest = fronts.map(|&row| self.holds[row].key).min();
+        let oldest = oldest.filter(|_| !planted!(AnchorGoesBack));
+        self.anchor.set(anchor_ms, self.last_key(), oldest);
     }
 
     fn expire_due(&mut self) -> u32 {

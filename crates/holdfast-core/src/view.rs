@@ -65,8 +65,8 @@ pub struct HoldView {
     pub buyer: BuyerId,
     /// Where it is in its life.
     pub status: HoldStatus,
-    /// The deadline on the wall, in milliseconds since 1970 UTC.
-    pub expires_at_ms: u64,
+    /// The deadline on the wall, in milliseconds since 1970 UTC; `None` once it has ended.
+    pub expires_at_ms: Option<u64>,
     /// What is left of it on the sale clock, in milliseconds; 0 once it has ended.
     pub remaining_ms: u64,
     /// What all its units cost.
@@ -122,7 +122,9 @@ impl Sale {
         let hold = &self.holds[index.0];
         let tier = &self.tiers[usize::from(hold.tier)].config;
         let quantity = u32::from(hold.quantity);
+        let is_live = hold.status.is_live();
         let left_ms = hold.deadline_ms.saturating_sub(clock_ms);
+        let expires_at_ms = hold.deadline_ms.saturating_add(self.anchor.of(hold.key));
         Some(HoldView {
             key: hold.key,
             receipt: Receipt {
@@ -137,8 +139,8 @@ impl Sale {
             quantity,
             buyer: self.buyers.name(hold.buyer)?,
             status: hold.status,
-            expires_at_ms: self.wall_ms(hold.deadline_ms),
-            remaining_ms: if hold.status.is_live() { left_ms } else { 0 },
+            expires_at_ms: is_live.then_some(expires_at_ms),
+            remaining_ms: if is_live { left_ms } else { 0 },
             total: tier.price.times(quantity),
         })
     }

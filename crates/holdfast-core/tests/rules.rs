@@ -21,7 +21,7 @@ fn a_hold_is_taken_kept_and_given_back() {
          cancel #1 by alice       | ended #1
          view a                   | available free 3 held 0
          cancel #1 by alice       | ended #1   // giving back again changes nothing
-         hold #1                  | cancelled alice 2 until 300s, 0s left",
+         hold #1                  | cancelled alice 2",
     );
 }
 
@@ -39,9 +39,9 @@ fn a_hold_expires_at_its_deadline_and_not_before() {
          tick                     | expired 1
          tick                     | nothing
          view a                   | available free 1 held 0
-         hold #1                  | expired alice 1 until 300s, 0s left
+         hold #1                  | expired alice 1
          cancel #1 by alice       | ended #1
-         hold #1                  | expired alice 1 until 300s, 0s left  // it ended once
+         hold #1                  | expired alice 1  // it ended once
          reserve bob a 1          | new #2",
     );
 }
@@ -299,6 +299,28 @@ fn the_wall_clock_never_takes_time_from_a_hold() {
          tick                     | nothing
          reserve bob a 1          | new #2
          hold #2                  | held bob 1 until 600s, 300s left",
+    );
+}
+
+#[test]
+fn who_comes_after_the_wall_clock_was_put_right_is_told_the_truth() {
+    check(
+        "configure hold=300 a:3   | created
+         tick                     | nothing
+         open                     | open
+         wall +3600               // by mistake
+         tick                     | nothing
+         reserve alice a 1        | new #1
+         hold #1                  | held alice 1 until 3900s, 300s left
+         wall -3600               // and put right
+         tick                     | nothing
+         reserve bob a 1          | new #2
+         hold #1                  | held alice 1 until 3900s, 300s left  // never earlier
+         hold #2                  | held bob 1 until 300s, 300s left
+         cancel #1                | ended #1
+         wall +60
+         tick                     | nothing
+         hold #2                  | held bob 1 until 360s, 300s left",
     );
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::{Command, Outcome, Refusal, Sale, SaleId};
-use holdfast_store::{Append, Appended, Clock, LogInfo, Records, Store, StoreError};
+use holdfast_store::{Append, Appended, Clock, LogId, LogInfo, Records, Store, StoreError};
 
 use crate::recovery::recover;
 use crate::request::{Answer, Look, Reply, Request};
@@ -22,6 +22,8 @@ pub struct Engine<S, T> {
     clock: Arc<dyn Clock>,
     seed: u64,
     pub(crate) sales: Sales,
+    /// What a sale is that is not there.
+    nothing: Sale,
     /// Per slot, who waits for each command of this turn; `None` for the engine's own ticks.
     waiting: Vec<Vec<Option<T>>>,
     /// Slots that have something to do without being asked.
@@ -53,16 +55,21 @@ impl<S: Store, T> Engine<S, T> {
         let mut sales = Sales::default();
         for log in store.logs() {
             let (id, sale) = recover(records.as_ref(), &log, seed)?;
-            let epoch = store.reign(log.id)?;
-            sales.push(Slot::new(id, log.id, epoch, sale));
+            sales.push(Slot::new(id, log.id, log.epoch, sale));
+        }
+        let logs: Vec<LogId> = sales.slots.iter().map(|slot| slot.log).collect();
+        for (slot, epoch) in sales.slots.iter_mut().zip(store.reign(&logs)?) {
+            slot.epoch = epoch;
         }
         let waiting = sales.slots.iter().map(|_| Vec::new()).collect();
-        let watched = (0..sales.slots.len()).collect();
+        let is_watched = |&at: &usize| sales.slots[at].has_more_to_do();
+        let watched = (0..sales.slots.len()).filter(is_watched).collect();
         Ok(Self {
             store,
             clock,
             seed,
             sales,
+            nothing: Sale::new(0, seed),
             waiting,
             watched,
             touched: Vec::new(),
@@ -227,8 +234,7 @@ impl<S: Store, T> Engine<S, T> {
         if let Some(at) = self.sales.find(sale) {
             return Ok(at);
         }
-        let nothing = Sale::new(0, self.seed);
-        let outcome = nothing.settled(0, command);
+        let outcome = self.nothing.settled(0, command);
         match (outcome, sale) {
             (None, SaleRef::Id(id)) => match &self.rest {
                 Some((_, why)) => Err(Box::new(Err(why.clone()))),
@@ -243,7 +249,7 @@ impl<S: Store, T> Engine<S, T> {
 
     fn create(&mut self, id: SaleId) -> Result<usize, StoreError> {
         let log = self.store.create(id.as_str())?;
-        let epoch = self.store.reign(log)?;
+        let epoch = self.store.reign(&[log])?.first().copied().unwrap_or_default();
         self.waiting.push(Vec::new());
         Ok(self.sales.push(Slot::new(id, log, epoch, Sale::new(log.0, self.seed))))
     }
@@ -296,9 +302,7 @@ impl<S: Store, T> Engine<S, T> {
             slot.fenced = Some(error.clone());
             replies.extend(rest.into_iter().map(|reply| (reply, Err(error.clone()))));
         }
-        let has_more_to_do =
-            slot.sale.next_deadline_ms().is_some() || slot.sale.opens_at_ms().is_some();
-        if has_more_to_do && slot.fenced.is_none() {
+        if slot.has_more_to_do() && slot.fenced.is_none() {
             self.watched.insert(at);
         } else {
             self.watched.remove(&at);

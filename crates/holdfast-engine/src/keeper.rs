@@ -42,7 +42,8 @@ pub fn keep(records: &dyn Records, logs: &[LogInfo], seed: u64) -> Result<Kept, 
         match keep_log(records, log, seed) {
             Ok(0) => {}
             Ok(bytes) => {
-                (kept.snapshots, kept.written) = (kept.snapshots + 1, kept.written + bytes)
+                kept.snapshots += 1;
+                kept.written += bytes;
             }
             Err(error) => failed = failed.or(Some(error)),
         }

@@ -67,10 +67,13 @@ impl Service {
         let records = (engine.records(), engine.records());
         let (minder, keeper) = Keeper::start(records, engine.seed(), options.snapshot_bytes)?;
         #[cfg(feature = "planted")]
+        let rules = holdfast_core::planted::get();
+        #[cfg(feature = "planted")]
         let bugs = (crate::planted::get(), holdfast_store::planted::get());
         let work = move || {
             #[cfg(feature = "planted")]
             {
+                holdfast_core::planted::set(rules);
                 crate::planted::set(bugs.0);
                 holdfast_store::planted::set(bugs.1);
             }

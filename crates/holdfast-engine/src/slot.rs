@@ -84,6 +84,11 @@ impl Slot {
         [deadline, opening, self.heartbeat_in(clock_ms)].into_iter().flatten().min()
     }
 
+    /// Whether something will be due without anybody asking.
+    pub(crate) fn has_more_to_do(&self) -> bool {
+        self.sale.next_deadline_ms().is_some() || self.sale.opens_at_ms().is_some()
+    }
+
     fn heartbeat_in(&self, clock_ms: u64) -> Option<Duration> {
         self.sale.next_deadline_ms()?;
         let since = Duration::from_millis(clock_ms - self.sale.last().clock_ms.min(clock_ms));
@@ -103,16 +108,16 @@ impl Slot {
         }
         let mut stamp = core_stamp(appended.first);
         self.clock_ms = self.clock_ms.max(stamp.clock_ms);
-        for command in self.commands.drain(..) {
-            let outcome: Outcome = self.sale.apply(stamp, &command);
+        for command in &self.commands {
+            let outcome: Outcome = self.sale.apply(stamp, command);
             answer(Answer::read(&self.sale, outcome, stamp.clock_ms));
             stamp.sequence += 1;
         }
-        self.batch.clear();
+        self.drop_batch();
         Ok(())
     }
 
-    /// Forgets this turn's batch: nothing of it was applied.
+    /// Forgets this turn's batch: all of it has been applied, or nothing will be.
     pub(crate) fn drop_batch(&mut self) {
         self.commands.clear();
         self.batch.clear();

@@ -1,5 +1,7 @@
 //! The audit's witness: looks at a sale before and after each of its entries.
 
+use std::fmt::Arguments;
+
 use holdfast_core::{Command, Difference, HoldStatus, Outcome, Sale};
 use holdfast_store::{STEP_MAX, Stamp};
 
@@ -32,7 +34,7 @@ impl Witness {
         let step_ms = stamp.clock_ms.wrapping_sub(before.clock_ms);
         if u128::from(step_ms) > STEP_MAX.as_millis() {
             let (from, to) = (before.clock_ms, stamp.clock_ms);
-            self.tell(8, stamp, format!("the sale clock went from {from} to {to} ms"));
+            self.tell(8, stamp, format_args!("the sale clock went from {from} to {to} ms"));
         }
         match sale.apply(core_stamp(stamp), command) {
             Outcome::Ticked(ticked) => self.endings += u64::from(ticked.expired),
@@ -41,7 +43,8 @@ impl Witness {
         }
         for (tier, taken, capacity) in sale.units_taken() {
             if taken > capacity {
-                self.tell(1, stamp, format!("tier {tier}: {taken} units out of {capacity}"));
+                let what = format_args!("tier {tier}: {taken} units out of {capacity}");
+                self.tell(1, stamp, what);
             }
         }
     }
@@ -56,7 +59,7 @@ impl Witness {
         self.differences
     }
 
-    fn tell(&mut self, promise: u8, stamp: Stamp, what: String) {
+    fn tell(&mut self, promise: u8, stamp: Stamp, what: Arguments<'_>) {
         let same = self.differences.iter().filter(|told| told.promise == promise).count();
         if same < TOLD_MAX {
             let what = format!("entry {}: {what}", stamp.sequence);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use holdfast_core::{
-    Admission, BuyerId, Command, Currency, HoldStatus, Money, Outcome, Refusal, Reserve,
-    SaleConfig, SaleId, Terms, TierConfig, TierId,
+    Admission, BuyerId, Command, Currency, Money, Outcome, Refusal, Reserve, SaleConfig, SaleId,
+    Terms, TierConfig, TierId,
 };
 use holdfast_engine::{Audit, Engine, EngineError, Handle, Options, SaleRef, Service};
 use holdfast_store::journal::{self, Journal};
@@ -162,7 +162,7 @@ async fn a_sale_that_waits_for_its_opening_writes_nothing_until_then() {
     assert!(matches!(hold.outcome, Outcome::Reserved(_)));
     // The anchor was put right in front of the hold: five minutes from now, not from back then.
     let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let left_ms = u128::from(hold.hold.unwrap().expires_at_ms) - wall_ms;
+    let left_ms = u128::from(hold.hold.unwrap().expires_at_ms.unwrap()) - wall_ms;
     assert!((299_000..=300_200).contains(&left_ms), "{left_ms}");
     service.stop();
 }

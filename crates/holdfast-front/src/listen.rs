@@ -7,25 +7,38 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that may wait to be accepted, per listener. Rust's own listeners take 128; a
 /// rush that arrives within one second overflows that and waits for TCP's retries.
-pub(crate) const BACKLOG: i32 = 4_096;
+pub(crate) const BACKLOG: u16 = 4_096;
 
 /// Binds `count` listeners to one address. Port 0 takes a free port, the same for all.
+///
+/// The first listens before it shares its port, so that of two servers on one address the second
+/// is refused. Had it shared the port from the start, the kernel would let the other in and give
+/// each of them a part of the buyers.
 pub(crate) fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    let first = bind_one(address)?;
+    let first = socket(address)?;
+    listen(&first, address)?;
+    first.set_reuse_port(true)?;
+    let first = TcpListener::from(first);
     let address = first.local_addr()?;
     let mut listeners = vec![first];
     for _ in 1..count.max(1) {
-        listeners.push(bind_one(address)?);
+        let next = socket(address)?;
+        next.set_reuse_port(true)?;
+        listen(&next, address)?;
+        listeners.push(next.into());
     }
     Ok(listeners)
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Connections of the server before this one may linger on the port; they are no server.
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn listen(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    socket.listen(BACKLOG.into())
 }

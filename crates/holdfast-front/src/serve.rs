@@ -10,14 +10,13 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
-use tokio::sync::watch;
+use hyper_util::rt::TokioTimer;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tower::Service;
 
-use crate::listen;
+use crate::accept::{self, Failures};
+use crate::{connection, listen};
 
 /// How connections are treated.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +28,8 @@ pub struct Options {
     /// How long the head of a request may take once it has begun, and how long a connection may
     /// stay open between two requests.
     pub header: Duration,
+    /// How long a client may leave its answers unread, once the kernel takes no more of them.
+    pub write: Duration,
     /// How long requests in flight may take to finish once the server stops.
     pub drain: Duration,
 }
@@ -39,6 +40,7 @@ impl Default for Options {
             listeners: thread::available_parallelism().map_or(1, usize::from),
             first_byte: Duration::from_secs(10),
             header: Duration::from_secs(10),
+            write: Duration::from_secs(10),
             drain: Duration::from_secs(10),
         }
     }
@@ -55,7 +57,7 @@ impl Stop {
         Self(watch::Sender::new(false))
     }
 
-    /// Stops: no new connections; requests in flight finish.
+    /// Stops: no new connections; requests that have arrived are answered.
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
@@ -73,7 +75,8 @@ impl Front {
     /// Binds the listeners. From here on connections are taken by the kernel and wait.
     ///
     /// # Errors
-    /// As the system says: the address is in use, or not this machine's.
+    /// As the system says: the address is in use, by this server or another, or not this
+    /// machine's.
     pub fn bind(address: SocketAddr, options: Options) -> io::Result<Self> {
         let listeners = listen::bind(address, options.listeners)?;
         let address = listeners.first().map_or(Ok(address), TcpListener::local_addr)?;
@@ -117,9 +120,6 @@ impl Front {
     }
 }
 
-/// How long to wait when the system has no descriptor for a connection that is already there.
-const BACK_OFF: Duration = Duration::from_millis(50);
-
 async fn serve<S, B>(
     listener: TcpListener,
     service: S,
@@ -137,41 +137,34 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(options.header);
+    // A client that says no more may still listen: it sent its request and closed its half.
+    http.half_close(true).timer(TokioTimer::new()).header_read_timeout(options.header);
+    // Each connection keeps a sender for as long as it lives.
+    let (alive, mut gone) = mpsc::channel::<Infallible>(1);
+    let told = stop.clone();
+    let admit = move |stream| {
+        let serve = connection::serve(stream, service.clone(), http.clone(), told.clone(), options);
+        let alive = alive.clone();
+        tokio::spawn(async move {
+            serve.await;
+            drop(alive);
+        });
+    };
+    let mut failures = Failures::default();
     loop {
         let accepted = tokio::select! {
             _ = stop.wait_for(|&stop| stop) => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Nobody is turned away for good: the connection stays in the backlog.
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(BACK_OFF).await;
-                continue;
-            }
-        };
-        let (http, service) = (http.clone(), TowerToHyperService::new(service.clone()));
-        let watcher = graceful.watcher();
-        tokio::spawn(async move {
-            if wait_for_first_byte(&stream, options.first_byte).await {
-                // A connection that breaks concerns nobody but its peer.
-                let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
-            }
-        });
+        match accepted {
+            Ok((stream, _)) => admit(stream),
+            Err(error) => failures.wait(&error).await,
+        }
     }
-    drop(listener);
-    if tokio::time::timeout(options.drain, graceful.shutdown()).await.is_err() {
+    accept::last(listener, admit)?;
+    if timeout(options.drain, gone.recv()).await.is_err() {
         tracing::warn!("requests were cut off: they took longer than the server may take to stop");
     }
     Ok(())
-}
-
-/// Whether the peer says something in time. A connection that says nothing costs no buffers.
-async fn wait_for_first_byte(stream: &TcpStream, patience: Duration) -> bool {
-    let ready = stream.set_nodelay(true).is_ok();
-    ready && matches!(tokio::time::timeout(patience, stream.readable()).await, Ok(Ok(())))
 }

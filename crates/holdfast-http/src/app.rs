@@ -1,13 +1,18 @@
 //! What every route stands on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_api::{Hold, Problem};
 use holdfast_core::{HoldView, ReceiptKey, SaleId};
 use holdfast_engine::{Handle, SaleRef};
 
-use crate::auth::{BuyerKeys, MerchantKeys};
+use crate::auth::MerchantKeys;
 use crate::problem;
+use crate::token::BuyerKeys;
+
+/// How long a request's body may take to arrive, unless something else is set.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the routes need.
 pub struct Options {
@@ -24,12 +29,19 @@ pub struct Options {
 pub struct App {
     pub(crate) engine: Handle,
     pub(crate) options: Arc<Options>,
+    pub(crate) body_deadline: Duration,
 }
 
 impl App {
     /// An app in front of an engine.
     pub fn new(engine: Handle, options: Options) -> Self {
-        Self { engine, options: Arc::new(options) }
+        Self { engine, options: Arc::new(options), body_deadline: BODY_DEADLINE }
+    }
+
+    /// The same app, with another deadline for a request's body than 10 s.
+    #[must_use]
+    pub fn with_body_deadline(self, body_deadline: Duration) -> Self {
+        Self { body_deadline, ..self }
     }
 
     /// The same app for use on this runtime, where the engine's replies come together.
@@ -38,7 +50,7 @@ impl App {
     /// When it is not called on a tokio runtime.
     #[must_use]
     pub fn on_this_runtime(&self) -> Self {
-        Self { engine: self.engine.on_this_runtime(), options: Arc::clone(&self.options) }
+        Self { engine: self.engine.on_this_runtime(), ..self.clone() }
     }
 
     /// A hold under its signed id.

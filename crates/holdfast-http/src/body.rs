@@ -1,4 +1,6 @@
-//! Reading a request's body, within bounds.
+//! Reading a request's body, within bounds of size and time.
+
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -11,11 +13,16 @@ use serde::de::DeserializeOwned;
 /// Bytes in a body, at most.
 pub(crate) const BODY_BYTES_MAX: usize = 64 << 10;
 
-/// Reads a JSON body of at most 64 KiB.
-pub(crate) async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+/// Reads a JSON body of at most 64 KiB that has arrived before the deadline.
+pub(crate) async fn read<T: DeserializeOwned>(
+    request: Request,
+    deadline: Duration,
+) -> Result<T, Problem> {
     let (head, body) = request.into_parts();
     check_type(&head.headers)?;
-    Ok(from_json(&collect(body).await?)?)
+    check_encoding(&head.headers)?;
+    let body = tokio::time::timeout(deadline, collect(body)).await;
+    Ok(from_json(&body.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))?)?)
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
@@ -25,6 +32,15 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(Code::UnsupportedMediaType).because("Content-Type must be application/json"))
+}
+
+/// What is packed would be read as if it were JSON, and called malformed.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::UnsupportedMediaType).because("Content-Encoding must be identity"))
 }
 
 async fn collect(body: Body) -> Result<Bytes, Problem> {

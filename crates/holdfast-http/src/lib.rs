@@ -3,13 +3,16 @@
 //! Invariants, stated as absences: no rule of a sale is decided here; no key, token or buyer is
 //! ever logged here; no code of a problem is spelled here (they are `holdfast_api::Code`).
 
+mod address;
 mod app;
 mod auth;
 mod body;
 mod problem;
 mod router;
 mod routes;
+mod token;
 
 pub use app::{App, Options};
-pub use auth::{AUDIENCE, BuyerKeyError, BuyerKeys, MerchantKeys, sign_token};
+pub use auth::MerchantKeys;
 pub use router::router;
+pub use token::{AUDIENCE, BuyerKeyError, BuyerKeys, SignError, sign_token};

@@ -85,8 +85,19 @@ pub(crate) fn of_refusal(refusal: Refusal, hold: Option<Hold>) -> Problem {
         }
         Refusal::SoldOut => plain(Code::SoldOut),
         Refusal::WrongState(reason) => plain(Code::WrongState).because(reason),
-        Refusal::Full => {
-            plain(Code::Overloaded).because("the sale remembers as many holds as it can")
-        }
+        Refusal::Full => plain(Code::WrongState)
+            .because("this sale has made as many holds as one sale can; it makes no more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sale_that_can_make_no_more_holds_does_not_ask_to_be_tried_again() {
+        let problem = of_refusal(Refusal::Full, None);
+        assert_eq!(problem.code, Code::WrongState);
+        assert!(!Refused(problem).into_response().headers().contains_key(header::RETRY_AFTER));
     }
 }

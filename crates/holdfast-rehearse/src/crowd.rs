@@ -19,10 +19,12 @@ pub(crate) use player::Effort;
 use player::{Call, Player};
 
 use crate::shop::Shop;
-use crate::{Options, Progress, RehearseError, schedule};
+use crate::{Options, Progress, RehearseError, Stop, schedule};
 
 /// Time for the players to be ready before the first buyer is due.
 const LEAD: Duration = Duration::from_millis(100);
+/// How long the pacer sleeps at most before it looks whether it is to stop.
+const STOP_WITHIN: Duration = Duration::from_millis(50);
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// What came of the rush.
@@ -57,6 +59,7 @@ pub(crate) fn rush(
                 connections: (connections / options.threads).max(1),
                 start,
                 patience: options.patience,
+                stop: options.stop.clone(),
                 started: Arc::clone(&started),
                 results: results.clone(),
             };
@@ -65,15 +68,15 @@ pub(crate) fn rush(
         }
         drop(results);
         let thread = thread::Builder::new().name("pacer".into());
-        thread.spawn_scoped(scope, move || pace(start, &moments, &callers))?;
+        thread.spawn_scoped(scope, move || pace(start, &moments, &callers, &options.stop))?;
 
         let buys = collect(&buys, start, &started, progress, tell);
         let mut effort = Effort::default();
         for player in players {
-            let missing = options.buyers as usize - buys.len();
+            let missing = (options.buyers as usize).saturating_sub(buys.len());
             effort = effort.max(player.join().map_err(|_| RehearseError::Crowd { missing })??);
         }
-        if buys.len() != options.buyers as usize {
+        if buys.len() != options.buyers as usize && !options.stop.is_given() {
             let missing = options.buyers as usize - buys.len();
             return Err(RehearseError::Crowd { missing });
         }
@@ -82,12 +85,18 @@ pub(crate) fn rush(
 }
 
 /// Calls each buyer at their moment, dealing them to the players in turn.
-fn pace(start: Instant, moments: &[Duration], callers: &[mpsc::Sender<Call>]) {
+fn pace(start: Instant, moments: &[Duration], callers: &[mpsc::Sender<Call>], stop: &Stop) {
     let deal = callers.iter().cycle();
     for ((buyer, due), caller) in (0..).zip(moments).zip(deal) {
-        let wait = (start + *due).saturating_duration_since(Instant::now());
-        if !wait.is_zero() {
-            thread::sleep(wait);
+        loop {
+            let wait = (start + *due).saturating_duration_since(Instant::now());
+            if stop.is_given() {
+                return;
+            }
+            if wait.is_zero() {
+                break;
+            }
+            thread::sleep(wait.min(STOP_WITHIN));
         }
         if caller.blocking_send(Call { buyer, due: *due }).is_err() {
             // The player died; the missing results will tell.

@@ -32,10 +32,20 @@ pub enum RehearseError {
     /// The system refused a thread, a timer or a poller.
     #[error("the crowd could not be started: {0}")]
     Start(#[from] io::Error),
+    /// [`crate::Options::stop`] was given. The sale has been closed, if it could be.
+    #[error("the rehearsal was stopped before its end{}", open(sale_left_open.as_deref()))]
+    Stopped {
+        /// The sale that may still be open, and why.
+        sale_left_open: Option<String>,
+    },
     /// A part of the crowd died; its buyers have no result.
     #[error("{missing} buyers were lost by the crowd itself: this is a bug of the rehearsal")]
     Crowd {
         /// Buyers without a result.
         missing: usize,
     },
+}
+
+fn open(sale: Option<&str>) -> String {
+    sale.map(|sale| format!("; its sale may still be open: {sale}")).unwrap_or_default()
 }

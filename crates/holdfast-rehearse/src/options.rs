@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use crate::{RehearseError, Target};
+use crate::{RehearseError, Stop, Target};
 
 /// Time that the verdict may take, in seconds; what it cannot check by then is unverified.
 pub(crate) const VERDICT_SECONDS_MAX: u32 = 60;
@@ -43,6 +43,8 @@ pub struct Options {
     pub threads: usize,
     /// Winners, and as many losers, who are asked again for the verdict.
     pub sample: usize,
+    /// Ends the rehearsal before its time.
+    pub stop: Stop,
 }
 
 impl Options {
@@ -61,6 +63,7 @@ impl Options {
             patience: Duration::from_secs(30),
             threads: (cores() / 2).clamp(1, THREADS_MAX),
             sample: 200,
+            stop: Stop::new(),
         }
     }
 

@@ -77,7 +77,8 @@ impl Report {
             )),
             Bottleneck::Connections => text.paragraph(&format!(
                 "  {} buyers found all {open} connections taken and began late: the server was \
-                 slow, or the crowd may open too few. Their latency counts the wait.",
+                 slow, or the crowd may open too few (--connections, and no more than `ulimit -n` \
+                 allows). Their latency counts the wait.",
                 load.waited_for_connection
             )),
         }

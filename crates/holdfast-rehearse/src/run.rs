@@ -29,25 +29,47 @@ pub fn run(options: &Options, mut progress: impl FnMut(Progress)) -> Result<Repo
     let mut now = Progress::new(options.buyers);
 
     progress(now);
-    runtime.block_on(open(&shop, options))?;
-
-    now.phase = Phase::Rush;
-    let rush = crowd::rush(&shop, options, connections, &mut now, &mut progress);
+    if options.stop.is_given() {
+        return Err(RehearseError::Stopped { sale_left_open: None });
+    }
+    let opened = runtime.block_on(unless_stopped(options, open(&shop, options)));
+    let judged = match opened {
+        Some(Err(error)) => return Err(error),
+        // A request that was cut off may have made the sale all the same.
+        None => Ok(None),
+        Some(Ok(())) => {
+            now.phase = Phase::Rush;
+            let rush = crowd::rush(&shop, options, connections, &mut now, &mut progress);
+            rush.map(|rush| {
+                now.phase = Phase::Verdict;
+                progress(now);
+                let verdict = verdict::reach(&shop, options, &rush.buys);
+                let verdict = runtime.block_on(unless_stopped(options, verdict));
+                verdict.map(|verdict| (rush, verdict))
+            })
+        }
+    };
 
     // The sale is closed whatever came of the rush: nobody else would.
-    let judged = rush.map(|rush| {
-        now.phase = Phase::Verdict;
-        progress(now);
-        let verdict = runtime.block_on(verdict::reach(&shop, options, &rush.buys));
-        (rush, verdict)
-    });
     now.phase = Phase::Closing;
     progress(now);
     let closed = runtime.block_on(step(&shop, "close the sale", shop.step("close")));
-
-    let (rush, mut verdict) = judged?;
+    if options.stop.is_given() {
+        let sale_left_open = closed.err().map(|error| format!("{}: {error}", shop.sale()));
+        return Err(RehearseError::Stopped { sale_left_open });
+    }
+    let (rush, mut verdict) = judged?.ok_or(RehearseError::Stopped { sale_left_open: None })?;
     note_close(&mut verdict, closed);
     Ok(Report::new(options, connections, shop.sale(), &rush, verdict))
+}
+
+/// `None`: it was stopped before it was done.
+async fn unless_stopped<T>(options: &Options, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = options.stop.given() => None,
+        done = work => Some(done),
+    }
 }
 
 fn note_close(verdict: &mut Verdict, closed: Result<(), RehearseError>) {

@@ -23,6 +23,7 @@ use crate::run::answer;
 use crate::schedule::sample;
 use crate::shop::Shop;
 use crate::wire::{Audit, Hold};
+use count::Holders;
 use finding::Finding;
 
 /// Requests of the verdict that are under way at a time.
@@ -139,11 +140,11 @@ async fn inspect(case: &Case<'_>, verdict: &mut Verdict) {
     asked_again::repeat(case, verdict).await;
     asked_again::look(case, verdict).await;
     asked_again::losers(case, verdict).await;
-    audit(case, verdict).await;
+    audit(case, holders, verdict).await;
 }
 
 /// Asks the server for its own audit, which sees what nobody outside can.
-async fn audit(case: &Case<'_>, verdict: &mut Verdict) {
+async fn audit(case: &Case<'_>, holders: Holders, verdict: &mut Verdict) {
     let audit: Audit = match answer(case.shop, case.shop.audit(), 0).await {
         Err(failure) => return verdict.unverified(&format!("the server's audit: {failure}")),
         Ok(answer) => match serde_json::from_slice(&answer.body) {
@@ -155,6 +156,7 @@ async fn audit(case: &Case<'_>, verdict: &mut Verdict) {
         },
     };
     verdict.checked.audited = true;
+    count::check_audit(audit.holds.held, holders, verdict);
     if audit.ok {
         return;
     }

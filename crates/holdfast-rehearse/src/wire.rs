@@ -68,6 +68,14 @@ pub(crate) struct Audit {
     pub(crate) ok: bool,
     #[serde(default)]
     pub(crate) differences: Vec<Difference>,
+    /// What it counted.
+    pub(crate) holds: HoldCount,
+}
+
+/// Holds that the server's own audit counted.
+#[derive(Debug, Deserialize)]
+pub(crate) struct HoldCount {
+    pub(crate) held: u64,
 }
 
 /// What the server's own audit found.

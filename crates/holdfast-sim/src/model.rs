@@ -37,6 +37,8 @@ struct Hold {
     tier: TierId,
     quantity: u32,
     deadline_ms: u64,
+    /// The highest anchor of its life, in milliseconds.
+    anchor_ms: u64,
     status: HoldStatus,
 }
 
@@ -174,11 +176,14 @@ impl Model {
         let opened = self.status == Status::Scheduled
             && self.opens_at_ms().is_some_and(|opens_at_ms| opens_at_ms <= wall_ms);
         let due = self.due(clock_ms);
-        let anchor_ms = self.anchor_at(clock_ms, wall_ms);
+        let anchor_ms = wall_ms.saturating_sub(clock_ms);
         if !opened && due.is_empty() && anchor_ms.abs_diff(self.anchor_ms) <= ANCHOR_TOLERANCE_MS {
             return Verdict::Ticked { expired: 0, opened: false, more: false };
         }
         self.anchor_ms = anchor_ms;
+        for hold in &mut self.holds {
+            hold.anchor_ms = hold.anchor_ms.max(anchor_ms);
+        }
         if opened {
             self.status = Status::Open;
         }
@@ -201,15 +206,6 @@ impl Model {
             .collect();
         due.sort_by_key(|&at| (self.tier_index(self.holds[at].tier), self.holds[at].deadline_ms));
         due
-    }
-
-    /// Nobody's deadline on the wall comes earlier while anyone has a hold.
-    fn anchor_at(&self, clock_ms: u64, wall_ms: u64) -> u64 {
-        let anchor_ms = wall_ms.saturating_sub(clock_ms);
-        match self.holds.iter().any(|hold| hold.status == HoldStatus::Held) {
-            true => anchor_ms.max(self.anchor_ms),
-            false => anchor_ms,
-        }
     }
 
     fn opens_at_ms(&self) -> Option<u64> {

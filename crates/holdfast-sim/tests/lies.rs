@@ -215,8 +215,8 @@ fn what_is_free_and_when_more_comes_back_must_be_true() {
     for (refusal, promise) in [
         (all_held(Some(next_ms)), None),
         (all_held(None), Some(10)),
-        (all_held(Some(next_ms - 1)), Some(10)),
-        (all_held(Some(next_ms + 1)), Some(10)),
+        (all_held(Some(next_ms - 3)), Some(10)),
+        (all_held(Some(next_ms + 3)), Some(10)),
         (all_held(Some(WALL_MS)), Some(10)),
         (Refusal::SoldOut, Some(10)),
         (Refusal::NotEnough { free: 0 }, Some(10)),
@@ -318,4 +318,17 @@ fn a_hold_ends_before_its_time_by_what_the_wall_was_set_back_and_no_more() {
     assert_eq!(ends_early(3_000, 2_000), None);
     assert_eq!(ends_early(3_000, 3_010), Some(8));
     assert_eq!(ends_early(0, 10), Some(8));
+}
+
+#[test]
+fn a_new_hold_is_told_the_time_at_which_it_ends() {
+    for (off_ms, promise) in [(0, None), (-90, None), (-200, Some(10)), (10, Some(10))] {
+        let lie = |answer: &mut Answer| {
+            if let Some(at_ms) = answer.hold.as_mut().and_then(|hold| hold.expires_at_ms.as_mut()) {
+                *at_ms = at_ms.saturating_add_signed(off_ms);
+            }
+        };
+        let found = Desk::open(3).asks(reserve("ann", 2), lie).err();
+        assert_eq!(found.map(|breach| breach.promise), promise, "{off_ms} ms off");
+    }
 }

@@ -130,11 +130,12 @@ pub trait Store {
     /// `Unknown`, `Poisoned`.
     fn create(&mut self, name: &str) -> Result<LogId>;
 
-    /// Begins a new reign over a log and fences every earlier one.
+    /// Begins a new reign over each of these logs, or over none, and fences every earlier one.
+    /// Returns the new epochs in the same order.
     ///
     /// # Errors
     /// `NoSuchLog`, `Full` and `Io` (nothing was written), `Unknown`, `Poisoned`.
-    fn reign(&mut self, log: LogId) -> Result<Epoch>;
+    fn reign(&mut self, logs: &[LogId]) -> Result<Vec<Epoch>>;
 
     /// Appends to any number of logs with one flush, and pushes one result for each part onto
     /// `results`, in order. Parts are refused alone (`NoSuchLog`, `Fenced`, `RolledBack`,

@@ -1,62 +1,75 @@
 //! `holdfast audit`: counts every promise afresh from a stopped server's records.
 
-use std::path::PathBuf;
+use std::fmt::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use holdfast_engine::Audit;
-use holdfast_store::{Store, SystemClock};
 
-use crate::folder::Folder;
+use crate::folder::read_journal;
+use crate::output::say;
+use crate::settings::Place;
 
 /// Flags and environment of `audit`.
 #[derive(clap::Args)]
 pub(crate) struct AuditArgs {
-    /// The stopped server's data folder
-    #[arg(long, env = "HOLDFAST_DATA_DIR", value_name = "FOLDER", default_value = "holdfast-data")]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    place: Place,
 }
 
-/// Prints what was counted; fails if a promise is broken.
-pub(crate) fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
-    let path = args.data_dir.display();
-    anyhow::ensure!(args.data_dir.join("journal").is_dir(), "{path} has no journal to audit");
-    let journal = Folder::open(&args.data_dir)?.journal(Arc::new(SystemClock::new()))?;
-    let (records, mut broken) = (journal.records(), 0);
-    let logs = journal.logs();
-    for log in &logs {
-        let audit = holdfast_engine::audit(records.as_ref(), log)
+/// Prints what was counted; fails if a promise is broken or if there is nothing to count.
+pub(crate) fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
+    let data_dir = args.place.data_dir()?;
+    let path = data_dir.display();
+    let Some((logs, records)) = read_journal(&data_dir)? else {
+        bail!("no sale to audit: {path} has no journal")
+    };
+    let (mut broken, mut sales) = (0, 0);
+    for log in logs {
+        let audit = holdfast_engine::audit(records.as_ref(), &log)
             .with_context(|| format!("audit {}", log.name))?;
         broken += audit.differences.len();
-        print(&audit);
+        // A log without a configured sale was begun by a crash's last breath, and nobody was told.
+        sales += usize::from(audit.view.is_some());
+        say(&describe(&audit))?;
     }
-    match broken {
-        0 => println!("{} sales audited: every promise is kept", logs.len()),
-        _ => println!("{} sales audited: {broken} promises are broken", logs.len()),
+    match (sales, broken) {
+        (0, 0) => bail!("no sale to audit: the journal in {path} has none"),
+        (_, 0) => say(&format!("{sales} sales audited: every promise is kept"))?,
+        _ => say(&format!("{sales} sales audited: {broken} promises are broken"))?,
     }
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(audit: &Audit) {
+fn describe(audit: &Audit) -> String {
+    let mut text = String::new();
+    // Writing into a text cannot fail.
+    let _ = write_audit(&mut text, audit);
+    text
+}
+
+fn write_audit(text: &mut String, audit: &Audit) -> std::fmt::Result {
     let (first, last) = (audit.snapshot_sequence + 1, audit.last_sequence);
-    println!("{}: entries {first} to {last} read", audit.sale);
+    writeln!(text, "{}: entries {first} to {last} read", audit.sale)?;
     if audit.snapshot_sequence > 0 {
-        println!("  before that: the holds in the snapshot at {}", audit.snapshot_sequence);
+        writeln!(text, "  before that: the holds in the snapshot at {}", audit.snapshot_sequence)?;
     }
     for tier in audit.view.iter().flat_map(|view| &view.tiers) {
         let config = &tier.config;
-        println!(
+        writeln!(
+            text,
             "  {}: {} free + {} held + {} sold + {} withheld = {}",
             config.id, tier.free, tier.held, tier.sold, tier.withheld, config.capacity
-        );
+        )?;
     }
     let holds = audit.holds;
-    println!(
+    writeln!(
+        text,
         "  holds: {} live, {} cancelled, {} expired",
         holds.held, holds.cancelled, holds.expired
-    );
+    )?;
     for difference in &audit.differences {
-        println!("  BROKEN {difference}");
+        writeln!(text, "  BROKEN {difference}")?;
     }
+    Ok(())
 }

@@ -1,21 +1,77 @@
-//! The demo: a sale that is open at once, and words on what to do with it.
+//! The demo: a sale that is open at once, keys that outlive a restart, and words on what to do.
 
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
 use holdfast_core::{
-    Admission, Command, Currency, Money, SaleConfig, SaleId, Terms, TierConfig, TierId,
+    Admission, Command, Currency, Money, Outcome, Refusal, SaleConfig, SaleId, SaleView, Status,
+    Terms, TierConfig, TierId,
 };
 use holdfast_engine::{Handle, SaleRef};
 
+use crate::folder::Folder;
+use crate::settings::Settings;
+
 const SALE: &str = "demo";
+const MERCHANT_KEY: &str = "demo-merchant.key";
+const BUYER_KEY: &str = "demo-buyer.key";
+
+/// How the demo's commands come by their keys. No key is printed: the commands read them.
+pub(crate) struct Demo {
+    /// The merchant's key, as a shell puts it between double quotes.
+    merchant: String,
+    /// The secret that signs for buyers; `None`: only the shop can sign.
+    buyer_key: Option<PathBuf>,
+}
+
+/// The demo's sale, as it stands.
+pub(crate) struct DemoSale {
+    /// Whether it was made just now.
+    is_new: bool,
+    view: SaleView,
+}
+
+/// Gives the server the demo's own keys where the operator gave none. They are kept in the data
+/// folder, so that what was pasted once works after a restart.
+pub(crate) fn equip(settings: &mut Settings, folder: &Folder) -> anyhow::Result<Demo> {
+    let mut merchant = "$HOLDFAST_MERCHANT_KEY".to_owned();
+    if settings.merchant_keys.is_empty() {
+        settings.merchant_keys.push(folder.secret(MERCHANT_KEY)?);
+        merchant = format!("$(cat {})", quote(&folder.file(MERCHANT_KEY)?));
+    }
+    if settings.buyer_keys.is_empty() {
+        folder.secret(BUYER_KEY)?;
+        settings.buyer_keys.push(folder.file(BUYER_KEY)?);
+    }
+    let is_secret = |path: &&PathBuf| {
+        std::fs::read_to_string(path).is_ok_and(|text| !text.trim_start().starts_with("-----BEGIN"))
+    };
+    let buyer_key = settings.buyer_keys.first().filter(is_secret).cloned();
+    Ok(Demo { merchant, buyer_key })
+}
 
 /// Makes the demo sale and opens it; one that is there from before stays as it is.
-pub(crate) fn open(engine: &Handle) -> anyhow::Result<()> {
+pub(crate) fn open(engine: &Handle) -> anyhow::Result<DemoSale> {
     let sale = SaleRef::Id(SaleId::new(SALE)?);
     let config = Command::Configure(Box::new(config()?));
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        engine.execute(sale, config).await?;
-        engine.execute(sale, Command::Open).await?;
-        Ok(())
+        let is_new = match engine.execute(sale, config).await?.outcome {
+            Outcome::Configured { .. } => true,
+            Outcome::Refused(Refusal::WrongState(_)) => false,
+            other => bail!("the demo's sale could not be made: {other:?}"),
+        };
+        if is_new {
+            let opened = engine.execute(sale, Command::Open).await?.outcome;
+            let open = Outcome::Moved(Status::Open);
+            anyhow::ensure!(opened == open, "the demo's sale could not be opened: {opened:?}");
+        }
+        let view = engine.look(move |sales| {
+            let (sale, clock_ms) = sales.get(sale)?;
+            sale.view(clock_ms)
+        });
+        let view = view.await?.context("the demo's sale is not there")?;
+        Ok(DemoSale { is_new, view })
     })
 }
 
@@ -40,26 +96,111 @@ fn tier(id: &str, name: &str, capacity: u32, amount: u64) -> anyhow::Result<Tier
     Ok(TierConfig { id: TierId::new(id)?, name: name.to_owned(), capacity, price })
 }
 
-/// Says what to open or paste next.
-pub(crate) fn explain(address: &str, key: &str) {
-    println!(
-        "
-The sale \"{SALE}\" is open: 5,000 units standing, 200 seated. Nobody can pay yet: holds only.
+impl DemoSale {
+    /// What is true of the sale, in a sentence or two.
+    fn describe(&self) -> String {
+        let free = |tier: &holdfast_core::TierView| {
+            format!("{} of {} {} free", tier.free, tier.config.capacity, tier.config.id)
+        };
+        let free = self.view.tiers.iter().map(free).collect::<Vec<_>>().join(", ");
+        let from = if self.is_new { "" } else { ", from an earlier start" };
+        match self.view.status {
+            Status::Open => format!(
+                "The sale \"{SALE}\" is open{from}: {free}. Nobody can pay yet: holds only."
+            ),
+            Status::Paused => format!(
+                "The sale \"{SALE}\" is there{from}, and it is paused: {free}. Nobody can hold \
+                 units until it is resumed."
+            ),
+            Status::Closed => format!(
+                "The sale \"{SALE}\" is there{from}, and it is closed for good: {free}. For a new \
+                 one, start with another --data-dir."
+            ),
+            Status::Scheduled => format!("The sale \"{SALE}\" has not opened{from}: {free}."),
+        }
+    }
+}
 
-Look at it:
-  curl -s {address}/v1/sales/{SALE}
-
-Hold two units for five minutes (say it twice: it is the same hold):
-  curl -s {address}/v1/sales/{SALE}/holds \\
-    -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
-    -d '{{\"tier\":\"standing\",\"quantity\":2,\"buyer\":\"you\"}}'
-
+impl Demo {
+    /// What is there, and what to paste next.
+    pub(crate) fn explain(&self, address: &str, sale: &DemoSale) -> String {
+        let key = &self.merchant;
+        let program = program();
+        let mut text = format!("\n{}\n", sale.describe());
+        if self.merchant.starts_with("$HOLDFAST") {
+            text += "These commands find your merchant key in HOLDFAST_MERCHANT_KEY.\n";
+        }
+        text += &format!("\nLook at it:\n  curl -s {address}/v1/sales/{SALE}\n");
+        if sale.view.status == Status::Paused {
+            text += &format!(
+                "
+Resume it:
+  curl -s -X POST {address}/v1/sales/{SALE}/resume -H \"Authorization: Bearer {key}\"
+"
+            );
+        }
+        if sale.view.status == Status::Open {
+            text += &self.explain_holds(address, &program);
+        }
+        text += &format!(
+            "
 Count every promise afresh:
-  curl -s {address}/v1/sales/{SALE}/audit -H 'Authorization: Bearer {key}'
+  curl -s {address}/v1/sales/{SALE}/audit -H \"Authorization: Bearer {key}\"
 
-Send 50,000 buyers in 30 seconds, from another terminal:
-  cargo run --release -- rehearse --target {address} --merchant-key {key}
+Send 50,000 buyers in 30 seconds at a sale of their own, from another terminal:
+  {program} rehearse --target {address} --merchant-key \"{key}\"
 
-Stop with Ctrl-C. Start again: every hold is still there."
-    );
+Stop with Ctrl-C. Start again: every hold is still there, and these commands still work."
+        );
+        text
+    }
+
+    fn explain_holds(&self, address: &str, program: &str) -> String {
+        let key = &self.merchant;
+        let as_buyer = self.buyer_key.as_ref().map(|path| {
+            format!(
+                "
+Hold two units for five minutes as a buyer, with a token such as the shop's login would sign
+(say it twice: it is the same hold):
+  curl -s {address}/v1/sales/{SALE}/holds -H 'Content-Type: application/json' \\
+    -H \"Authorization: Bearer $({program} token --buyer you --buyer-key {})\" \\
+    -d '{{\"tier\":\"standing\",\"quantity\":2}}'
+",
+                quote(path)
+            )
+        });
+        format!(
+            "{}
+Hold a unit as the merchant, in a buyer's name:
+  curl -s {address}/v1/sales/{SALE}/holds -H 'Content-Type: application/json' \\
+    -H \"Authorization: Bearer {key}\" \\
+    -d '{{\"tier\":\"seated\",\"quantity\":1,\"buyer\":\"somebody\"}}'
+",
+            as_buyer.unwrap_or_default()
+        )
+    }
+}
+
+/// This program, as a shell can start it from anywhere.
+fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "holdfast".to_owned(), |path| quote(&path))
+}
+
+/// A path as a shell reads it; in quotes only if it needs them.
+fn quote(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_survive_a_shell() {
+        assert_eq!(quote(Path::new("/tmp/a-b_c.key")), "/tmp/a-b_c.key");
+        assert_eq!(quote(Path::new("/tmp/my data")), "'/tmp/my data'");
+        assert_eq!(quote(Path::new("it's")), r"'it'\''s'");
+    }
 }

@@ -6,11 +6,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use data_encoding::HEXLOWER;
 use holdfast_core::ReceiptKey;
 use holdfast_store::journal::{self, Journal};
-use holdfast_store::{Clock, SystemDisk};
+use holdfast_store::{Clock, LogInfo, Records, SystemDisk};
+
+const JOURNAL: &str = "journal";
+const RECEIPT_KEY: &str = "receipt.key";
 
 /// A data folder.
 pub(crate) struct Folder {
@@ -26,19 +29,34 @@ impl Folder {
     }
 
     /// Opens the journal; takes the folder for this process.
-    pub(crate) fn journal(&self, clock: Arc<dyn Clock>) -> anyhow::Result<Journal> {
-        let path = self.path.join("journal");
+    pub(crate) fn journal(
+        &self,
+        clock: Arc<dyn Clock>,
+        options: journal::Options,
+    ) -> anyhow::Result<Journal> {
+        let path = self.path.join(JOURNAL);
         let disk = SystemDisk::open(&path).with_context(|| format!("open {}", path.display()))?;
-        Ok(Journal::open(Arc::new(disk), clock, journal::Options::default())?)
+        Ok(Journal::open(Arc::new(disk), clock, options)?)
     }
 
-    /// The secret under which holds' ids are signed; made at the first start.
-    pub(crate) fn receipt_key(&self) -> anyhow::Result<ReceiptKey> {
-        let secret = self.secret("receipt.key")?;
+    /// The secret under which holds' ids are signed; made at the first start. A new one instead of
+    /// one that was lost would turn away every buyer who comes back with their hold's id, so with
+    /// sales in the journal a missing one is an error.
+    pub(crate) fn receipt_key(&self, has_sales: bool) -> anyhow::Result<ReceiptKey> {
+        let path = self.path.join(RECEIPT_KEY);
+        if has_sales && !path.exists() {
+            bail!(
+                "{} is missing, and without it no hold's id that a buyer was told can be known \
+                 again. Put it back from a backup. If it is lost for good, write 64 random \
+                 hexadecimal digits there (openssl rand -hex 32): holds keep their units, but \
+                 buyers must ask for their hold's new id",
+                path.display()
+            );
+        }
+        let secret = self.secret(RECEIPT_KEY)?;
         let bytes = HEXLOWER.decode(secret.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        let bytes = bytes.ok_or_else(|| {
-            anyhow!("{} is not 64 hexadecimal digits", self.path.join("receipt.key").display())
-        })?;
+        let bytes =
+            bytes.ok_or_else(|| anyhow!("{} is not 64 hexadecimal digits", path.display()))?;
         Ok(ReceiptKey::new(bytes))
     }
 
@@ -56,6 +74,13 @@ impl Folder {
         Ok(secret)
     }
 
+    /// The whole path of a file in this folder, good in every working directory.
+    pub(crate) fn file(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let folder = self.path.canonicalize();
+        let folder = folder.with_context(|| format!("find {}", self.path.display()))?;
+        Ok(folder.join(name))
+    }
+
     /// A crash leaves the whole file or none: written under another name, then renamed.
     fn write(&self, name: &str, text: &str) -> std::io::Result<()> {
         let temporary = self.path.join(format!("{name}.new"));
@@ -69,6 +94,36 @@ impl Folder {
     }
 }
 
+/// A stopped server's logs and their records.
+pub(crate) type Stopped = (Vec<LogInfo>, Box<dyn Records>);
+
+/// Reads the journal of a stopped server and changes nothing; `None`: there is none.
+pub(crate) fn read_journal(data_dir: &Path) -> anyhow::Result<Option<Stopped>> {
+    let path = data_dir.join(JOURNAL);
+    if !has_segment(&path).with_context(|| format!("list {}", path.display()))? {
+        return Ok(None);
+    }
+    let disk = SystemDisk::open_existing(&path);
+    let disk = disk.with_context(|| format!("open {}", path.display()))?;
+    Ok(Some(journal::read(Arc::new(disk))?))
+}
+
+fn has_segment(journal: &Path) -> std::io::Result<bool> {
+    let entries = match std::fs::read_dir(journal) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        entries => entries?,
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        let number = name.strip_prefix("journal-").and_then(|name| name.strip_suffix(".log"));
+        if number.is_some_and(|number| number.parse::<u64>().is_ok()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// 32 random bytes as hexadecimal digits.
 pub(crate) fn random_hex() -> anyhow::Result<String> {
     let mut bytes = [0; 32];
@@ -79,4 +134,40 @@ pub(crate) fn random_hex() -> anyhow::Result<String> {
 /// A random number, to spread hash tables.
 pub(crate) fn random_seed() -> anyhow::Result<u64> {
     getrandom::u64().context("draw random bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_secret_is_made_once_and_for_its_owner_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        let secret = folder.secret("some.key").unwrap();
+        assert_eq!(folder.secret("some.key").unwrap(), secret);
+        let mode = std::fs::metadata(place.path().join("some.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_receipt_key_is_made_for_a_new_folder_only() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        let error = folder.receipt_key(true).unwrap_err().to_string();
+        assert!(error.contains("receipt.key is missing"), "{error}");
+        assert!(!place.path().join(RECEIPT_KEY).exists());
+        folder.receipt_key(false).unwrap();
+        folder.receipt_key(true).unwrap();
+    }
+
+    #[test]
+    fn no_journal_is_made_only_to_read_it() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(read_journal(&place.path().join("none")).unwrap().is_none());
+        std::fs::create_dir(place.path().join(JOURNAL)).unwrap();
+        assert!(read_journal(place.path()).unwrap().is_none());
+        assert_eq!(std::fs::read_dir(place.path().join(JOURNAL)).unwrap().count(), 0);
+    }
 }

@@ -1,12 +1,13 @@
 //! Holdfast's one binary: it serves sales, rehearses them and audits them.
-#![expect(clippy::print_stdout, reason = "commands print their results")]
 
 mod audit;
 mod demo;
 mod folder;
+mod output;
 mod rehearse;
 mod serve;
 mod settings;
+mod signals;
 mod telemetry;
 mod token;
 
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Rehearse(args) => rehearse::run(&args),
-        Command::Audit(args) => audit::run(&args),
+        Command::Audit(args) => audit::run(args),
         Command::Token(args) => token::run(&args),
     };
     done.unwrap_or_else(|error| {

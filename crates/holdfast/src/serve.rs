@@ -1,6 +1,6 @@
 //! `holdfast serve`: from settings to a running server, and back down in order.
 
-use std::io::Write;
+use std::io::Read;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -12,12 +12,13 @@ use holdfast_engine::{Engine, Handle, Service};
 use holdfast_front::{Front, Stop};
 use holdfast_http::{App, BuyerKeys, MerchantKeys};
 use holdfast_store::journal::Upkeep;
-use holdfast_store::{SystemClock, journal::Journal};
-use tokio::signal::unix::{SignalKind, signal};
+use holdfast_store::{Store, SystemClock};
 
-use crate::demo;
+use crate::demo::{self, Demo};
 use crate::folder::{Folder, random_hex, random_seed};
+use crate::output::say;
 use crate::settings::{ServeArgs, Settings};
+use crate::signals;
 
 /// How often the next segment of the journal is looked after.
 const UPKEEP_EVERY: Duration = Duration::from_millis(50);
@@ -25,27 +26,29 @@ const UPKEEP_EVERY: Duration = Duration::from_millis(50);
 /// Runs a server until it is told to stop.
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let mut settings = args.decide()?;
+    let folder = Folder::open(&settings.data_dir)?;
+    let demo = settings.demo.then(|| demo::equip(&mut settings, &folder)).transpose()?;
     let made_key = settings.merchant_keys.is_empty();
     if made_key {
         settings.merchant_keys.push(random_hex()?);
     }
-    let folder = Folder::open(&settings.data_dir)?;
     let clock = Arc::new(SystemClock::new());
-    let journal: Journal = folder.journal(clock.clone())?;
+    let journal = folder.journal(clock.clone(), settings.journal)?;
+    let receipts = folder.receipt_key(!journal.logs().is_empty())?;
     start_upkeep(journal.upkeep())?;
     let engine = Engine::open(journal, clock, random_seed()?)?;
     #[cfg(feature = "planted")]
     plant();
-    let service = Service::start(engine, holdfast_engine::Options::default())?;
-    let app = app(&settings, folder.receipt_key()?, service.handle())?;
+    let service = Service::start(engine, settings.engine)?;
+    let app = app(&settings, receipts, service.handle())?;
     let front = Front::bind(settings.listen, holdfast_front::Options::default())
         .with_context(|| format!("listen on {}", settings.listen))?;
-    if settings.demo {
-        demo::open(&service.handle())?;
-    }
-    announce(&front, &settings, made_key)?;
     let stop = Stop::new();
-    stop_on_signal(stop.clone())?;
+    stop_when_told(&stop, settings.until_eof)?;
+    announce(&front, &settings, made_key)?;
+    if let Some(demo) = &demo {
+        explain(demo, &front, &service.handle())?;
+    }
     let routes = move || holdfast_http::router(app.on_this_runtime());
     front.run(&routes, &stop).context("serve")?;
     service.stop();
@@ -59,6 +62,9 @@ fn plant() {
     match std::env::var("HOLDFAST_PLANTED").as_deref() {
         Ok("answers_first") => {
             holdfast_engine::planted::set(Some(holdfast_engine::planted::Bug::AnswersFirst));
+        }
+        Ok("one_too_many") => {
+            holdfast_core::planted::set(Some(holdfast_core::planted::Bug::OneTooMany));
         }
         Ok("clock_uncapped") => {
             holdfast_store::planted::set(Some(holdfast_store::planted::Bug::ClockUncapped));
@@ -74,21 +80,26 @@ fn app(settings: &Settings, receipts: ReceiptKey, engine: Handle) -> anyhow::Res
             .with_context(|| format!("read the buyers' key {}", path.display()))?;
         buyers.add(&file).with_context(|| format!("the buyers' key {}", path.display()))?;
     }
+    if settings.buyer_keys.is_empty() {
+        tracing::warn!("no --buyer-key was given: only merchants can buy, in a buyer's name");
+    }
     let merchants = MerchantKeys::new(&settings.merchant_keys);
     Ok(App::new(engine, holdfast_http::Options { receipts, merchants, buyers }))
 }
 
 /// The first line on standard output is the address: whoever started the server may wait for it.
 fn announce(front: &Front, settings: &Settings, made_key: bool) -> anyhow::Result<()> {
-    let address = format!("http://{}", front.address());
-    println!("listening on {address}");
+    say(&format!("listening on http://{}", front.address()))?;
     if made_key {
-        println!("merchant key, good until this server stops: {}", settings.merchant_keys[0]);
+        let key = &settings.merchant_keys[0];
+        say(&format!("merchant key, good until this server stops: {key}"))?;
     }
-    if settings.demo {
-        demo::explain(&address, &settings.merchant_keys[0]);
-    }
-    std::io::stdout().flush().context("write to standard output")
+    Ok(())
+}
+
+fn explain(demo: &Demo, front: &Front, engine: &Handle) -> anyhow::Result<()> {
+    let sale = demo::open(engine)?;
+    say(&demo.explain(&format!("http://{}", front.address()), &sale))
 }
 
 /// Keeps a segment of the journal ready, so that no append waits for one to be made. The thread
@@ -107,25 +118,21 @@ fn start_upkeep(upkeep: Upkeep) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// SIGTERM and SIGINT drain the server; a second one ends it at once.
-fn stop_on_signal(stop: Stop) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (mut terminate, mut interrupt) = {
-        let _guard = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
-    };
-    let wait = move || {
-        runtime.block_on(async {
-            let mut next = async || {
-                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            };
-            next().await;
-            tracing::info!("stopping: requests in flight finish");
-            stop.stop();
-            next().await;
-            std::process::exit(1);
-        });
-    };
-    thread::Builder::new().name("signals".into()).spawn(wait).context("start a thread")?;
+/// SIGTERM and SIGINT drain the server, and so does the end of standard input if that was asked for.
+fn stop_when_told(stop: &Stop, until_eof: bool) -> anyhow::Result<()> {
+    let told = stop.clone();
+    signals::on_stop(move || {
+        tracing::info!("stopping: requests in flight finish");
+        told.stop();
+    })?;
+    if until_eof {
+        let ended = stop.clone();
+        let wait = move || {
+            // An input that fails has ended too.
+            while matches!(std::io::stdin().read(&mut [0; 64]), Ok(1..)) {}
+            ended.stop();
+        };
+        thread::Builder::new().name("input".into()).spawn(wait).context("start a thread")?;
+    }
     Ok(())
 }

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use holdfast_core::BuyerId;
+use holdfast_http::BuyerKeys;
+
+use crate::output::say;
 
 /// Flags and environment of `token`.
 #[derive(clap::Args)]
@@ -14,9 +17,16 @@ pub(crate) struct TokenArgs {
     #[arg(long, value_name = "ID")]
     buyer: String,
 
-    /// File with the HS256 secret that the server was given with --buyer-key
-    #[arg(long, env = "HOLDFAST_BUYER_KEY", value_name = "FILE")]
-    buyer_key: PathBuf,
+    /// File with the HS256 secret that the server was given with --buyer-key; of several, the
+    /// first signs
+    #[arg(
+        long,
+        env = "HOLDFAST_BUYER_KEY",
+        value_delimiter = ',',
+        value_name = "FILE",
+        required = true
+    )]
+    buyer_key: Vec<PathBuf>,
 
     /// How long the token is good for
     #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
@@ -25,16 +35,21 @@ pub(crate) struct TokenArgs {
 
 /// Prints the token.
 pub(crate) fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
-    let path = args.buyer_key.display();
-    let secret = std::fs::read_to_string(&args.buyer_key)
-        .with_context(|| format!("read the buyers' key {path}"))?;
-    anyhow::ensure!(
-        !secret.trim_start().starts_with("-----BEGIN"),
-        "{path} is a public key: only the shop that has its private key can sign"
-    );
+    let file = args.buyer_key.first().context("--buyer-key names no file")?;
+    let path = file.display();
+    let secret = std::fs::read_to_string(file);
+    let secret = secret.with_context(|| format!("read the buyers' key {path}"))?;
+    if secret.trim_start().starts_with("-----BEGIN") {
+        if secret.contains("PRIVATE KEY") {
+            bail!("{path} is a private key: holdfast signs with an HS256 secret only");
+        }
+        bail!("{path} is a public key: only the shop that has its private key can sign");
+    }
+    // What the server would refuse must not pass here: its tokens would be good for nothing.
+    BuyerKeys::default().add(&secret).with_context(|| format!("the buyers' key {path}"))?;
     let buyer = BuyerId::new(&args.buyer).context("--buyer")?;
     let lifetime = Duration::from_secs(args.seconds);
     let token = holdfast_http::sign_token(&secret, &buyer, lifetime).context("sign the token")?;
-    println!("{token}");
+    say(&token)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -161,14 +161,15 @@ impl Table {
     fn hold(&self, name: &str) -> String {
         let clock_ms = self.stamp.clock_ms;
         let hold = self.sale.hold_by_key(self.key(name), clock_ms).expect("it is there");
-        let until = hold.expires_at_ms.saturating_sub(START_MS) / 1_000;
         let status = format!("{:?}", hold.status).to_lowercase();
-        format!(
-            "{status} {} {} until {until}s, {}s left",
-            hold.buyer,
-            hold.quantity,
-            hold.remaining_ms / 1_000
-        )
+        let said = format!("{status} {} {}", hold.buyer, hold.quantity);
+        match hold.expires_at_ms {
+            None => said,
+            Some(expires_at_ms) => {
+                let until = expires_at_ms.saturating_sub(START_MS) / 1_000;
+                format!("{said} until {until}s, {}s left", hold.remaining_ms / 1_000)
+            }
+        }
     }
 
     fn key(&self, name: &str) -> HoldKey {

@@ -1,13 +1,14 @@
 //! A sale's promises, counted afresh.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use holdfast_api::{Audit, Difference, HoldCount, Tier};
 use holdfast_engine::SaleRef;
 use http::{HeaderMap, StatusCode};
 
+use crate::address::{Path, sale_id};
 use crate::app::App;
 use crate::problem::{of_engine, sale_not_found};
-use crate::routes::{Answer, private, sale_id};
+use crate::routes::{Answer, private};
 
 /// Counts from the records, off the engine's thread.
 pub(crate) async fn show(

@@ -1,6 +1,6 @@
 //! Holds: taken, looked at, given back.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use holdfast_api::{Me, Page, PostHold, Problem};
 use holdfast_core::{
@@ -9,13 +9,13 @@ use holdfast_core::{
 };
 use holdfast_engine::SaleRef;
 use http::{HeaderMap, StatusCode, Uri, header};
-use serde::Deserialize;
 
+use crate::address::{Cursor, Path, parameter, sale_id};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body;
 use crate::problem::{PRIVATE, hold_not_found, of_engine, of_refusal, sale_not_found};
-use crate::routes::{Answer, Cursor, private, query, sale_id};
+use crate::routes::{Answer, private};
 
 /// Bytes in an idempotency key, at most.
 const KEY_BYTES_MAX: usize = 255;
@@ -29,7 +29,8 @@ pub(crate) async fn reserve(
     let caller = app.caller(request.headers())?;
     let sale = sale_id(&sale)?;
     let key = idempotency_key(request.headers())?;
-    let PostHold { tier, quantity, buyer, if_held: _ } = body::read(request).await?;
+    let PostHold { tier, quantity, buyer, if_held: _ } =
+        body::read(request, app.body_deadline).await?;
     let buyer = who(caller, buyer)?;
     let command = Command::Reserve(Reserve { buyer, tier, quantity, key });
     let answer = app.engine.execute(SaleRef::Id(sale), command).await;
@@ -52,8 +53,7 @@ pub(crate) async fn me(
 ) -> Answer {
     let caller = app.caller(&headers)?;
     let sale = sale_id(&sale)?;
-    let MeQuery { buyer: named } = query(&uri)?;
-    let named = named.as_deref().map(BuyerId::new).transpose();
+    let named = parameter(&uri, "buyer")?.as_deref().map(BuyerId::new).transpose();
     let buyer = who(caller, named.map_err(|error| Problem::invalid("buyer", error.to_string()))?)?;
     let hold = app.engine.look(move |sales| {
         let (sale, clock_ms) = sales.get(SaleRef::Id(sale))?;
@@ -62,12 +62,6 @@ pub(crate) async fn me(
     let hold = hold.await.map_err(|error| of_engine(&error))?.ok_or_else(sale_not_found)?;
     let hold = hold.map(|hold| app.hold(sale, &hold));
     Ok(private(StatusCode::OK, &Me { buyer, hold }))
-}
-
-/// Whose hold a merchant asks for.
-#[derive(Deserialize)]
-pub(crate) struct MeQuery {
-    buyer: Option<String>,
 }
 
 /// All holds of a sale, in the order in which they were made.
@@ -79,15 +73,8 @@ pub(crate) async fn list(
 ) -> Answer {
     app.merchant(&headers)?;
     let sale = sale_id(&sale)?;
-    let cursor: Cursor = query(&uri)?;
-    let limit = cursor.limit()?;
-    let after = cursor.after.as_deref().map(|after| {
-        after
-            .parse()
-            .map(HoldKey::from_number)
-            .map_err(|_| Problem::invalid("after", "must be what the page before gave as next"))
-    });
-    let after = after.transpose()?;
+    let row = |next: &str| next.parse().ok().map(HoldKey::from_number);
+    let Cursor { after, limit } = Cursor::read(&uri, row)?;
     let holds = app.engine.look(move |sales| {
         let (sale, clock_ms) = sales.get(SaleRef::Id(sale))?;
         Some(sale.holds_after(after, limit + 1, clock_ms).collect::<Vec<_>>())
@@ -161,7 +148,11 @@ fn who(caller: Caller, named: Option<BuyerId>) -> Result<BuyerId, Problem> {
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<KeyDigest>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::invalid("Idempotency-Key", "must not be there twice"));
+    }
     let key = value.to_str().ok().filter(|key| {
         (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
     });

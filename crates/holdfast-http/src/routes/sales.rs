@@ -1,17 +1,18 @@
 //! Sales: made, changed, moved and shown.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::IntoResponse;
-use holdfast_api::{Page, PatchTier, Problem, PutSale, Sale};
+use holdfast_api::{Code, Page, PatchTier, Problem, PutSale, Sale};
 use holdfast_core::{Command, Outcome, SaleConfig, SaleId, TierId};
 use holdfast_engine::SaleRef;
 use http::{HeaderMap, StatusCode, Uri, header};
 
+use crate::address::{Cursor, Path, sale_id};
 use crate::app::App;
 use crate::body;
 use crate::problem::{of_engine, of_refusal};
-use crate::routes::{Answer, Cursor, private, query, sale_id};
+use crate::routes::{Answer, private};
 
 /// Creates a sale, or changes it before it opens.
 pub(crate) async fn configure(
@@ -21,11 +22,11 @@ pub(crate) async fn configure(
 ) -> Answer {
     app.merchant(request.headers())?;
     let sale = SaleId::new(&sale).map_err(|error| Problem::invalid("sale", error.to_string()))?;
-    let config = SaleConfig::from(body::read::<PutSale>(request).await?);
+    let config = SaleConfig::from(body::read::<PutSale>(request, app.body_deadline).await?);
     let outcome = execute(&app, sale, Command::Configure(Box::new(config))).await?;
     let created = outcome == Outcome::Configured { created: true };
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(private(status, &app.sale(sale).await?))
+    Ok(private(status, &after_a_move(&app, sale).await?))
 }
 
 /// Starts selling.
@@ -74,9 +75,9 @@ pub(crate) async fn resize(
     let sale = sale_id(&sale)?;
     let tier =
         TierId::new(&tier).map_err(|_| of_refusal(holdfast_core::Refusal::TierNotFound, None))?;
-    let PatchTier { capacity } = body::read(request).await?;
+    let PatchTier { capacity } = body::read(request, app.body_deadline).await?;
     execute(&app, sale, Command::SetCapacity { tier, capacity }).await?;
-    Ok(private(StatusCode::OK, &app.sale(sale).await?))
+    Ok(private(StatusCode::OK, &after_a_move(&app, sale).await?))
 }
 
 /// A sale as everyone may see it; a cache may keep it for a second.
@@ -89,9 +90,7 @@ pub(crate) async fn show(State(app): State<App>, Path(sale): Path<String>) -> An
 /// All sales, by id.
 pub(crate) async fn list(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Answer {
     app.merchant(&headers)?;
-    let cursor: Cursor = query(&uri)?;
-    let limit = cursor.limit()?;
-    let after = cursor.after.as_deref().map(sale_id).transpose()?;
+    let Cursor { after, limit } = Cursor::read(&uri, |id| SaleId::new(id).ok())?;
     let items = app.engine.look(move |sales| {
         let all = sales
             .after(after)
@@ -109,7 +108,7 @@ async fn change(app: App, sale: &str, headers: &HeaderMap, command: Command) -> 
     app.merchant(headers)?;
     let sale = sale_id(sale)?;
     execute(&app, sale, command).await?;
-    Ok(private(StatusCode::OK, &app.sale(sale).await?))
+    Ok(private(StatusCode::OK, &after_a_move(&app, sale).await?))
 }
 
 async fn execute(app: &App, sale: SaleId, command: Command) -> Result<Outcome, Problem> {
@@ -118,4 +117,14 @@ async fn execute(app: &App, sale: SaleId, command: Command) -> Result<Outcome, P
         Outcome::Refused(refusal) => Err(of_refusal(refusal, None)),
         outcome => Ok(outcome),
     }
+}
+
+/// The sale after the merchant's move, which is durable already. A refusal to show it must not
+/// sound as if nothing had been done; a move that is repeated changes nothing.
+async fn after_a_move(app: &App, sale: SaleId) -> Result<Sale, Problem> {
+    app.sale(sale).await.map_err(|problem| {
+        let why = problem.detail.unwrap_or(problem.title);
+        let done = format!("it was done, but the sale cannot be shown: {why}");
+        Problem::new(Code::OutcomeUnknown).because(done)
+    })
 }

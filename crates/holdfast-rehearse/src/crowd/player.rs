@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::Buy;
 use super::buyer::Visit;
+use crate::Stop;
 use crate::shop::Shop;
 
 /// A buyer whose moment has come.
@@ -37,16 +38,20 @@ pub(super) struct Player {
     pub(super) connections: usize,
     pub(super) start: Instant,
     pub(super) patience: Duration,
+    pub(super) stop: Stop,
     /// Buyers of all players who have begun.
     pub(super) started: Arc<AtomicU32>,
     pub(super) results: Sender<Buy>,
 }
 
 impl Player {
-    /// Plays until there are no more calls and every buyer is done.
+    /// Plays until there are no more calls and every buyer is done, or until all are to stop.
     pub(super) fn play(self) -> io::Result<Effort> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(self.serve());
+        let stop = self.stop.clone();
+        runtime.block_on(async {
+            tokio::select! { () = stop.given() => {}, () = self.serve() => {} }
+        });
         let active = runtime.metrics().worker_total_busy_duration(0);
         Ok(Effort { active, starved: starved().unwrap_or_default().min(active) })
     }

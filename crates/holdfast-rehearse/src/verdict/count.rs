@@ -99,6 +99,17 @@ pub(super) async fn check_public_view(case: &Case<'_>, holders: Holders, verdict
     }
 }
 
+/// Promises 1 and 6: as many live holds are in the records as buyers know of.
+pub(super) fn check_audit(held: u64, holders: Holders, verdict: &mut Verdict) {
+    let Holders { least, most } = holders;
+    let counted = format!("the server's audit: it counted {held} live holds");
+    if held < least {
+        verdict.broken(1, format!("{counted}, but {least} buyers hold a unit"));
+    } else if held > most {
+        verdict.broken(6, format!("{counted}, but only {most} buyers hold a unit"));
+    }
+}
+
 async fn tier(case: &Case<'_>) -> Result<TierView, String> {
     let answer = answer(case.shop, case.shop.view(), 0).await.map_err(|e| e.to_string())?;
     let view: Option<SaleView> = serde_json::from_slice(&answer.body).ok();

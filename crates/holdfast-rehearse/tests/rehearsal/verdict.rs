@@ -1,7 +1,7 @@
 //! The auditor against an honest shop, and against one liar for each promise it can see broken.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_rehearse::{Options, Phase, RehearseError, Report, run};
 
@@ -85,7 +85,7 @@ fn fewer_buyers_than_units_all_win() {
 
 #[test]
 fn every_liar_is_caught_at_the_promise_it_breaks() {
-    let liars: [(Ways, &[u8], &str); 14] = [
+    let liars: [(Ways, &[u8], &str); 15] = [
         (Ways::OversellsByOne, &[1], "61 buyers hold a unit, but there are 60"),
         (Ways::SellsOneShort, &[6], "60 buyers should hold a unit, but 59 do"),
         (Ways::GivesOneHoldTwice, &[1], "1 of 60 winners hold what another winner holds"),
@@ -100,6 +100,7 @@ fn every_liar_is_caught_at_the_promise_it_breaks() {
         (Ways::GivesLosersAHold, &[10], "200 of 200 losers hold a unit"),
         (Ways::CountsOneFreeTooMany, &[1], "1 free + 60 held + 0 sold + 0 withheld is not 60"),
         (Ways::FailsItsAudit, &[2], "a hold ended twice"),
+        (Ways::AuditsOneHoldTooFew, &[1], "it counted 59 live holds, but 60 buyers"),
     ];
     thread::scope(|scope| {
         for (ways, promises, words) in liars {
@@ -212,6 +213,26 @@ fn without_a_sale_there_is_no_rehearsal() {
     let error = run(&stranger, |_| {}).unwrap_err();
     assert!(matches!(error, RehearseError::Sale { step: "make the sale", .. }));
     assert_eq!(error.to_string(), "could not make the sale: the server said 401 unauthorised");
+}
+
+#[test]
+fn a_rehearsal_that_is_stopped_closes_its_sale_and_ends_at_once() {
+    for phase in [Phase::Opening, Phase::Rush, Phase::Verdict] {
+        let server = Server::start(Ways::Honest);
+        let slow = Options { over: Duration::from_secs(20), ..options(&server) };
+        let quick = Options { buyers: 10, over: Duration::ZERO, ..options(&server) };
+        let options = if phase == Phase::Verdict { quick } else { slow };
+        let begun = Instant::now();
+        let ended = run(&options, |progress| {
+            if progress.phase == phase {
+                options.stop.stop();
+            }
+        });
+        assert!(matches!(ended, Err(RehearseError::Stopped { sale_left_open: None })), "{ended:?}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        let opened = usize::from(phase != Phase::Opening);
+        assert_eq!(server.closed(), opened, "{phase:?}: the sale was left open");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use holdfast_core::{
     BuyerId, Command, HoldKey, HoldStatus, HoldView, KeyDigest, Reserve, SaleView, TierId,
 };
 
-use super::{Breach, Checks, Moment, Seen, Turn, Wanted, known, merchant, promises};
+use super::{Breach, Checks, Moment, Seen, Turn, Wanted, merchant, promises};
 
 /// A hold is looked at when its time is up, give or take the clocks' fractions.
 const ABOUT_US: u64 = 2_000;
@@ -39,9 +39,10 @@ pub(super) struct Book {
     pub(super) done: Option<Command>,
     /// Return times that were told in this turn.
     pub(super) returns: Vec<(TierId, u64)>,
-    /// By how much the wall clock had been set back when nobody held anything: what the times that
-    /// were told since may be off by is only what came later.
-    pub(super) behind_at_rest_ms: u64,
+    /// By how much the wall clock had been set back when nobody held anything, and at the last
+    /// look.
+    behind_at_rest_ms: u64,
+    pub(super) behind_at_look_ms: u64,
     /// As `last`, whatever happened since.
     pub(super) seen: Option<SaleView>,
     /// The merchant has asked for something since the last look.
@@ -69,6 +70,8 @@ pub(super) struct Told {
     pub(super) at: Moment,
     pub(super) ended: Option<HoldStatus>,
     pub(super) cancel_asked: bool,
+    /// By how much the wall clock had been set back when it was made, at least.
+    pub(super) behind_ms: u64,
     due_us: u64,
 }
 
@@ -182,8 +185,7 @@ impl Book {
         }
         told.cancel_asked |= self.cancels.contains(&(view.key, None))
             || self.cancels.contains(&(view.key, Some(view.buyer)));
-        let turned_back_ms = known::turned_back_ms(self.behind_at_rest_ms, turn);
-        promises::the_buyers_time(told, view, turn, turned_back_ms, checks)?;
+        promises::the_buyers_time(told, view, turn, checks)?;
         if view.status == HoldStatus::Held {
             (told.view, told.at) = (*view, turn.start);
             if self.reckon {
@@ -205,11 +207,20 @@ impl Book {
         Ok(())
     }
 
+    /// A hold that was seen in this turn was also made in it.
+    pub(super) fn made_now(&mut self, key: HoldKey, turn: &Turn) {
+        if let Some(told) = self.told.get_mut(&key) {
+            told.behind_ms = turn.start.behind_ms;
+        }
+    }
+
     fn first_sight(&mut self, view: &HoldView, turn: &Turn) {
         let live = view.status == HoldStatus::Held;
         let due_us = turn.start.now_us + view.remaining_ms * 1_000;
         let ended = (!live).then_some(view.status);
-        let told = Told { view: *view, at: turn.start, ended, cancel_asked: false, due_us };
+        let behind_ms = self.behind_at_rest_ms;
+        let told =
+            Told { view: *view, at: turn.start, ended, cancel_asked: false, behind_ms, due_us };
         self.told.insert(view.key, told);
         self.new.insert(view.key);
         self.buyers.entry(view.buyer).or_default().holds += 1;
@@ -250,14 +261,15 @@ impl Book {
         promises::as_last_seen(self, &seen.view, turn, checks)?;
         promises::units_add_up(&seen.view, checks)?;
         merchant::as_done(self, &seen.view, checks)?;
-        promises::returns_as_told(self, &seen.view, checks)?;
+        promises::returns_as_told(self, &seen.view, turn, checks)?;
         if turn.healthy && self.unsure.is_empty() {
             promises::held_is_what_was_told(self, &seen.view, checks)?;
-            promises::next_return_is_true(self, &seen.view, checks)?;
+            promises::next_return_is_true(self, &seen.view, turn, checks)?;
         }
         if self.live.is_empty() && seen.view.tiers.iter().all(|tier| tier.held == 0) {
             self.behind_at_rest_ms = turn.start.behind_ms;
         }
+        self.behind_at_look_ms = turn.end.behind_ms;
         self.reckon = !turn.healthy;
         self.recheck = false;
         self.merchant_asked = false;

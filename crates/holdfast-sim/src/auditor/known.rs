@@ -1,6 +1,6 @@
 //! What can be known of one sale while a turn decides, and what cannot.
 
-use holdfast_core::{ANCHOR_TOLERANCE_MS, BuyerId, HoldKey, HoldView, Status, TierId, TierView};
+use holdfast_core::{BuyerId, HoldKey, HoldView, Status, TierId, TierView};
 
 use super::book::Book;
 use super::{Turn, promises};
@@ -57,16 +57,4 @@ impl Book {
         let last = (tier, HoldKey::from_number(u64::MAX));
         self.live.range(first..=last).map(|(_, key)| *key)
     }
-
-    /// By how much a time that was told may be later than the wall clock will say.
-    pub(super) fn turned_back_ms(&self, turn: &Turn) -> u64 {
-        turned_back_ms(self.behind_at_rest_ms, turn)
-    }
-}
-
-/// An anchor follows the wall clock back only while nobody holds anything, and then not where it
-/// is off by no more than the tolerance.
-pub(super) fn turned_back_ms(behind_at_rest_ms: u64, turn: &Turn) -> u64 {
-    let since_ms = turn.end.behind_ms - behind_at_rest_ms;
-    since_ms + behind_at_rest_ms.min(ANCHOR_TOLERANCE_MS)
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_core::{BuyerId, HoldKey, HoldStatus, HoldView, Outcome, SaleView, Status};
+use holdfast_core::{
+    ANCHOR_TOLERANCE_MS, BuyerId, HoldKey, HoldStatus, HoldView, Outcome, SaleView, Status,
+};
 use holdfast_engine::{EngineError, Reply};
 
 use super::book::{Book, Told};
@@ -58,28 +60,52 @@ pub(super) fn held_is_what_was_told(
     Ok(())
 }
 
+/// By how much the anchor may be ahead of the wall clock: not at all where that was never set
+/// back, and a tick moves it where it is off by more than the tolerance.
+pub(super) fn off_ms(behind_ms: u64) -> u64 {
+    behind_ms.min(ANCHOR_TOLERANCE_MS)
+}
+
+/// Promise 10: whoever gets a hold is told the wall clock's time at which it ends.
+pub(super) fn told_the_time(
+    view: &HoldView,
+    turn: &Turn,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let (start_ms, end_ms) = (turn.start.wall_ms, turn.end.wall_ms);
+    let least_ms = start_ms - ANCHOR_TOLERANCE_MS - ROUNDING_MS + view.remaining_ms;
+    let most_ms = end_ms + off_ms(turn.end.behind_ms) + ROUNDING_MS + view.remaining_ms;
+    let true_word = view.expires_at_ms.is_some_and(|at| (least_ms..=most_ms).contains(&at));
+    check(10, true_word, checks, || {
+        format!("{view:?} is told a time that is not in {least_ms} to {most_ms}")
+    })
+}
+
 /// Promise 10: a time at which a unit may come back is not later than the time that is seen at the
-/// end of the same turn.
+/// end of the same turn, but for the anchor's tolerance.
 pub(super) fn returns_as_told(
     book: &Book,
     view: &SaleView,
+    turn: &Turn,
     checks: &mut Checks,
 ) -> Result<(), Breach> {
     for (id, told_ms) in &book.returns {
         let tier = view.tiers.iter().find(|tier| tier.config.id == *id);
         let Some(next_ms) = tier.and_then(|tier| tier.next_return_at_ms) else { continue };
-        check(10, *told_ms <= next_ms, checks, || {
+        let off_ms = off_ms(turn.end.behind_ms) + ROUNDING_MS;
+        check(10, *told_ms <= next_ms + off_ms, checks, || {
             format!("{id}: a unit was said to come back at {told_ms}, and now at {next_ms}")
         })?;
     }
     Ok(())
 }
 
-/// Promise 10: a unit can come back if and only if one is held, and not before the hold that ends
-/// first was told to end.
+/// Promise 10: a unit can come back if and only if one is held, and then when the hold ends that
+/// ends first, by the wall clock as it is now.
 pub(super) fn next_return_is_true(
     book: &Book,
     view: &SaleView,
+    turn: &Turn,
     checks: &mut Checks,
 ) -> Result<(), Breach> {
     for tier in &view.tiers {
@@ -87,7 +113,16 @@ pub(super) fn next_return_is_true(
         let first = book.live_in(id).next().and_then(|key| book.told.get(&key));
         let right = match (first, next_ms) {
             (None, next_ms) => next_ms.is_none(),
-            (Some(told), Some(next_ms)) => told.view.expires_at_ms <= next_ms,
+            (Some(told), Some(next_ms)) => {
+                let (start_ms, end_ms) = (turn.start.wall_ms, turn.end.wall_ms);
+                let least_ms = start_ms + left_at_least_ms(told, turn);
+                // A restart gives back what was not durable.
+                let given_back_ms = (turn.end.outages - told.at.outages) * STEP_MS;
+                let most_ms = end_ms + told.view.remaining_ms + given_back_ms;
+                let ahead_ms = off_ms(turn.end.behind_ms) + ROUNDING_MS;
+                let behind_ms = ANCHOR_TOLERANCE_MS + ROUNDING_MS;
+                (least_ms - behind_ms..=most_ms + ahead_ms).contains(&next_ms)
+            }
             (Some(_), None) => false,
         };
         check(10, right, checks, || {
@@ -257,9 +292,12 @@ pub(super) fn the_buyers_time(
     told: &Told,
     view: &HoldView,
     turn: &Turn,
-    turned_back_ms: u64,
     checks: &mut Checks,
 ) -> Result<(), Breach> {
+    // Its anchor is the highest since it was made, so the wall may be short of what it was told by
+    // as much as somebody has set it back since then.
+    let since_ms = turn.end.behind_ms - told.behind_ms;
+    let ahead_ms = since_ms + off_ms(told.behind_ms);
     let left_ms = left_at_least_ms(told, turn);
     let who = || format!("{:?} of {}", view.key, view.buyer);
     match view.status {
@@ -267,21 +305,20 @@ pub(super) fn the_buyers_time(
             check(8, view.remaining_ms >= left_ms, checks, || {
                 format!("{} has {} ms left, not {left_ms}", who(), view.remaining_ms)
             })?;
-            let before = told.view.expires_at_ms;
-            check(8, view.expires_at_ms >= before, checks, || {
-                let earlier_ms = before - view.expires_at_ms;
-                format!("{} now expires {earlier_ms} ms earlier than was said", who())
+            let (before, now) = (told.view.expires_at_ms, view.expires_at_ms);
+            check(8, now >= before, checks, || {
+                format!("{} now expires at {now:?}, earlier than was said: {before:?}", who())
             })?;
-            let latest_ms = turn.end.wall_ms + view.remaining_ms + turned_back_ms + ROUNDING_MS;
-            check(8, view.expires_at_ms <= latest_ms, checks, || {
-                let late_ms = view.expires_at_ms - latest_ms;
-                format!("{} is told a time that is {late_ms} ms too late", who())
+            let latest_ms = turn.end.wall_ms + view.remaining_ms + ahead_ms + ROUNDING_MS;
+            check(10, now.is_some_and(|now| now <= latest_ms), checks, || {
+                format!("{} is told {now:?}, which is later than {latest_ms}", who())
             })
         }
         HoldStatus::Expired => {
             check(8, left_ms == 0, checks, || format!("{} lost its last {left_ms} ms", who()))?;
-            let early_ms = told.view.expires_at_ms.saturating_sub(turn.end.wall_ms);
-            check(8, early_ms <= turned_back_ms + ROUNDING_MS, checks, || {
+            let told_ms = told.view.expires_at_ms.unwrap_or(0);
+            let early_ms = told_ms.saturating_sub(turn.end.wall_ms);
+            check(8, early_ms <= ahead_ms + ROUNDING_MS, checks, || {
                 format!("{} expired {early_ms} ms before the time it was told", who())
             })
         }

@@ -8,7 +8,7 @@ use holdfast_core::{
 use holdfast_engine::Answer;
 
 use super::book::Book;
-use super::promises::{ROUNDING_MS, check};
+use super::promises::{ROUNDING_MS, check, off_ms};
 use super::{Breach, Checks, Turn};
 
 /// Promises 6, 9 and 10: a refusal says what is true. Nobody is refused what is free.
@@ -152,7 +152,7 @@ fn availability(
 }
 
 /// Promise 10: the time at which a unit may come back has not passed, is no later than a new
-/// hold's would be, and is not before the time that was seen before.
+/// hold's would be, and is not before the time that was seen before, if nobody set the wall back.
 fn return_time(
     view: &SaleView,
     book: &Book,
@@ -163,9 +163,12 @@ fn return_time(
 ) -> Result<(), Breach> {
     let tier = view.tiers.iter().find(|tier| tier.config.id == request.tier);
     let before_ms = tier.and_then(|tier| tier.next_return_at_ms).unwrap_or(0);
-    let least_ms = before_ms.max(turn.start.wall_ms - ANCHOR_TOLERANCE_MS - ROUNDING_MS);
+    let off_ms = off_ms(turn.end.behind_ms);
+    let back_ms = turn.end.behind_ms - book.behind_at_look_ms + off_ms + ROUNDING_MS;
+    let not_past_ms = turn.start.wall_ms - ANCHOR_TOLERANCE_MS - ROUNDING_MS;
+    let least_ms = before_ms.saturating_sub(back_ms).max(not_past_ms);
     let all_ms = u64::from(view.terms.hold_seconds) * 1_000;
-    let most_ms = turn.end.wall_ms + all_ms + book.turned_back_ms(turn) + ROUNDING_MS;
+    let most_ms = turn.end.wall_ms + all_ms + off_ms + ROUNDING_MS;
     check(10, (least_ms..=most_ms).contains(&next_ms), checks, || {
         format!("a unit comes back at {next_ms}, which is not in {least_ms} to {most_ms}")
     })

@@ -8,7 +8,7 @@ use holdfast_engine::Answer;
 
 use super::book::Book;
 use super::promises::check;
-use super::{Breach, Checks, Turn, merchant, refusals};
+use super::{Breach, Checks, Turn, merchant, promises, refusals};
 
 /// Holds an answer against the book, and enters it.
 pub(super) fn answer(
@@ -90,6 +90,10 @@ fn reserve(
             let hold = answer.hold.as_ref();
             let hold = hold.ok_or_else(|| Breach::new(7, "a hold without a hold"))?;
             as_asked_for(book, request, hold, outcome, turn, checks)?;
+            if matches!(outcome, Outcome::Reserved(_)) {
+                book.made_now(hold.key, turn);
+                promises::told_the_time(hold, turn, checks)?;
+            }
             remember_key(book, request, hold.key, checks)
         }
         Outcome::Refused(refusal) => refusals::honest(book, request, answer, refusal, turn, checks),
@@ -110,7 +114,9 @@ fn remember_key(
         answered.push((key, *request, hold));
     }
     let most = usize::from(KEYS_PER_BUYER_MAX);
-    check(9, answered.len() <= most, checks, || format!("{} has {most} keys", request.buyer))
+    check(9, answered.len() <= most, checks, || {
+        format!("{} has more than {most} keys", request.buyer)
+    })
 }
 
 /// Promises 7 and 10: whoever certainly has a hold gets that one again or is told of it. Only what

@@ -123,6 +123,7 @@ impl Model {
             tier: request.tier,
             quantity: request.quantity,
             deadline_ms: stamp.clock_ms + u64::from(config.terms.hold_seconds) * 1_000,
+            anchor_ms: self.anchor_ms,
             status: HoldStatus::Held,
         });
         Verdict::Reserved(key)

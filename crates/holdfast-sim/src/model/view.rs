@@ -59,6 +59,7 @@ impl Model {
     fn hold_view(&self, hold: &Hold, clock_ms: u64) -> Option<HoldView> {
         let price = self.tier(hold.tier)?.price;
         let left_ms = hold.deadline_ms.saturating_sub(clock_ms);
+        let is_live = hold.status == HoldStatus::Held;
         Some(HoldView {
             key: hold.key,
             receipt: Receipt {
@@ -73,8 +74,8 @@ impl Model {
             quantity: hold.quantity,
             buyer: hold.buyer,
             status: hold.status,
-            expires_at_ms: hold.deadline_ms + self.anchor_ms,
-            remaining_ms: if hold.status == HoldStatus::Held { left_ms } else { 0 },
+            expires_at_ms: is_live.then_some(hold.deadline_ms + hold.anchor_ms),
+            remaining_ms: if is_live { left_ms } else { 0 },
             total: total(price, hold.quantity),
         })
     }

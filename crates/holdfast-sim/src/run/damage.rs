@@ -5,10 +5,7 @@ use holdfast_store::StoreError;
 
 use super::process::Process;
 use super::{Breach, Run};
-use crate::world::{Damage, Image, Part};
-
-/// Where a snapshot's bytes begin, after its header.
-const SNAPSHOT_BYTES_AT: u64 = 512;
+use crate::world::{Damage, Image};
 
 impl Run {
     /// Flips a bit on the disk and starts again. Nothing else goes wrong meanwhile, so what must
@@ -49,7 +46,7 @@ fn judge(
         }
         Ok(_) => Ok(()),
         Err(OpenError::Store(StoreError::Damaged { .. } | StoreError::NewerFormat { .. })) => {
-            if before == after || is_found_late(damage) {
+            if before == after {
                 return Ok(());
             }
             let name = before.iter().find(|(name, bytes)| after.get(*name) != Some(bytes));
@@ -58,12 +55,4 @@ fn judge(
         }
         Err(error) => Err(Breach::new(4, format!("{damage:?}, and it says: {error}"))),
     }
-}
-
-/// Excused: opening the journal reads the headers of snapshots only. Their bytes are read sale by
-/// sale by `Engine::open`, which begins its reign over each sale before it reads the next; so the
-/// reigns over the sales before this one are written by then, against what `StoreError::Damaged`
-/// says. Nothing that was promised is touched.
-fn is_found_late(damage: &Damage) -> bool {
-    damage.part == Part::Snapshot && damage.at >= SNAPSHOT_BYTES_AT
 }

@@ -60,8 +60,8 @@ impl Store for SharedJournal {
         self.journal().create(name)
     }
 
-    fn reign(&mut self, log: LogId) -> Result<Epoch> {
-        self.journal().reign(log)
+    fn reign(&mut self, logs: &[LogId]) -> Result<Vec<Epoch>> {
+        self.journal().reign(logs)
     }
 
     fn append(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>) {

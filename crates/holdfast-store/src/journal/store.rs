@@ -253,20 +253,26 @@ impl Store for Journal {
         Ok(id)
     }
 
-    fn reign(&mut self, log: LogId) -> Result<Epoch> {
+    fn reign(&mut self, logs: &[LogId]) -> Result<Vec<Epoch>> {
         self.writer.check()?;
-        let reigning = self.log(log)?.state.epoch;
-        let next = reigning.0.checked_add(1).map(Epoch);
-        let epoch = next.ok_or_else(|| StoreError::Io {
-            doing: format!("reign over log {}", log.0),
-            why: "its epochs are used up".into(),
-        })?;
-        self.frame.put_reign(log, epoch);
-        self.commit()?;
-        if let Some(index) = record::index(log) {
-            self.logs[index].state.epoch = epoch;
+        let next = |&log: &LogId| {
+            let next = self.log(log)?.state.epoch.0.checked_add(1).map(Epoch);
+            next.ok_or_else(|| StoreError::Io {
+                doing: format!("reign over log {}", log.0),
+                why: "its epochs are used up".into(),
+            })
+        };
+        let epochs = logs.iter().map(next).collect::<Result<Vec<_>>>()?;
+        for (&log, &epoch) in logs.iter().zip(&epochs) {
+            self.frame.put_reign(log, epoch);
         }
-        Ok(epoch)
+        self.commit()?;
+        for (&log, &epoch) in logs.iter().zip(&epochs) {
+            if let Some(index) = record::index(log) {
+                self.logs[index].state.epoch = epoch;
+            }
+        }
+        Ok(epochs)
     }
 
     fn append(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>) {

@@ -59,7 +59,7 @@ fn a_failed_write_or_flush_poisons() {
         let read = crate::suite::append(&mut store, log, &holdfast_store::Batch::default());
         assert!(matches!(read, Err(StoreError::Poisoned(_))), "not even a read: {read:?}");
         assert!(matches!(store.create("x"), Err(StoreError::Poisoned(_))));
-        assert!(matches!(store.reign(log), Err(StoreError::Poisoned(_))));
+        assert!(matches!(store.reign(&[log]), Err(StoreError::Poisoned(_))));
         assert_eq!(rig.disk.take_log(), [], "nothing is written, nothing is tried again");
         assert_eq!(contents(&store), before, "what is in doubt is not to be seen");
         drop(store);

@@ -71,7 +71,7 @@ impl Pair {
             Step::Reign(number) => {
                 if let Some((index, id)) = self.log(*number) {
                     self.logs[index].epoch += 1;
-                    assert_eq!(self.store.reign(id).unwrap(), Epoch(self.logs[index].epoch));
+                    assert_eq!(self.store.reign(&[id]).unwrap(), [Epoch(self.logs[index].epoch)]);
                 }
             }
             Step::Append(parts) => self.append(parts),

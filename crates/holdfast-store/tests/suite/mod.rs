@@ -70,7 +70,7 @@ pub(crate) fn info(store: &dyn Store, log: LogId) -> LogInfo {
 /// A new log with a reign over it.
 pub(crate) fn log_named(store: &mut dyn Store, name: &str) -> LogId {
     let log = store.create(name).unwrap();
-    store.reign(log).unwrap();
+    store.reign(&[log]).unwrap();
     log
 }
 
@@ -152,8 +152,8 @@ fn only_the_reign_in_force_appends(backend: &dyn Backend) {
     let fenced = |epoch, reigning| Err(StoreError::Fenced { log, epoch, reigning });
     assert_eq!(attempt(store.as_mut(), Epoch(0)), fenced(Epoch(0), Epoch(0)));
     assert_eq!(attempt(store.as_mut(), Epoch(1)), fenced(Epoch(1), Epoch(0)));
-    assert_eq!(store.reign(log).unwrap(), Epoch(1));
-    assert_eq!(store.reign(log).unwrap(), Epoch(2));
+    assert_eq!(store.reign(&[log]).unwrap(), [Epoch(1)]);
+    assert_eq!(store.reign(&[log]).unwrap(), [Epoch(2)]);
     assert_eq!(attempt(store.as_mut(), Epoch(1)), fenced(Epoch(1), Epoch(2)));
     let read = Append { log, epoch: Epoch(1), seen: 0, cursor: 0, batch: &Batch::default() };
     assert_eq!(append_part(store.as_mut(), read), fenced(Epoch(1), Epoch(2)));
@@ -183,7 +183,7 @@ fn unknown_logs_are_refused(backend: &dyn Backend) {
         let entry = batch(["entry"]);
         let part = Append { log, epoch: Epoch(1), seen: 0, cursor: 0, batch: &entry };
         assert_eq!(append_part(store.as_mut(), part), Err(StoreError::NoSuchLog(log)));
-        assert_eq!(store.reign(log), Err(StoreError::NoSuchLog(log)));
+        assert_eq!(store.reign(&[log]), Err(StoreError::NoSuchLog(log)));
         assert_eq!(store.clock_ms(log), Err(StoreError::NoSuchLog(log)));
         assert_eq!(entries(store.as_ref(), log, 0), Err(StoreError::NoSuchLog(log)));
     }

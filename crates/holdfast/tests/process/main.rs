@@ -1,8 +1,14 @@
-//! The real binary as a process: killed, short of disk, started twice.
+//! The real binary as a process: killed, short of disk, started twice, told to stop; and each of
+//! its commands as an operator types it.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it saw, and fails")]
 
+mod commands;
+mod crowd;
+mod demo;
 mod descriptors;
 mod disk;
 mod kill;
+mod rehearse;
+mod serve;
 mod stopped;
 mod support;

@@ -1,19 +1,13 @@
 //! SIGSTOP: a process that was stopped costs its buyers at most one step of the sale clock.
 
-use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::support::{Server, reserve};
+use crate::support::{Server, reserve, signal};
 use serde_json::Value;
 
 const HOLD_SECONDS: u32 = 3;
 const STOPPED: Duration = Duration::from_secs(4);
-
-fn signal(server: &Server, name: &str) {
-    let pid = server.child.id().to_string();
-    assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-}
 
 /// Holds one unit, stops the process for longer than the hold lasts, and says what is left of the
 /// hold: its status and the milliseconds that remain. Then waits until the unit is free again.
@@ -22,9 +16,9 @@ fn hold_and_stop(server: &Server) -> (String, u64) {
     let (status, hold) = reserve(&server.address, "alice").unwrap();
     assert_eq!(status, 201);
     let path = format!("/v1/holds/{}", hold["id"].as_str().unwrap());
-    signal(server, "-STOP");
+    signal(&server.child, "-STOP");
     sleep(STOPPED);
-    signal(server, "-CONT");
+    signal(&server.child, "-CONT");
     let look = server.ask("GET", &path, &Value::Null).1;
     (look["status"].as_str().unwrap().to_owned(), look["remaining_ms"].as_u64().unwrap())
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -71,6 +71,37 @@ pub(crate) fn command(folder: &Path) -> Command {
     command
 }
 
+/// A command of the binary, as from a shell in `folder` where nothing is set.
+pub(crate) fn holdfast(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.current_dir(folder).env("RUST_LOG", "off").stdin(Stdio::null());
+    command
+}
+
+/// Sends a signal, such as `-TERM`.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+}
+
+/// Waits until `done` gives something, ten seconds at most.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(done) = done() {
+            return done;
+        }
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What a finished command said on standard error.
+pub(crate) fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 pub(crate) fn reserve(address: &str, buyer: &str) -> io::Result<(u16, Value)> {
     let body = json!({ "tier": "ga", "quantity": 1, "buyer": buyer });
     ask(address, "POST", "/v1/sales/club/holds", &body)
@@ -83,12 +114,23 @@ pub(crate) fn ask(
     path: &str,
     body: &Value,
 ) -> io::Result<(u16, Value)> {
+    ask_as(KEY, address, method, path, body)
+}
+
+/// The same with another key or token.
+pub(crate) fn ask_as(
+    key: &str,
+    address: &str,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> io::Result<(u16, Value)> {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let length = body.len();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {KEY}\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {key}\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes())?;

@@ -130,6 +130,11 @@ impl Book {
         Some(hold)
     }
 
+    /// Holds that the books show.
+    pub(crate) fn held(&self) -> usize {
+        self.holds.len()
+    }
+
     pub(crate) fn view(&self, ways: Ways) -> Value {
         let mut held = self.holds.len().min(self.capacity);
         if ways == Ways::CountsOneHeldTooFew {

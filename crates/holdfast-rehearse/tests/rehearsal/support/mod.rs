@@ -5,6 +5,7 @@ mod book;
 use std::collections::HashMap;
 use std::future::pending;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
@@ -43,6 +44,7 @@ pub(crate) enum Ways {
     CountsOneFreeTooMany,
     CountsOneHeldTooFew,
     FailsItsAudit,
+    AuditsOneHoldTooFew,
     LeavesOneUnanswered,
     /// Serves one buyer, and does not say so.
     LeavesAWinnerUnanswered,
@@ -52,6 +54,7 @@ pub(crate) enum Ways {
 /// A running shop; it stops when dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    closed: Arc<AtomicUsize>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -62,20 +65,29 @@ struct Shop {
     /// Whether buyers bring tokens of their own.
     tokens: bool,
     book: Arc<Mutex<Book>>,
+    /// How often a sale was closed.
+    closed: Arc<AtomicUsize>,
 }
 
 impl Server {
     pub(crate) fn start(ways: Ways) -> Self {
-        Self::with(Shop { ways, tokens: false, book: Arc::default() })
+        Self::with(Shop { ways, tokens: false, book: Arc::default(), closed: Arc::default() })
     }
 
     pub(crate) fn for_buyers_with_tokens() -> Self {
-        Self::with(Shop { ways: Ways::Honest, tokens: true, book: Arc::default() })
+        let ways = Ways::Honest;
+        Self::with(Shop { ways, tokens: true, book: Arc::default(), closed: Arc::default() })
+    }
+
+    /// How often a sale was closed here.
+    pub(crate) fn closed(&self) -> usize {
+        self.closed.load(Ordering::Relaxed)
     }
 
     fn with(shop: Shop) -> Self {
         let (ready, address) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
+        let closed = Arc::clone(&shop.closed);
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
@@ -88,7 +100,7 @@ impl Server {
             });
         });
         let address = address.recv().unwrap();
-        Self { address, stop: Some(stop), thread: Some(thread) }
+        Self { address, closed, stop: Some(stop), thread: Some(thread) }
     }
 }
 
@@ -105,7 +117,7 @@ fn router(shop: Shop) -> Router {
     Router::new()
         .route("/v1/sales/{sale}", put(create).get(view))
         .route("/v1/sales/{sale}/open", post(step))
-        .route("/v1/sales/{sale}/close", post(step))
+        .route("/v1/sales/{sale}/close", post(close))
         .route("/v1/sales/{sale}/holds", post(reserve))
         .route("/v1/sales/{sale}/me", get(me))
         .route("/v1/sales/{sale}/audit", get(audit))
@@ -157,6 +169,11 @@ async fn step(headers: HeaderMap) -> Response {
     if merchant(&headers) { StatusCode::OK.into_response() } else { problem(401, "unauthorised") }
 }
 
+async fn close(State(shop): State<Shop>, headers: HeaderMap) -> Response {
+    shop.closed.fetch_add(1, Ordering::Relaxed);
+    step(headers).await
+}
+
 async fn reserve(
     State(shop): State<Shop>,
     headers: HeaderMap,
@@ -204,11 +221,15 @@ async fn audit(State(shop): State<Shop>, headers: HeaderMap) -> Response {
     if !merchant(&headers) {
         return problem(401, "unauthorised");
     }
-    Json(match shop.ways {
-        Ways::FailsItsAudit => {
-            json!({ "ok": false, "differences": [{ "promise": 2, "what": "a hold ended twice" }] })
-        }
-        _ => json!({ "ok": true, "differences": [] }),
-    })
-    .into_response()
+    let mut held = shop.book().held();
+    if shop.ways == Ways::AuditsOneHoldTooFew {
+        held -= 1;
+    }
+    let differences = match shop.ways {
+        Ways::FailsItsAudit => json!([{ "promise": 2, "what": "a hold ended twice" }]),
+        _ => json!([]),
+    };
+    let ok = differences == json!([]);
+    let audit = json!({ "ok": ok, "differences": differences, "holds": { "held": held } });
+    Json(audit).into_response()
 }

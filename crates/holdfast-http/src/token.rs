@@ -1,0 +1,185 @@
+//! Buyers' tokens: JSON Web Tokens that the merchant's shop has signed.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use holdfast_core::{BuyerId, InvalidId};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation};
+use serde::{Deserialize, Serialize};
+
+/// What a buyer's token must name as its audience.
+pub const AUDIENCE: &str = "holdfast";
+
+/// Seconds by which the shop's clock may be ahead of or behind the server's.
+const LEEWAY_SECONDS: u64 = 5;
+
+/// An HS256 secret is as long as the hash at least (RFC 7518, 3.2).
+const SECRET_BYTES_MIN: usize = 32;
+
+/// Why a buyers' key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BuyerKeyError {
+    /// A secret that could be guessed.
+    #[error("an HS256 secret has at least {SECRET_BYTES_MIN} bytes")]
+    Short,
+    /// A PEM that is no Ed25519 public key.
+    #[error("not an Ed25519 public key: {0}")]
+    Pem(jsonwebtoken::errors::Error),
+}
+
+/// Why a token could not be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// A key in PEM: a server takes it for a public key, with which nobody can sign.
+    #[error("a key in PEM is no secret: only the shop that has the private key can sign")]
+    Pem,
+    /// A secret that no server takes.
+    #[error(transparent)]
+    Secret(#[from] BuyerKeyError),
+    /// A token that would outlive the calendar.
+    #[error("no clock counts to the end of such a lifetime")]
+    Lifetime,
+    /// The secret does not sign.
+    #[error(transparent)]
+    Sign(jsonwebtoken::errors::Error),
+}
+
+/// Why a token is not believed. What concerns its claims is said only of a token that a known
+/// key has signed, so it tells nothing to whoever guesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Doubt {
+    #[error("no buyers' key is configured on this server: it can believe no token")]
+    NoKeys,
+    #[error("the token cannot be read")]
+    Unreadable,
+    #[error("no buyers' key of this server has signed the token")]
+    UnknownKey,
+    #[error("the token's header has `crit`, and this server knows no extension")]
+    Critical,
+    #[error("the token must have `sub`, `exp` and `aud`")]
+    Claims,
+    #[error("the token has expired: ask the shop for a new one")]
+    Expired,
+    #[error("the token is not valid yet: its `nbf` is in the future")]
+    Early,
+    #[error("the token is for another audience: its `aud` must name `{AUDIENCE}`")]
+    Audience,
+    #[error("the token's `sub` {0}")]
+    Buyer(InvalidId),
+}
+
+impl From<&ErrorKind> for Doubt {
+    fn from(kind: &ErrorKind) -> Self {
+        match kind {
+            ErrorKind::ExpiredSignature => Self::Expired,
+            ErrorKind::ImmatureSignature => Self::Early,
+            ErrorKind::InvalidAudience => Self::Audience,
+            ErrorKind::MissingRequiredClaim(_)
+            | ErrorKind::InvalidClaimFormat(_)
+            | ErrorKind::Json(_) => Self::Claims,
+            ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => Self::UnknownKey,
+            _ => Self::Unreadable,
+        }
+    }
+}
+
+/// Keys that sign for buyers; several while they are being changed. The algorithm belongs to the
+/// key: what a token says of it is never believed.
+#[derive(Clone, Default)]
+pub struct BuyerKeys(Vec<(DecodingKey, Validation)>);
+
+impl BuyerKeys {
+    /// Adds a key as it stands in its file: an Ed25519 public key in PEM, or an HS256 secret.
+    ///
+    /// # Errors
+    /// When it is neither, or too short to be a secret.
+    pub fn add(&mut self, file: &str) -> Result<(), BuyerKeyError> {
+        let (key, algorithm) = if is_pem(file) {
+            let key = DecodingKey::from_ed_pem(file.trim().as_bytes());
+            (key.map_err(BuyerKeyError::Pem)?, Algorithm::EdDSA)
+        } else {
+            (DecodingKey::from_secret(secret(file)?), Algorithm::HS256)
+        };
+        let mut validation = Validation::new(algorithm);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["sub", "exp", "aud"]);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY_SECONDS;
+        self.0.push((key, validation));
+        Ok(())
+    }
+
+    /// Whose token it is.
+    pub(crate) fn buyer(&self, token: &str) -> Result<BuyerId, Doubt> {
+        let mut doubt = Doubt::NoKeys;
+        for (key, validation) in &self.0 {
+            match jsonwebtoken::decode::<Subject>(token, key, validation) {
+                Ok(token) => return believed(&token),
+                Err(error) => doubt = Doubt::from(error.kind()),
+            }
+            // Only of a token that is not this key's another key may know more.
+            if doubt != Doubt::UnknownKey {
+                break;
+            }
+        }
+        // A header that is no header is not a matter of claims.
+        if doubt == Doubt::Claims && jsonwebtoken::decode_header(token).is_err() {
+            return Err(Doubt::Unreadable);
+        }
+        Err(doubt)
+    }
+}
+
+fn believed(token: &TokenData<Subject>) -> Result<BuyerId, Doubt> {
+    // Whoever does not know an extension that is critical must refuse the token (RFC 7515, 4.1.11).
+    if token.header.crit.is_some() {
+        return Err(Doubt::Critical);
+    }
+    BuyerId::new(&token.claims.sub).map_err(Doubt::Buyer)
+}
+
+fn is_pem(file: &str) -> bool {
+    file.trim_start().starts_with("-----BEGIN")
+}
+
+/// The secret in a file, without the line's end that editors add.
+fn secret(file: &str) -> Result<&[u8], BuyerKeyError> {
+    let secret = file.trim().as_bytes();
+    if secret.len() < SECRET_BYTES_MIN { Err(BuyerKeyError::Short) } else { Ok(secret) }
+}
+
+impl fmt::Debug for BuyerKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BuyerKeys({})", self.0.len())
+    }
+}
+
+/// What is read of a token's claims; the library checks `exp`, `nbf` and `aud` in all the forms
+/// that the standard allows.
+#[derive(Deserialize)]
+struct Subject {
+    sub: String,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    sub: &'a str,
+    aud: &'static str,
+    exp: u64,
+}
+
+/// Signs a buyer's token with an HS256 secret, as the merchant's shop would.
+///
+/// # Errors
+/// When no server would take the secret, or the lifetime is beyond every clock.
+pub fn sign_token(file: &str, buyer: &BuyerId, lifetime: Duration) -> Result<String, SignError> {
+    if is_pem(file) {
+        return Err(SignError::Pem);
+    }
+    let key = EncodingKey::from_secret(secret(file)?);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let exp = now.checked_add(lifetime).ok_or(SignError::Lifetime)?.as_secs();
+    let claims = Claims { sub: buyer.as_str(), aud: AUDIENCE, exp };
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(SignError::Sign)
+}

@@ -1,0 +1,10 @@
+//! The contract through the router: a real engine on a real journal, no sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+mod answers;
+mod credentials;
+mod holds;
+mod refusals;
+mod requests;
+mod support;

@@ -1,0 +1,179 @@
+//! A shop: the routes in front of a real engine, and who asks them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use holdfast_core::{BuyerId, ReceiptKey};
+use holdfast_engine::{Engine, HoldCount, Options, Service, audit};
+use holdfast_http::{App, BuyerKeys, MerchantKeys, router, sign_token};
+use holdfast_store::journal::{self, Journal};
+use holdfast_store::{Epoch, LogId, LogInfo, Records, Stamp, SystemClock, SystemDisk};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+pub(crate) const KEY: &str = "a-merchant-key-for-tests";
+/// How long a body may take: shorter than any test waits.
+pub(crate) const BODY_DEADLINE: Duration = Duration::from_millis(200);
+pub(crate) const SECRET: &str = "a secret of more than thirty-two bytes";
+
+pub(crate) struct Shop {
+    router: Router,
+    service: Option<Service>,
+    records: Box<dyn Records>,
+    _folder: tempfile::TempDir,
+}
+
+impl Shop {
+    pub(crate) fn new() -> Self {
+        Self::with_keys(&[KEY], &[SECRET])
+    }
+
+    pub(crate) fn with_keys(merchants: &[&str], buyers: &[&str]) -> Self {
+        let mut keys = BuyerKeys::default();
+        buyers.iter().for_each(|key| keys.add(key).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let disk = Arc::new(SystemDisk::open(folder.path()).unwrap());
+        let small = journal::Options { segment_bytes: 64 << 10 };
+        let journal = Journal::open(disk, clock.clone(), small).unwrap();
+        let engine = Engine::open(journal, clock, 1).unwrap();
+        let records = engine.records();
+        let service = Service::start(engine, Options::default()).unwrap();
+        let options = holdfast_http::Options {
+            receipts: ReceiptKey::new([7; 32]),
+            merchants: MerchantKeys::new(merchants),
+            buyers: keys,
+        };
+        let app = App::new(service.handle(), options).with_body_deadline(BODY_DEADLINE);
+        let router = router(app.on_this_runtime());
+        Self { router, service: Some(service), records, _folder: folder }
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Stops the engine under the routes.
+    pub(crate) fn stop_engine(&mut self) {
+        if let Some(service) = self.service.take() {
+            service.stop();
+        }
+    }
+
+    /// Counts the first sale's holds in the journal, without asking the engine.
+    pub(crate) fn holds_on_disk(&self) -> HoldCount {
+        let (id, name) = (LogId(1), "club".to_owned());
+        let log = LogInfo { id, name, last: Stamp::default(), epoch: Epoch::default(), trimmed: 0 };
+        audit(self.records.as_ref(), &log).unwrap().holds
+    }
+
+    /// A sale that is open, with `capacity` units in tier `ga` and none in `none`.
+    pub(crate) async fn open(capacity: u32, hold_seconds: u32) -> Self {
+        let shop = Self::new();
+        let (status, _) =
+            shop.merchant("PUT", "/v1/sales/club", sale(capacity, hold_seconds)).await;
+        assert_eq!(status, StatusCode::CREATED);
+        let (status, body) = shop.merchant("POST", "/v1/sales/club/open", Value::Null).await;
+        assert_eq!((status, &body["status"]), (StatusCode::OK, &json!("open")));
+        shop
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.router().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
+        let mut request = Request::builder().method(method).uri(path);
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = if body.is_null() {
+            Body::empty()
+        } else {
+            request = request.header("content-type", "application/json");
+            Body::from(body.to_string())
+        };
+        read(self.send(request.body(body).unwrap()).await).await
+    }
+
+    pub(crate) async fn merchant(
+        &self,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
+        self.ask(KEY, method, path, body).await
+    }
+
+    pub(crate) async fn buyer(
+        &self,
+        name: &str,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
+        self.ask(&token(name), method, path, body).await
+    }
+
+    pub(crate) async fn reserve(
+        &self,
+        name: &str,
+        tier: &str,
+        quantity: u32,
+    ) -> (StatusCode, Value) {
+        let body = json!({ "tier": tier, "quantity": quantity });
+        self.buyer(name, "POST", "/v1/sales/club/holds", body).await
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        self.stop_engine();
+    }
+}
+
+pub(crate) async fn read(response: Response<Body>) -> (StatusCode, Value) {
+    let (head, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let kind = head.headers.get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+    if head.status.is_server_error() {
+        assert_eq!(head.headers["retry-after"], "1");
+    }
+    if head.status.is_client_error() || head.status.is_server_error() {
+        assert_eq!(kind.as_deref(), Some("application/problem+json"));
+        assert_eq!(head.headers["cache-control"], "private, no-store");
+    }
+    (head.status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+}
+
+pub(crate) fn token(buyer: &str) -> String {
+    sign_token(SECRET, &BuyerId::new(buyer).unwrap(), Duration::from_secs(60)).unwrap()
+}
+
+pub(crate) fn sale(capacity: u32, hold_seconds: u32) -> Value {
+    let price = json!({ "amount": 4_500, "currency": "EUR" });
+    json!({
+        "name": "Club", "hold_seconds": hold_seconds, "max_per_buyer": 4,
+        "tiers": [
+            { "id": "ga", "name": "General", "capacity": capacity, "price": price },
+            { "id": "none", "name": "None", "capacity": 0, "price": price },
+        ],
+        "metadata": { "venue": "north" },
+    })
+}
+
+pub(crate) fn code(answer: &(StatusCode, Value)) -> (u16, &str) {
+    let code = answer.1["code"].as_str().unwrap_or_default();
+    assert!(code.is_empty() || answer.1["status"] == json!(answer.0.as_u16()));
+    (answer.0.as_u16(), code)
+}

@@ -1,0 +1,125 @@
+//! The merchant's keys: one setting, told as keys, as a file of keys, or as both.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+
+/// A key that is shorter could be guessed.
+const KEY_BYTES_MIN: usize = 16;
+
+/// What one level of the settings (flags, the environment or the settings file) says of the keys.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) keys: Option<Vec<String>>,
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Told {
+    /// What the environment says. Not read by clap, which would let a file that the environment
+    /// names stand beside a key that a flag gives.
+    pub(crate) fn by_environment() -> Self {
+        let keys = std::env::var("HOLDFAST_MERCHANT_KEY").ok();
+        let keys = keys.map(|keys| keys.split(',').map(str::to_owned).collect());
+        Self { keys, file: std::env::var_os("HOLDFAST_MERCHANT_KEY_FILE").map(PathBuf::from) }
+    }
+
+    fn says_anything(&self) -> bool {
+        self.keys.is_some() || self.file.is_some()
+    }
+
+    fn read(self) -> anyhow::Result<Vec<String>> {
+        let mut keys = self.keys.unwrap_or_default();
+        ensure!(keys.iter().all(|key| !key.trim().is_empty()), "a merchant key is empty");
+        if let Some(path) = &self.file {
+            keys.extend(read_keys(path)?);
+        }
+        keys.iter().try_for_each(|key| check(key))?;
+        Ok(keys)
+    }
+}
+
+/// The keys of the first level that says anything; empty if none does.
+pub(crate) fn decide<const N: usize>(levels: [Told; N]) -> anyhow::Result<Vec<String>> {
+    levels.into_iter().find(Told::says_anything).map_or(Ok(Vec::new()), Told::read)
+}
+
+/// The keys in a file, one a line; blank lines and comments after `#` are skipped.
+fn read_keys(path: &Path) -> anyhow::Result<Vec<String>> {
+    let doing = || format!("read merchant keys from {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(doing)?;
+    let lines = text.lines().map(str::trim);
+    let keys: Vec<String> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    ensure!(!keys.is_empty(), "{} has no merchant key in it", path.display());
+    Ok(keys)
+}
+
+/// Refuses a key that could be guessed, or that no request could bring.
+fn check(key: &str) -> anyhow::Result<()> {
+    ensure!(key.len() >= KEY_BYTES_MIN, "a merchant key has at least {KEY_BYTES_MIN} characters");
+    let visible = key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    ensure!(visible, "a merchant key has visible ASCII characters only");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLAG: &str = "from-the-flag-0001";
+    const FILE: &str = "from-the-file-0001";
+
+    fn told(keys: &[&str], file: Option<&str>) -> Told {
+        let keys = (!keys.is_empty()).then(|| keys.iter().map(ToString::to_string).collect());
+        Told { keys, file: file.map(PathBuf::from) }
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_key_from_above_replaces_a_key_file_from_below_and_the_other_way_round() {
+        let secret = file(FILE);
+        let path = secret.path().to_str();
+        let keys = decide([told(&[FLAG], None), told(&[], path)]).unwrap();
+        assert_eq!(keys, [FLAG]);
+        let keys = decide([told(&[], path), told(&[FLAG], None)]).unwrap();
+        assert_eq!(keys, [FILE]);
+        let both = decide([told(&[FLAG], path), told(&["another-key-that-is-not-used"], None)]);
+        assert_eq!(both.unwrap(), [FLAG, FILE]);
+        assert!(decide([Told::default(), Told::default()]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn comments_and_blank_lines_in_a_key_file_are_no_keys() {
+        let secret = file(&format!("# the shop's key, since 2026\n\n  {FILE}  \n# old: x\n"));
+        assert_eq!(read_keys(secret.path()).unwrap(), [FILE]);
+    }
+
+    #[test]
+    fn a_key_that_was_named_and_is_not_there_is_refused() {
+        for keys in [&[""][..], &[" "], &[FLAG, ""]] {
+            let error = decide([told(keys, None)]).unwrap_err();
+            assert!(error.to_string().contains("is empty"), "{error}");
+        }
+        for text in ["", "\n", "# only a comment\n"] {
+            let secret = file(text);
+            let named = told(&[], secret.path().to_str());
+            let error = decide([named, told(&[FLAG], None)]).unwrap_err();
+            assert!(error.to_string().contains("has no merchant key"), "{error}");
+        }
+        assert!(decide([told(&[], Some("/nonexistent")), told(&[FLAG], None)]).is_err());
+    }
+
+    #[test]
+    fn a_key_that_could_be_guessed_or_never_be_sent_is_refused() {
+        for key in ["short", "pass-phräse-of-the-shop"] {
+            assert!(decide([told(&[key], None)]).is_err(), "{key}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `holdfast rehearse`, end to end: its own server or one that runs, to the end or stopped.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::support::{KEY, Server, command, complaint, holdfast, signal, wait_for};
+use serde_json::{Value, json};
+
+/// A small rehearsal in this folder.
+fn rehearse(folder: &Path) -> Command {
+    let mut rehearse = holdfast(folder);
+    rehearse.args(["rehearse", "--buyers", "300", "--over", "1s", "--capacity", "50"]);
+    rehearse
+}
+
+/// One that does not end by itself for a minute; waits until its server runs, and gives that one's
+/// process id.
+fn long_rehearsal(folder: &Path) -> (Child, String) {
+    let rehearsal =
+        holdfast(folder).args(["rehearse", "--buyers", "600", "--over", "1m"]).spawn().unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", rehearsal.id());
+    let server = wait_for("it has a server", || {
+        fs::read_to_string(&children).ok()?.split_whitespace().next().map(str::to_owned)
+    });
+    // Time to get from there into the rush.
+    sleep(Duration::from_secs(1));
+    (rehearsal, server)
+}
+
+/// Whether a process has ended; who inherited it may not have taken note yet.
+fn ended(process: &str) -> Option<()> {
+    match fs::read_to_string(format!("/proc/{process}/stat")) {
+        Ok(stat) => stat.contains(") Z ").then_some(()),
+        Err(_) => Some(()),
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn report(folder: &Path) -> Value {
+    serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_rehearsal_with_its_own_server_is_held_judged_and_tidied_away() {
+    let folder = tempfile::tempdir().unwrap();
+    // Neither the settings of another server nor its environment are for this one.
+    fs::write(folder.path().join("holdfast.toml"), "nonsense = 1").unwrap();
+    let mut rehearse = rehearse(folder.path());
+    rehearse.args(["--json", "report.json"]).env("HOLDFAST_LISTEN", "192.0.2.1:1");
+    let output = rehearse.env("HOLDFAST_MERCHANT_KEY", KEY).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.lines().last().unwrap().starts_with("OK"), "{said}");
+    let report = report(folder.path());
+    assert_eq!((&report["ok"], &report["crowd"]["won"]), (&json!(true), &json!(50)), "{report}");
+    assert_eq!(report["crowd"]["lost_by_code"], json!({ "all_held": 250 }));
+    assert_eq!(report["plan"]["buyer_tokens"], true);
+    assert_eq!(report["verdict"]["checked"]["audited"], true);
+    let mut left = names(folder.path());
+    left.sort_unstable();
+    assert_eq!(left, ["holdfast.toml", "report.json"]);
+}
+
+#[test]
+fn a_rehearsal_against_a_running_server_brings_tokens_if_it_has_the_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("secret"), "a secret of the shop, long enough to be one\n")
+        .unwrap();
+    let mut serve = command(&folder.path().join("data"));
+    let server = Server::spawn(serve.arg("--buyer-key").arg(folder.path().join("secret")));
+    for (arguments, tokens) in [(&[][..], false), (&["--buyer-secret", "secret"], true)] {
+        let mut rehearse = rehearse(folder.path());
+        rehearse.args(["--target", &format!("http://{}", server.address), "--json", "report.json"]);
+        let output = rehearse.args(arguments).env("HOLDFAST_MERCHANT_KEY", KEY).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+        assert_eq!(report(folder.path())["plan"]["buyer_tokens"], tokens);
+    }
+    assert_eq!(statuses(&server), ["closed", "closed"]);
+}
+
+fn statuses(server: &Server) -> Vec<String> {
+    let (_, page) = server.ask("GET", "/v1/sales", &Value::Null);
+    let sales = page["items"].as_array().unwrap().iter();
+    sales.map(|sale| sale["status"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_the_rush() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, words) in [
+        (&["--merchant-key", KEY][..], "--target"),
+        (&["--target", "http://127.0.0.1:1"], "--merchant-key"),
+        (&["--json", "no/such/folder.json"], "no/such/folder.json"),
+        (&["--hold-seconds", "60"], "a hold must outlast the rehearsal"),
+        (&["--threads", "0"], "threads"),
+        (&["--connections", "0"], "connections"),
+    ] {
+        let output = rehearse(folder.path()).args(arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(complaint(&output).contains(words), "{arguments:?}: {}", complaint(&output));
+        assert_eq!(names(folder.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_rehearsal_that_is_interrupted_leaves_nothing_behind() {
+    for name in ["-INT", "-TERM"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut rehearsal, server) = long_rehearsal(folder.path());
+        assert_eq!(names(folder.path()).len(), 1, "its folder is here");
+        signal(&rehearsal, name);
+        let status = wait_for("the rehearsal ends", || rehearsal.try_wait().unwrap());
+        assert!(!status.success());
+        wait_for("its server ends", || ended(&server));
+        assert_eq!(names(folder.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_rehearsal_that_is_killed_takes_its_server_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut rehearsal, server) = long_rehearsal(folder.path());
+    rehearsal.kill().unwrap();
+    rehearsal.wait().unwrap();
+    wait_for("its server ends", || ended(&server));
+}
+
+#[test]
+fn a_rehearsal_that_is_interrupted_closes_its_sale_on_the_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"));
+    let mut rehearse = holdfast(folder.path());
+    rehearse.args(["rehearse", "--over", "1m", "--target", &format!("http://{}", server.address)]);
+    let mut rehearsal = rehearse.env("HOLDFAST_MERCHANT_KEY", KEY).spawn().unwrap();
+    wait_for("its sale is open", || (statuses(&server) == ["open"]).then_some(()));
+    signal(&rehearsal, "-INT");
+    assert!(!wait_for("it ends", || rehearsal.try_wait().unwrap()).success());
+    assert_eq!(statuses(&server), ["closed"]);
+}
