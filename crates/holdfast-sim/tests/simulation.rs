@@ -5,14 +5,14 @@ use holdfast_sim::rng::seed_of;
 use holdfast_sim::run::simulate;
 
 const SERIES: u64 = 20_261_124;
-const RUNS: u64 = 100;
+const RUNS: u64 = 300;
 
 fn play(number: u64) -> Report {
     simulate(seed_of(SERIES, number), None)
 }
 
 #[test]
-fn a_hundred_runs_keep_every_promise() {
+fn hundreds_of_runs_keep_every_promise() {
     let mut sum = Stats::default();
     for number in 0..RUNS {
         let report = play(number);

@@ -27,14 +27,16 @@ impl Merchant {
             return Some(Act::Ask(Command::Configure(Box::new(plan.config.clone()))));
         }
         if !self.opened && !open {
-            return Some(change_config(rng, plan));
+            return Some(prepare(rng, plan));
         }
         if !self.opened {
             // By schedule or by hand: asking for it is never wrong.
             return Some(Act::Ask(Command::Open));
         }
-        if std::mem::take(&mut self.paused) {
-            return Some(Act::Ask(Command::Resume));
+        if self.paused {
+            // Now and then they take the wrong word for it.
+            self.paused = rng.percent(15);
+            return Some(Act::Ask(if self.paused { Command::Open } else { Command::Resume }));
         }
         self.meddle(rng, plan)
     }
@@ -63,10 +65,20 @@ impl Merchant {
                 Command::Cancel { hold, buyer: None }
             }
             85..88 => Command::SetCapacity { tier: tier.id, capacity: CAPACITY_MAX + 1 },
-            88..93 => Command::Configure(Box::new(plan.config.clone())),
+            88..90 => Command::Open,
+            90..93 => Command::Configure(Box::new(plan.config.clone())),
             93..97 => Command::Resume,
             _ => Command::Close,
         }))
+    }
+}
+
+/// Before the opening there is nothing to pause yet.
+fn prepare(rng: &mut Rng, plan: &SalePlan) -> Act {
+    match rng.below(20) {
+        0 => Act::Ask(Command::Pause),
+        1 => Act::Ask(Command::Resume),
+        _ => change_config(rng, plan),
     }
 }
 
