@@ -45,11 +45,15 @@ impl Sale {
         request: &'a Reserve,
     ) -> Result<Reservation<'a>, Outcome> {
         let terms = self.terms.as_ref().ok_or(Outcome::Refused(Refusal::SaleNotFound))?;
-        let (tier, quantity) = self.check_request(request).map_err(Outcome::Refused)?;
+        let quantity = check_quantity(request).map_err(Outcome::Refused)?;
+        let tier = self.tier_index(request);
         let known = self.buyers.find(&request.buyer).filter(|_| !planted!(SecondHold));
-        let mut live = None;
         if let Some(buyer) = known {
             self.replay(buyer, request.key, tier, quantity)?;
+        }
+        let tier = tier.ok_or(Outcome::Refused(Refusal::TierNotFound))?;
+        let mut live = None;
+        if let Some(buyer) = known {
             let remembered = self.buyers.get(buyer);
             live = remembered.is_live.then_some(remembered.latest);
             if let Some(hold) = live.filter(|&row| self.is_for(row, tier, quantity)) {
@@ -93,14 +97,9 @@ impl Sale {
         Outcome::Reserved(HoldIndex(row))
     }
 
-    fn check_request(&self, request: &Reserve) -> Result<(u8, u16), Refusal> {
-        let quantity = u16::try_from(request.quantity).unwrap_or(0);
-        if !(1..=QUANTITY_MAX).contains(&u32::from(quantity)) {
-            return Err(Refusal::Invalid(Invalid::field("quantity", "must be 1 to 1000")));
-        }
+    fn tier_index(&self, request: &Reserve) -> Option<u8> {
         let position = self.tiers.iter().position(|tier| tier.config.id == request.tier);
-        let tier = position.and_then(|index| u8::try_from(index).ok());
-        Ok((tier.ok_or(Refusal::TierNotFound)?, quantity))
+        position.and_then(|index| u8::try_from(index).ok())
     }
 
     /// A key that was used before answers as it did; for anything else it is refused.
@@ -108,12 +107,14 @@ impl Sale {
         &self,
         buyer: Position,
         key: Option<KeyDigest>,
-        tier: u8,
+        tier: Option<u8>,
         quantity: u16,
     ) -> Result<(), Outcome> {
         let Some(key) = key.filter(|_| !planted!(ForgetsKeys)) else { return Ok(()) };
         match self.buyers.find_key(buyer, key) {
-            Some(row) if self.is_for(row, tier, quantity) => Err(Outcome::Existing(HoldIndex(row))),
+            Some(row) if tier.is_some_and(|tier| self.is_for(row, tier, quantity)) => {
+                Err(Outcome::Existing(HoldIndex(row)))
+            }
             Some(_) => Err(Outcome::Refused(Refusal::KeyReused)),
             None => Ok(()),
         }
@@ -189,6 +190,12 @@ impl Sale {
         let next_return_at_ms = next.map(|deadline| self.wall_ms(deadline.max(clock_ms)));
         Err(Refusal::AllHeld { next_return_at_ms })
     }
+}
+
+fn check_quantity(request: &Reserve) -> Result<u16, Refusal> {
+    let quantity = u16::try_from(request.quantity).ok();
+    let in_range = quantity.filter(|&quantity| (1..=QUANTITY_MAX).contains(&u32::from(quantity)));
+    in_range.ok_or(Refusal::Invalid(Invalid::field("quantity", "must be 1 to 1000")))
 }
 
 const _: () = assert!(NONE > HOLDS_MAX, "no row has the number that stands for none");

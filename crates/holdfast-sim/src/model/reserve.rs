@@ -39,9 +39,6 @@ impl Model {
         if request.quantity == 0 || request.quantity > QUANTITY_MAX {
             return refuse(Reason::Invalid("quantity".to_owned()));
         }
-        let Some(tier) = config.tiers.iter().find(|tier| tier.id == request.tier) else {
-            return refuse(Reason::TierNotFound);
-        };
         let same = |hold: &Hold| hold.tier == request.tier && hold.quantity == request.quantity;
         if let Some(hold) = self.answered(request) {
             let hold = &self.holds[hold];
@@ -51,6 +48,9 @@ impl Model {
                 refuse(Reason::KeyReused)
             };
         }
+        let Some(tier) = config.tiers.iter().find(|tier| tier.id == request.tier) else {
+            return refuse(Reason::TierNotFound);
+        };
         let live = self.live_of(request.buyer);
         if let Some(at) = live.filter(|&at| same(&self.holds[at])) {
             return self.same_hold(at, request);
