@@ -1,12 +1,12 @@
 //! Replies on their way back: one hand-over a turn to each runtime, not one a reply.
 //!
 //! Waking a task from another thread costs a lock and often a system call; waking it from its own
-//! runtime costs next to nothing. So the engine's thread gives each runtime all of a turn's replies
-//! at once, and a task there, the courier, passes them on.
+//! runtime costs next to nothing. So the engine's thread puts a turn's replies into the mailbox of
+//! each runtime, and a task there, the courier, passes them on.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 use crate::Reply;
 
@@ -17,71 +17,134 @@ pub struct Waiter {
 }
 
 /// A courier's number; 0 stands for none: the engine's thread delivers by itself.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Courier(usize);
 
 type Item = (oneshot::Sender<Reply>, Reply);
-type Bag = Vec<Item>;
+
+/// What one courier has to pass on. Full and empty bags change places, so that none is made anew.
+#[derive(Default)]
+struct Mailbox {
+    bag: Mutex<Bag>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Bag {
+    items: Vec<Item>,
+    is_closed: bool,
+}
 
 /// All couriers of a service.
 #[derive(Clone, Default)]
-pub(crate) struct Couriers(Arc<Mutex<Vec<mpsc::UnboundedSender<Bag>>>>);
-
-impl Couriers {
-    /// Starts a courier on the runtime that this is called on. It ends with the service, or with
-    /// the runtime: whoever still waits for it then hears that the service has stopped.
-    pub(crate) fn start(&self) -> Courier {
-        let (sender, mut bags) = mpsc::unbounded_channel::<Bag>();
-        tokio::spawn(async move {
-            while let Some(bag) = bags.recv().await {
-                bag.into_iter().for_each(hand_over);
-            }
-        });
-        let mut couriers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        couriers.push(sender);
-        Courier(couriers.len())
-    }
-}
+pub(crate) struct Couriers(Arc<Mutex<Vec<Arc<Mailbox>>>>);
 
 /// The engine's side: sorts replies by courier, and sends them off.
 pub(crate) struct Dispatch {
     couriers: Couriers,
-    bags: Vec<Bag>,
+    /// The couriers that are known here; more may have started.
+    known: Vec<Arc<Mailbox>>,
+}
+
+impl Mailbox {
+    fn open(&self) -> MutexGuard<'_, Bag> {
+        self.bag.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes nothing more; whoever waits for what is in it hears that there is no reply.
+    fn close(&self) {
+        let mut bag = self.open();
+        bag.is_closed = true;
+        bag.items.clear();
+    }
+}
+
+impl Couriers {
+    /// Starts a courier on the runtime that this is called on. It ends with the service, or with
+    /// the runtime.
+    pub(crate) fn start(&self) -> Courier {
+        let mailbox = Arc::<Mailbox>::default();
+        tokio::spawn(carry(Round(Arc::clone(&mailbox))));
+        let mut all = self.all();
+        all.push(mailbox);
+        Courier(all.len())
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Arc<Mailbox>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A courier's round. Its mailbox is closed when it ends, also if the runtime drops it.
+struct Round(Arc<Mailbox>);
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+async fn carry(round: Round) {
+    let mut items = Vec::new();
+    loop {
+        round.0.arrived.notified().await;
+        let is_closed = {
+            let mut bag = round.0.open();
+            std::mem::swap(&mut bag.items, &mut items);
+            bag.is_closed
+        };
+        items.drain(..).for_each(hand_over);
+        if is_closed {
+            return;
+        }
+    }
 }
 
 impl Dispatch {
     pub(crate) fn new(couriers: Couriers) -> Self {
-        Self { couriers, bags: Vec::new() }
+        Self { couriers, known: Vec::new() }
     }
 
     /// Sends replies off: by their couriers, or straight to whoever has none.
     pub(crate) fn send(&mut self, replies: impl Iterator<Item = (Waiter, Reply)>) {
-        for (waiter, reply) in replies {
-            match waiter.courier.0.checked_sub(1) {
-                Some(place) => self.pack(place, (waiter.reply, reply)),
-                None => hand_over((waiter.reply, reply)),
+        self.meet_new();
+        let mut open = Courier::default();
+        let mut place: Option<(&Mailbox, MutexGuard<'_, Bag>)> = None;
+        for (Waiter { courier, reply: waiter }, reply) in replies {
+            if courier != open {
+                place.take().into_iter().for_each(shut);
+                let mailbox = courier.0.checked_sub(1).and_then(|at| self.known.get(at));
+                place = mailbox.map(|mailbox| (mailbox.as_ref(), mailbox.open()));
+                open = courier;
+            }
+            match &mut place {
+                Some((_, bag)) if bag.is_closed => {}
+                Some((_, bag)) => bag.items.push((waiter, reply)),
+                None => hand_over((waiter, reply)),
             }
         }
-        if self.bags.iter().any(|bag| !bag.is_empty()) {
-            self.send_bags();
-        }
+        place.into_iter().for_each(shut);
     }
 
-    fn pack(&mut self, place: usize, item: Item) {
-        if self.bags.len() <= place {
-            self.bags.resize_with(place + 1, Vec::new);
+    fn meet_new(&mut self) {
+        let all = self.couriers.all();
+        if all.len() > self.known.len() {
+            self.known.clone_from(&all);
         }
-        self.bags[place].push(item);
     }
+}
 
-    fn send_bags(&mut self) {
-        let couriers = self.couriers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (bag, courier) in self.bags.iter_mut().zip(couriers.iter()) {
-            if !bag.is_empty() {
-                let room = bag.len();
-                // A runtime that is gone has nobody left to tell.
-                let _ = courier.send(std::mem::replace(bag, Vec::with_capacity(room)));
-            }
+/// Lets a courier know that there is something in its mailbox.
+fn shut((mailbox, bag): (&Mailbox, MutexGuard<'_, Bag>)) {
+    drop(bag);
+    mailbox.arrived.notify_one();
+}
+
+impl Drop for Dispatch {
+    fn drop(&mut self) {
+        for mailbox in self.couriers.all().iter() {
+            mailbox.open().is_closed = true;
+            mailbox.arrived.notify_one();
         }
     }
 }
