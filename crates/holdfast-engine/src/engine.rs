@@ -31,6 +31,8 @@ pub struct Engine<S, T> {
     /// Slots with a batch in this turn.
     pub(crate) touched: Vec<usize>,
     pub(crate) results: Vec<Result<Appended, StoreError>>,
+    /// Commands that would be refused but for what is due: decided again once that has been done.
+    parked: Vec<(usize, Command, T)>,
     /// Who wants to look at the sales once this turn is durable.
     looks: Vec<Look>,
     turn: u64,
@@ -74,6 +76,7 @@ impl<S: Store, T> Engine<S, T> {
             watched,
             touched: Vec::new(),
             results: Vec::new(),
+            parked: Vec::new(),
             looks: Vec::new(),
             turn: 0,
             rest: None,
@@ -114,6 +117,9 @@ impl<S: Store, T> Engine<S, T> {
     pub fn commit(&mut self, replies: &mut Vec<(T, Reply)>) {
         if !self.touched.is_empty() {
             self.append(replies);
+        }
+        if !self.parked.is_empty() {
+            self.decide_parked(replies);
         }
         self.show();
     }
@@ -216,16 +222,41 @@ impl<S: Store, T> Engine<S, T> {
         if let Some(error) = &slot.fenced {
             return replies.push((reply, Err(error.clone())));
         }
-        if !slot.is_due
-            && let Some(outcome) = slot.sale.settled(slot.clock_ms, &command)
-        {
+        let settled = slot.sale.settled(slot.clock_ms, &command);
+        if let Some(outcome) = settled.filter(|_| !slot.is_due) {
             let answer = Answer::read(&slot.sale, outcome, slot.clock_ms);
             return replies.push((reply, Ok(answer)));
         }
-        if let Some((_, why)) = &self.rest {
-            return replies.push((reply, Err(why.clone())));
+        match &self.rest {
+            Some((_, why)) => replies.push((reply, Err(why.clone()))),
+            None if settled.is_some() => self.parked.push((at, command, reply)),
+            None => self.push(at, command, Some(reply)),
         }
-        self.push(at, command, Some(reply));
+    }
+
+    /// What was due has been done. Most refusals still are: they need no entry. The others are
+    /// written after all, and so is everything if more is due than one turn does.
+    fn decide_parked(&mut self, replies: &mut Vec<(T, Reply)>) {
+        let wall_ms = self.clock.wall_ms();
+        for (at, command, reply) in std::mem::take(&mut self.parked) {
+            let slot = &self.sales.slots[at];
+            let gone_wrong = self.doubt.as_ref().or(slot.fenced.as_ref());
+            let gone_wrong = gone_wrong.or(self.rest.as_ref().map(|(_, why)| why));
+            if let Some(why) = gone_wrong {
+                replies.push((reply, Err(why.clone())));
+                continue;
+            }
+            let is_due = slot.sale.is_due(slot.clock_ms, wall_ms);
+            match slot.sale.settled(slot.clock_ms, &command).filter(|_| !is_due) {
+                Some(outcome) => {
+                    replies.push((reply, Ok(Answer::read(&slot.sale, outcome, slot.clock_ms))));
+                }
+                None => self.push(at, command, Some(reply)),
+            }
+        }
+        if !self.touched.is_empty() {
+            self.append(replies);
+        }
     }
 
     /// The slot of a sale. A sale that is not there answers as an empty one would, unless the

@@ -146,6 +146,47 @@ async fn what_changes_nothing_is_not_written() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_not_written_while_other_holds_run_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, records) = start_with_records(folder.path(), Options::default());
+    let handle = service.handle();
+    let Command::Configure(mut config) = config(1_000, 1) else { unreachable!() };
+    let none = TierConfig { id: TierId::new("z").unwrap(), capacity: 0, ..config.tiers[0].clone() };
+    config.tiers.push(none.clone());
+    handle.execute(sale(), Command::Configure(config)).await.unwrap();
+    handle.execute(sale(), Command::Open).await.unwrap();
+    let (mut refused, started) = (0, Instant::now());
+    while started.elapsed() < Duration::from_millis(2_300) {
+        // A hold every few milliseconds, each of which runs out a second later.
+        handle.execute(sale(), reserve(&format!("buyer-{refused}"))).await.unwrap();
+        let asks = (0..20).map(|n| {
+            let (handle, tier) = (handle.clone(), none.id);
+            let buyer = BuyerId::new(&format!("late-{n}")).unwrap();
+            let command = Command::Reserve(Reserve { buyer, tier, quantity: 1, key: None });
+            tokio::spawn(async move { handle.execute(sale(), command).await.unwrap().outcome })
+        });
+        for ask in asks.collect::<Vec<_>>() {
+            assert_eq!(ask.await.unwrap(), Outcome::Refused(Refusal::SoldOut));
+            refused += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (mut expired, mut written) = (0, 0);
+    let mut visit = |_: Stamp, bytes: &[u8]| {
+        match Command::decode(bytes).unwrap() {
+            Command::Reserve(request) => written += usize::from(request.tier == none.id),
+            Command::Tick { .. } => expired += 1,
+            _ => {}
+        }
+        true
+    };
+    records.read(LogId(1), 0, &mut visit).unwrap();
+    assert!(expired > 20 && refused > 1_000, "{expired} ticks, {refused} refused");
+    assert_eq!(written, 0, "of {refused} refusals so many were written");
+    service.stop();
+}
+
+#[tokio::test]
 async fn a_sale_that_waits_for_its_opening_writes_nothing_until_then() {
     let folder = tempfile::tempdir().unwrap();
     let service = start(folder.path(), Options::default());

@@ -15,4 +15,4 @@ mod token;
 pub use app::{App, Options};
 pub use auth::MerchantKeys;
 pub use router::router;
-pub use token::{AUDIENCE, BuyerKeyError, BuyerKeys, SignError, sign_token};
+pub use token::{AUDIENCE, BuyerKeyError, BuyerKeys, SignError, hs256_secret, sign_token};

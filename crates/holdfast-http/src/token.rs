@@ -23,6 +23,18 @@ pub enum BuyerKeyError {
     /// A secret that could be guessed.
     #[error("an HS256 secret has at least {SECRET_BYTES_MIN} bytes")]
     Short,
+    /// A private key in PEM: the server needs none, and nothing else is signed with one here.
+    #[error("it is a private key; give the server its public key, or an HS256 secret")]
+    Private,
+    /// A public key in PEM where a secret is needed.
+    #[error("it is a public key; only the shop that has its private key can sign with it")]
+    Public,
+    /// A key in a form that is not read. Taken for a secret, it would let everybody sign who has
+    /// the public half.
+    #[error(
+        "it is a key in a form that is not read; give an Ed25519 public key in PEM, or one line of secret"
+    )]
+    Form,
     /// A PEM that is no Ed25519 public key.
     #[error("not an Ed25519 public key: {0}")]
     Pem(jsonwebtoken::errors::Error),
@@ -31,10 +43,7 @@ pub enum BuyerKeyError {
 /// Why a token could not be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// A key in PEM: a server takes it for a public key, with which nobody can sign.
-    #[error("a key in PEM is no secret: only the shop that has the private key can sign")]
-    Pem,
-    /// A secret that no server takes.
+    /// No secret, or one that no server takes.
     #[error(transparent)]
     Secret(#[from] BuyerKeyError),
     /// A token that would outlive the calendar.
@@ -95,11 +104,13 @@ impl BuyerKeys {
     /// # Errors
     /// When it is neither, or too short to be a secret.
     pub fn add(&mut self, file: &str) -> Result<(), BuyerKeyError> {
-        let (key, algorithm) = if is_pem(file) {
-            let key = DecodingKey::from_ed_pem(file.trim().as_bytes());
-            (key.map_err(BuyerKeyError::Pem)?, Algorithm::EdDSA)
-        } else {
-            (DecodingKey::from_secret(secret(file)?), Algorithm::HS256)
+        let (key, algorithm) = match hs256_secret(file) {
+            Ok(secret) => (DecodingKey::from_secret(secret), Algorithm::HS256),
+            Err(BuyerKeyError::Public) => {
+                let key = DecodingKey::from_ed_pem(plain(file).as_bytes());
+                (key.map_err(BuyerKeyError::Pem)?, Algorithm::EdDSA)
+            }
+            Err(error) => return Err(error),
         };
         let mut validation = Validation::new(algorithm);
         validation.set_audience(&[AUDIENCE]);
@@ -139,14 +150,26 @@ fn believed(token: &TokenData<Subject>) -> Result<BuyerId, Doubt> {
     BuyerId::new(&token.claims.sub).map_err(Doubt::Buyer)
 }
 
-fn is_pem(file: &str) -> bool {
-    file.trim_start().starts_with("-----BEGIN")
+/// The HS256 secret in a file: one line, without the line's end that editors add.
+///
+/// # Errors
+/// When it is a key of another kind, or so short that it could be guessed.
+pub fn hs256_secret(file: &str) -> Result<&[u8], BuyerKeyError> {
+    let text = plain(file);
+    if text.starts_with("-----BEGIN") {
+        let is_private = text.contains("PRIVATE KEY");
+        return Err(if is_private { BuyerKeyError::Private } else { BuyerKeyError::Public });
+    }
+    let is_other_form = ["ssh-", "ecdsa-", "{"].iter().any(|start| text.starts_with(start));
+    if is_other_form || text.lines().count() > 1 {
+        return Err(BuyerKeyError::Form);
+    }
+    if text.len() < SECRET_BYTES_MIN { Err(BuyerKeyError::Short) } else { Ok(text.as_bytes()) }
 }
 
-/// The secret in a file, without the line's end that editors add.
-fn secret(file: &str) -> Result<&[u8], BuyerKeyError> {
-    let secret = file.trim().as_bytes();
-    if secret.len() < SECRET_BYTES_MIN { Err(BuyerKeyError::Short) } else { Ok(secret) }
+/// A file's text without what editors put around it.
+fn plain(file: &str) -> &str {
+    file.trim_start_matches('\u{feff}').trim()
 }
 
 impl fmt::Debug for BuyerKeys {
@@ -174,10 +197,7 @@ struct Claims<'a> {
 /// # Errors
 /// When no server would take the secret, or the lifetime is beyond every clock.
 pub fn sign_token(file: &str, buyer: &BuyerId, lifetime: Duration) -> Result<String, SignError> {
-    if is_pem(file) {
-        return Err(SignError::Pem);
-    }
-    let key = EncodingKey::from_secret(secret(file)?);
+    let key = EncodingKey::from_secret(hs256_secret(file)?);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let exp = now.checked_add(lifetime).ok_or(SignError::Lifetime)?.as_secs();
     let claims = Claims { sub: buyer.as_str(), aud: AUDIENCE, exp };

@@ -44,7 +44,7 @@ pub(crate) fn equip(settings: &mut Settings, folder: &Folder) -> anyhow::Result<
         settings.buyer_keys.push(folder.file(BUYER_KEY)?);
     }
     let is_secret = |path: &&PathBuf| {
-        std::fs::read_to_string(path).is_ok_and(|text| !text.trim_start().starts_with("-----BEGIN"))
+        std::fs::read_to_string(path).is_ok_and(|text| holdfast_http::hs256_secret(&text).is_ok())
     };
     let buyer_key = settings.buyer_keys.first().filter(is_secret).cloned();
     Ok(Demo { merchant, buyer_key })

@@ -123,11 +123,7 @@ impl RehearseArgs {
         let Some(path) = &self.buyer_secret else { return Ok(None) };
         let doing = || format!("the buyers' secret {}", path.display());
         let secret = std::fs::read_to_string(path).with_context(doing)?;
-        if secret.trim_start().starts_with("-----BEGIN") {
-            return Err(anyhow!("it must be an HS256 secret")).with_context(doing);
-        }
-        holdfast_http::BuyerKeys::default().add(&secret).with_context(doing)?;
-        Ok(Some(secret.trim().as_bytes().to_vec()))
+        Ok(Some(holdfast_http::hs256_secret(&secret).with_context(doing)?.to_vec()))
     }
 }
 

@@ -191,6 +191,25 @@ async fn a_merchants_key_may_look_like_a_token() {
     doubts(&shop, "", "Authorization: Bearer").await;
 }
 
+/// Whoever has the public key could sign for everybody if its text were taken for a secret.
+#[test]
+fn a_public_key_in_any_form_is_never_taken_for_a_secret() {
+    for file in [
+        format!("\u{feff}{PUBLIC_KEY}"),
+        format!("Bag Attributes\n    localKeyID: 01\n{PUBLIC_KEY}"),
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZvbGtzIGFuZCBvdGhlciBmb2xrcw shop".to_owned(),
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#.into(),
+        "one line of a secret that is long enough\nand another".to_owned(),
+    ] {
+        assert!(
+            sign_token(&file, &BuyerId::new("alice").unwrap(), Duration::from_secs(60)).is_err()
+        );
+        let mut keys = BuyerKeys::default();
+        let taken = keys.add(&file).is_ok();
+        assert_eq!(taken, file.starts_with('\u{feff}'), "{file:?}");
+    }
+}
+
 #[test]
 fn nothing_is_signed_that_no_server_would_take() {
     let alice = BuyerId::new("alice").unwrap();
@@ -201,10 +220,13 @@ fn nothing_is_signed_that_no_server_would_take() {
         let refused = sign(file, minute).unwrap_err();
         assert!(matches!(refused, SignError::Secret(BuyerKeyError::Short)), "{file:?}");
     }
-    for file in [PUBLIC_KEY, PRIVATE_KEY] {
-        assert!(matches!(sign(file, minute).unwrap_err(), SignError::Pem));
-    }
-    assert!(BuyerKeys::default().add(PRIVATE_KEY).is_err());
+    let refused = |file: &str| match sign(file, minute).unwrap_err() {
+        SignError::Secret(error) => error,
+        other => panic!("{other}"),
+    };
+    assert!(matches!(refused(PUBLIC_KEY), BuyerKeyError::Public));
+    assert!(matches!(refused(PRIVATE_KEY), BuyerKeyError::Private));
+    assert!(matches!(BuyerKeys::default().add(PRIVATE_KEY), Err(BuyerKeyError::Private)));
     assert!(matches!(sign(SECRET, Duration::MAX).unwrap_err(), SignError::Lifetime));
     assert!(sign(&format!(" {SECRET}\n"), minute).is_ok());
 }

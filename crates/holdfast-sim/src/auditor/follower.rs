@@ -138,27 +138,22 @@ impl Follower {
     }
 
     /// Finds for each entry the answer that was given to it. Entries stand in the order in which
-    /// they were asked for, and of what was asked twice in one turn either all is written or none.
+    /// they were asked for, but for those that were written only after what was due.
     fn pair(
         &mut self,
         entries: &[(Stamp, Command)],
         checks: &mut Checks,
     ) -> Result<Vec<Option<Box<Answer>>>, Breach> {
-        let mut asked = std::mem::take(&mut self.asked).into_iter();
         let mut answers = Vec::new();
         for (stamp, command) in entries {
             if matches!(command, Command::Tick { .. }) {
                 answers.push(None);
                 continue;
             }
-            let mut found = None;
-            for one in asked.by_ref() {
-                if one.command == *command {
-                    found = Some(one.said);
-                    break;
-                }
-                self.asked.push_back(one);
-            }
+            let may_be_it =
+                |one: &Asked| !matches!(one.said, Said::Nothing) && one.command == *command;
+            let place = self.asked.iter().position(may_be_it);
+            let found = place.and_then(|place| self.asked.remove(place)).map(|one| one.said);
             check(4, matches!(found, Some(Said::Answer(_) | Said::Unknown)), checks, || {
                 format!("entry {}, {command:?}, was written and {found:?} said", stamp.sequence)
             })?;
@@ -167,7 +162,6 @@ impl Follower {
                 _ => None,
             });
         }
-        self.asked.extend(asked);
         Ok(answers)
     }
 

@@ -87,8 +87,8 @@ fn a_key_that_cannot_sign_is_refused_by_what_it_is() {
     for (text, words) in [
         ("too short".to_owned(), "at least 32 bytes"),
         (String::new(), "at least 32 bytes"),
-        (pem("PUBLIC"), "is a public key"),
-        (pem("PRIVATE"), "is a private key"),
+        (pem("PUBLIC"), "it is a public key"),
+        (pem("PRIVATE"), "it is a private key"),
     ] {
         let output = token(folder.path(), "buyer.key", &text);
         assert!(!output.status.success() && output.stdout.is_empty());
