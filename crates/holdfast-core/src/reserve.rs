@@ -45,18 +45,18 @@ impl Sale {
         request: &'a Reserve,
     ) -> Result<Reservation<'a>, Outcome> {
         let terms = self.terms.as_ref().ok_or(Outcome::Refused(Refusal::SaleNotFound))?;
-        let quantity = check_quantity(request).map_err(Outcome::Refused)?;
         let tier = self.tier_index(request);
         let known = self.buyers.find(&request.buyer).filter(|_| !planted!(SecondHold));
         if let Some(buyer) = known {
-            self.replay(buyer, request.key, tier, quantity)?;
+            self.replay(buyer, request, tier)?;
         }
+        let quantity = check_quantity(request).map_err(Outcome::Refused)?;
         let tier = tier.ok_or(Outcome::Refused(Refusal::TierNotFound))?;
         let mut live = None;
         if let Some(buyer) = known {
             let remembered = self.buyers.get(buyer);
             live = remembered.is_live.then_some(remembered.latest);
-            if let Some(hold) = live.filter(|&row| self.is_for(row, tier, quantity)) {
+            if let Some(hold) = live.filter(|&row| self.is_for(row, Some(tier), request.quantity)) {
                 return self.same_hold(buyer, hold, request.key);
             }
         }
@@ -103,16 +103,10 @@ impl Sale {
     }
 
     /// A key that was used before answers as it did; for anything else it is refused.
-    fn replay(
-        &self,
-        buyer: Position,
-        key: Option<KeyDigest>,
-        tier: Option<u8>,
-        quantity: u16,
-    ) -> Result<(), Outcome> {
-        let Some(key) = key.filter(|_| !planted!(ForgetsKeys)) else { return Ok(()) };
+    fn replay(&self, buyer: Position, request: &Reserve, tier: Option<u8>) -> Result<(), Outcome> {
+        let Some(key) = request.key.filter(|_| !planted!(ForgetsKeys)) else { return Ok(()) };
         match self.buyers.find_key(buyer, key) {
-            Some(row) if tier.is_some_and(|tier| self.is_for(row, tier, quantity)) => {
+            Some(row) if self.is_for(row, tier, request.quantity) => {
                 Err(Outcome::Existing(HoldIndex(row)))
             }
             Some(_) => Err(Outcome::Refused(Refusal::KeyReused)),
@@ -137,9 +131,9 @@ impl Sale {
         }
     }
 
-    fn is_for(&self, row: u32, tier: u8, quantity: u16) -> bool {
+    fn is_for(&self, row: u32, tier: Option<u8>, quantity: u32) -> bool {
         let hold = &self.holds[row];
-        hold.tier == tier && hold.quantity == quantity
+        Some(hold.tier) == tier && u32::from(hold.quantity) == quantity
     }
 
     fn check_status(&self, terms: &Terms) -> Result<(), Refusal> {

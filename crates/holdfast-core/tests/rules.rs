@@ -96,6 +96,7 @@ fn a_key_answers_as_it_did() {
          reserve alice a 1 k1       | key_reused
          reserve alice b 2 k1       | key_reused
          reserve alice nowhere 2 k1 | key_reused   // whatever else is wrong with it
+         reserve alice nowhere 0 k1 | key_reused
          reserve alice nowhere 2 k2 | tier_not_found
          reserve alice a 2 k2       | same #1   // another key for the same hold
          reserve bob a 2 k1         | new #2    // keys are each buyer's own

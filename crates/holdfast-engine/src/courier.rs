@@ -37,7 +37,14 @@ struct Bag {
 
 /// All couriers of a service.
 #[derive(Clone, Default)]
-pub(crate) struct Couriers(Arc<Mutex<Vec<Arc<Mailbox>>>>);
+pub(crate) struct Couriers(Arc<Mutex<Hired>>);
+
+#[derive(Default)]
+struct Hired {
+    mailboxes: Vec<Arc<Mailbox>>,
+    /// The engine has ended: there will be nothing to carry.
+    is_over: bool,
+}
 
 /// The engine's side: sorts replies by courier, and sends them off.
 pub(crate) struct Dispatch {
@@ -64,13 +71,15 @@ impl Couriers {
     /// the runtime.
     pub(crate) fn start(&self) -> Courier {
         let mailbox = Arc::<Mailbox>::default();
-        tokio::spawn(carry(Round(Arc::clone(&mailbox))));
-        let mut all = self.all();
-        all.push(mailbox);
-        Courier(all.len())
+        let mut hired = self.hired();
+        if !hired.is_over {
+            tokio::spawn(carry(Round(Arc::clone(&mailbox))));
+        }
+        hired.mailboxes.push(mailbox);
+        Courier(hired.mailboxes.len())
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<Arc<Mailbox>>> {
+    fn hired(&self) -> MutexGuard<'_, Hired> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -127,9 +136,9 @@ impl Dispatch {
     }
 
     fn meet_new(&mut self) {
-        let all = self.couriers.all();
-        if all.len() > self.known.len() {
-            self.known.clone_from(&all);
+        let hired = self.couriers.hired();
+        if hired.mailboxes.len() > self.known.len() {
+            self.known.clone_from(&hired.mailboxes);
         }
     }
 }
@@ -142,7 +151,9 @@ fn shut((mailbox, bag): (&Mailbox, MutexGuard<'_, Bag>)) {
 
 impl Drop for Dispatch {
     fn drop(&mut self) {
-        for mailbox in self.couriers.all().iter() {
+        let mut hired = self.couriers.hired();
+        hired.is_over = true;
+        for mailbox in &hired.mailboxes {
             mailbox.open().is_closed = true;
             mailbox.arrived.notify_one();
         }

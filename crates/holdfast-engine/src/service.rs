@@ -1,12 +1,12 @@
 //! The engine on a thread of its own, behind a handle.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use holdfast_core::Command;
 use holdfast_store::{Records, Store};
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 
 use crate::audit::audit_belief;
 use crate::courier::{Courier, Couriers, Dispatch, Waiter};
@@ -36,7 +36,7 @@ impl Default for Options {
 /// handle is gone or the process ends.
 pub struct Service {
     handle: Handle,
-    engine: JoinHandle<()>,
+    engine: JoinHandle<Option<EngineError>>,
     keeper: JoinHandle<()>,
 }
 
@@ -44,6 +44,7 @@ pub struct Service {
 #[derive(Clone)]
 pub struct Handle {
     inbox: Arc<Inbox<Request<Waiter>>>,
+    /// For one audit at a time.
     records: Arc<Mutex<Box<dyn Records>>>,
     couriers: Couriers,
     courier: Courier,
@@ -77,7 +78,7 @@ impl Service {
                 crate::planted::set(bugs.0);
                 holdfast_store::planted::set(bugs.1);
             }
-            run(engine, &inbox, dispatch, &minder);
+            run(engine, &inbox, dispatch, &minder)
         };
         let engine = thread::Builder::new().name("engine".into()).spawn(work)?;
         Ok(Self { handle, engine, keeper })
@@ -88,15 +89,17 @@ impl Service {
         self.handle.clone()
     }
 
-    /// Answers what is waiting, then stops.
-    pub fn stop(self) {
+    /// Answers what is waiting, then stops. Returns why nothing could be answered any more, if it
+    /// was so.
+    pub fn stop(self) -> Option<EngineError> {
         self.handle.inbox.close();
-        for thread in [self.engine, self.keeper] {
-            let name = thread.thread().name().unwrap_or_default().to_owned();
-            if thread.join().is_err() {
-                tracing::error!("the {name}'s thread ended by a panic");
-            }
+        let doubt = self.engine.join().unwrap_or_else(|_| {
+            Some(EngineError::Unknown("the engine's thread ended by a panic".to_owned()))
+        });
+        if self.keeper.join().is_err() {
+            tracing::error!("the keeper's thread ended by a panic");
         }
+        doubt
     }
 }
 
@@ -105,7 +108,7 @@ fn run<S: Store>(
     inbox: &Inbox<Request<Waiter>>,
     mut dispatch: Dispatch,
     keeper: &Keeper,
-) {
+) -> Option<EngineError> {
     let _closed_at_the_end = Closing(inbox);
     let (mut requests, mut replies) = (Vec::new(), Vec::new());
     while inbox.take(&mut requests, engine.wake_in()) {
@@ -116,6 +119,7 @@ fn run<S: Store>(
         dispatch.send(replies.drain(..));
         keeper.mind(|| engine.logs());
     }
+    engine.doubt().cloned()
 }
 
 /// Nobody waits for an engine that is gone, not even after a panic.
@@ -184,10 +188,9 @@ impl Handle {
             let belief = self.look(move |sales| sales.belief(sale)).await?;
             let Some(belief) = belief else { return Ok(None) };
             let records = Arc::clone(&self.records);
-            let count = move || {
-                let records = records.lock().unwrap_or_else(PoisonError::into_inner);
-                audit_belief(records.as_ref(), &belief)
-            };
+            // Who waits for another audit waits here, and may go away.
+            let records = records.lock_owned().await;
+            let count = move || audit_belief(records.as_ref(), &belief);
             let counted = tokio::task::spawn_blocking(count).await;
             let counted = counted.map_err(|_| EngineError::Stopped)?;
             if let Some(audit) = counted.map_err(|e| EngineError::Unavailable(e.to_string()))? {

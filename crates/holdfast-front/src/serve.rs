@@ -92,7 +92,8 @@ impl Front {
     /// service for itself, on its own runtime.
     ///
     /// # Errors
-    /// When the system has no thread or no runtime to give.
+    /// When the system has no thread or no runtime to give, or when requests in flight were cut
+    /// off because they did not finish in time.
     pub fn run<M, S, B>(self, make: &M, stop: &Stop) -> io::Result<()>
     where
         M: Fn() -> S + Clone + Send + 'static,
@@ -163,8 +164,9 @@ where
         }
     }
     accept::last(listener, admit)?;
-    if timeout(options.drain, gone.recv()).await.is_err() {
-        tracing::warn!("requests were cut off: they took longer than the server may take to stop");
-    }
-    Ok(())
+    let drained = timeout(options.drain, gone.recv()).await;
+    drained.map(|_| ()).map_err(|_| {
+        let what = "requests were cut off: they took longer than the server may take to stop";
+        io::Error::new(io::ErrorKind::TimedOut, what)
+    })
 }

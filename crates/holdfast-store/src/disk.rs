@@ -1,8 +1,8 @@
 //! The disk: one flat folder of files. Real in production, a script of faults in the simulator.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A folder of files.
@@ -106,6 +106,9 @@ impl FolderLock {
     }
 }
 
+/// Entries name buyers: they are nobody else's business on this machine.
+const OWNER_ONLY: u32 = 0o600;
+
 /// A folder of the machine's file system.
 #[derive(Debug)]
 pub struct SystemDisk {
@@ -121,7 +124,7 @@ impl SystemDisk {
     /// # Errors
     /// As the system says.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         for above in folder.canonicalize()?.ancestors().skip(1) {
             match File::open(above).and_then(|above| above.sync_all()) {
                 // What this process may not even read, it has not made.
@@ -156,8 +159,9 @@ impl Disk for SystemDisk {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let path = self.folder.join(name);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        Ok(Box::new(file))
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create_new(true).mode(OWNER_ONLY);
+        Ok(Box::new(options.open(path)?))
     }
 
     fn open(&self, name: &str, write: bool) -> io::Result<Box<dyn DiskFile>> {
@@ -179,8 +183,10 @@ impl Disk for SystemDisk {
 
     fn lock(&self) -> io::Result<std::result::Result<FolderLock, String>> {
         let path = self.folder.join("LOCK");
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY);
+        // Who may not write may still ask for the lock, if there is one to ask for.
+        let file = options.open(&path).or_else(|error| File::open(&path).map_err(|_| error))?;
         match file.try_lock() {
             Ok(()) => {
                 // Always the same length, so that a full disk does not keep us out; and the name is

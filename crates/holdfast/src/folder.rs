@@ -1,8 +1,8 @@
 //! The data folder: the journal, and the secrets that must outlive the process.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ pub(crate) struct Folder {
 impl Folder {
     /// Opens a folder, and makes it if it is missing.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(path)
-            .with_context(|| format!("make the data folder {}", path.display()))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.with_context(|| format!("make the data folder {}", path.display()))?;
         Ok(Self { path: path.to_owned() })
     }
 
@@ -100,7 +100,7 @@ pub(crate) type Stopped = (Vec<LogInfo>, Box<dyn Records>);
 /// Reads the journal of a stopped server and changes nothing; `None`: there is none.
 pub(crate) fn read_journal(data_dir: &Path) -> anyhow::Result<Option<Stopped>> {
     let path = data_dir.join(JOURNAL);
-    if !has_segment(&path).with_context(|| format!("list {}", path.display()))? {
+    if !has_files(&path).with_context(|| format!("list {}", path.display()))? {
         return Ok(None);
     }
     let disk = SystemDisk::open_existing(&path);
@@ -108,7 +108,8 @@ pub(crate) fn read_journal(data_dir: &Path) -> anyhow::Result<Option<Stopped>> {
     Ok(Some(journal::read(Arc::new(disk))?))
 }
 
-fn has_segment(journal: &Path) -> std::io::Result<bool> {
+/// Whether there is anything of a journal's, whole or not. The lock alone says nothing.
+fn has_files(journal: &Path) -> std::io::Result<bool> {
     let entries = match std::fs::read_dir(journal) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         entries => entries?,
@@ -116,8 +117,7 @@ fn has_segment(journal: &Path) -> std::io::Result<bool> {
     for entry in entries {
         let name = entry?.file_name();
         let name = name.to_string_lossy();
-        let number = name.strip_prefix("journal-").and_then(|name| name.strip_suffix(".log"));
-        if number.is_some_and(|number| number.parse::<u64>().is_ok()) {
+        if name.starts_with("journal-") || name.starts_with("snapshot-") {
             return Ok(true);
         }
     }

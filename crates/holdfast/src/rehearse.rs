@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use holdfast_rehearse::{Options, Phase, Progress, Report, Stop, Target};
 use indicatif::{ProgressBar, ProgressStyle};
 use server::Server;

@@ -26,23 +26,24 @@ const UPKEEP_EVERY: Duration = Duration::from_millis(50);
 /// Runs a server until it is told to stop.
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let mut settings = args.decide()?;
+    // First what can fail without a trace: the address, then the folder.
+    let front = Front::bind(settings.listen, holdfast_front::Options::default())
+        .with_context(|| format!("listen on {}", settings.listen))?;
     let folder = Folder::open(&settings.data_dir)?;
+    let clock = Arc::new(SystemClock::new());
+    let journal = folder.journal(clock.clone(), settings.journal)?;
+    let receipts = folder.receipt_key(!journal.logs().is_empty())?;
     let demo = settings.demo.then(|| demo::equip(&mut settings, &folder)).transpose()?;
     let made_key = settings.merchant_keys.is_empty();
     if made_key {
         settings.merchant_keys.push(random_hex()?);
     }
-    let clock = Arc::new(SystemClock::new());
-    let journal = folder.journal(clock.clone(), settings.journal)?;
-    let receipts = folder.receipt_key(!journal.logs().is_empty())?;
     start_upkeep(journal.upkeep())?;
     let engine = Engine::open(journal, clock, random_seed()?)?;
     #[cfg(feature = "planted")]
     plant();
     let service = Service::start(engine, settings.engine)?;
     let app = app(&settings, receipts, service.handle())?;
-    let front = Front::bind(settings.listen, holdfast_front::Options::default())
-        .with_context(|| format!("listen on {}", settings.listen))?;
     let stop = Stop::new();
     stop_when_told(&stop, settings.until_eof)?;
     announce(&front, &settings, made_key)?;
@@ -50,10 +51,12 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         explain(demo, &front, &service.handle())?;
     }
     let routes = move || holdfast_http::router(app.on_this_runtime());
-    front.run(&routes, &stop).context("serve")?;
-    service.stop();
+    let served = front.run(&routes, &stop);
+    let doubt = service.stop();
+    served.context("serve")?;
     tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    // A supervisor that looks at the exit code is to start a server again that could not go on.
+    doubt.map_or(Ok(ExitCode::SUCCESS), |doubt| Err(doubt).context("the store is in doubt"))
 }
 
 /// Switches on the bug that the tests name, for the engine's thread to take over.

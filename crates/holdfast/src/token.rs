@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use holdfast_core::BuyerId;
-use holdfast_http::BuyerKeys;
 
 use crate::output::say;
 

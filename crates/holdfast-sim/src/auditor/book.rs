@@ -269,7 +269,10 @@ impl Book {
         if self.live.is_empty() && seen.view.tiers.iter().all(|tier| tier.held == 0) {
             self.behind_at_rest_ms = turn.start.behind_ms;
         }
-        self.behind_at_look_ms = turn.end.behind_ms;
+        // An engine that cannot write cannot follow the wall.
+        if turn.healthy {
+            self.behind_at_look_ms = turn.end.behind_ms;
+        }
         self.reckon = !turn.healthy;
         self.recheck = false;
         self.merchant_asked = false;

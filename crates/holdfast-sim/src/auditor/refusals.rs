@@ -165,10 +165,12 @@ fn return_time(
     let before_ms = tier.and_then(|tier| tier.next_return_at_ms).unwrap_or(0);
     let off_ms = off_ms(turn.end.behind_ms);
     let back_ms = turn.end.behind_ms - book.behind_at_look_ms + off_ms + ROUNDING_MS;
-    let not_past_ms = turn.start.wall_ms - ANCHOR_TOLERANCE_MS - ROUNDING_MS;
+    // The wall may have been set back before or after the turn looked at it.
+    let stepped_ms = turn.end.behind_ms - turn.start.behind_ms;
+    let not_past_ms = turn.start.wall_ms - stepped_ms - ANCHOR_TOLERANCE_MS - ROUNDING_MS;
     let least_ms = before_ms.saturating_sub(back_ms).max(not_past_ms);
     let all_ms = u64::from(view.terms.hold_seconds) * 1_000;
-    let most_ms = turn.end.wall_ms + all_ms + off_ms + ROUNDING_MS;
+    let most_ms = turn.end.wall_ms + stepped_ms + all_ms + off_ms + ROUNDING_MS;
     check(10, (least_ms..=most_ms).contains(&next_ms), checks, || {
         format!("a unit comes back at {next_ms}, which is not in {least_ms} to {most_ms}")
     })

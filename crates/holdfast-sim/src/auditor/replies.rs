@@ -79,7 +79,7 @@ fn reserve(
 ) -> Result<(), Breach> {
     let (view, outcome) = (book.view(), answer.outcome);
     let out_of_range = !(1..=QUANTITY_MAX).contains(&request.quantity) && view.is_some();
-    let is_refused = matches!(outcome, Outcome::Refused(Refusal::Invalid(_)));
+    let is_refused = matches!(outcome, Outcome::Refused(Refusal::Invalid(_) | Refusal::KeyReused));
     check(10, !out_of_range || is_refused, checks, || {
         format!("{request:?} is out of range, and was answered by {outcome:?}")
     })?;
@@ -158,10 +158,6 @@ fn same_request_same_answer(
     let Some(buyer) = book.buyers.get(&request.buyer) else { return Ok(()) };
     let same = |other: &Reserve| (other.tier, other.quantity) == (request.tier, request.quantity);
     let outcome = answer.outcome;
-    // A request that is out of range is refused before its key is looked at.
-    if matches!(outcome, Outcome::Refused(Refusal::Invalid(_))) {
-        return Ok(());
-    }
     if let Some((_, first, hold)) = buyer.answered.iter().find(|(known, ..)| *known == key) {
         let right = if same(first) {
             matches!(outcome, Outcome::Existing(_))

@@ -36,9 +36,6 @@ impl Model {
         request: &Reserve,
     ) -> Option<Verdict> {
         let refuse = |reason| Some(Verdict::Refused(reason));
-        if request.quantity == 0 || request.quantity > QUANTITY_MAX {
-            return refuse(Reason::Invalid("quantity".to_owned()));
-        }
         let same = |hold: &Hold| hold.tier == request.tier && hold.quantity == request.quantity;
         if let Some(hold) = self.answered(request) {
             let hold = &self.holds[hold];
@@ -47,6 +44,9 @@ impl Model {
             } else {
                 refuse(Reason::KeyReused)
             };
+        }
+        if request.quantity == 0 || request.quantity > QUANTITY_MAX {
+            return refuse(Reason::Invalid("quantity".to_owned()));
         }
         let Some(tier) = config.tiers.iter().find(|tier| tier.id == request.tier) else {
             return refuse(Reason::TierNotFound);

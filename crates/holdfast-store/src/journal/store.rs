@@ -1,5 +1,6 @@
 //! The journal as a [`Store`]: checks each part, lays out one frame, makes it durable, then shows it.
 
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ impl Journal {
     /// # Errors
     /// `InUse`, `NewerFormat` and `Damaged`: nothing on disk has been changed. `Full`, `Io`.
     pub fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>, options: Options) -> Result<Self> {
-        let folder_lock = take(disk.as_ref())?;
+        let folder_lock = taken(disk.as_ref(), disk.lock())?;
         let segment_bytes =
             options.segment_bytes.max(SEGMENT_BYTES_MIN).next_multiple_of(FRAMES_AT);
         let found = recovery::examine(disk.as_ref())?;
@@ -173,14 +174,18 @@ impl Journal {
 }
 
 /// Reads the journal in a folder without changing a byte of it: what a crash has left is looked
-/// past, not repaired. Takes the folder as [`Journal::open`] does, unless nobody can write to it.
+/// past, not repaired. Takes the folder as [`Journal::open`] does; only where there is no lock and
+/// this process may not make one does it go without.
 ///
 /// # Errors
 /// `InUse`, `NewerFormat`, `Damaged`, `Io`.
 pub fn read(disk: Arc<dyn Disk>) -> Result<(Vec<LogInfo>, Box<dyn Records>)> {
-    let folder_lock = match take(disk.as_ref()) {
-        Err(StoreError::Io { .. }) => FolderLock::private(),
-        other => other?,
+    let nobody_writes = |error: &io::Error| {
+        matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+    };
+    let folder_lock = match disk.lock() {
+        Err(error) if nobody_writes(&error) => FolderLock::private(),
+        asked => taken(disk.as_ref(), asked)?,
     };
     let found = recovery::examine(disk.as_ref())?;
     let logs = infos(&found.logs, &found.progress);
@@ -188,11 +193,13 @@ pub fn read(disk: Arc<dyn Disk>) -> Result<(Vec<LogInfo>, Box<dyn Records>)> {
     Ok((logs, Box::new(Reader::new(Arc::new(shared)))))
 }
 
-/// Takes the folder for this process.
-fn take(disk: &dyn Disk) -> Result<FolderLock> {
-    let cannot = |error| StoreError::io(format!("lock {}", disk.name()), &error);
-    let taken = disk.lock().map_err(cannot)?;
-    taken.map_err(|holder| StoreError::InUse { folder: disk.name(), holder })
+/// The folder's lock, if this process got it.
+fn taken(
+    disk: &dyn Disk,
+    asked: io::Result<std::result::Result<FolderLock, String>>,
+) -> Result<FolderLock> {
+    let asked = asked.map_err(|error| StoreError::io(format!("lock {}", disk.name()), &error))?;
+    asked.map_err(|holder| StoreError::InUse { folder: disk.name(), holder })
 }
 
 fn infos<'a>(logs: impl IntoIterator<Item = &'a LogState>, progress: &Progress) -> Vec<LogInfo> {

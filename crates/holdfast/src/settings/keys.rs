@@ -28,8 +28,9 @@ impl Told {
     }
 
     fn read(self) -> anyhow::Result<Vec<String>> {
-        let mut keys = self.keys.unwrap_or_default();
-        ensure!(keys.iter().all(|key| !key.trim().is_empty()), "a merchant key is empty");
+        let keys = self.keys.unwrap_or_default().into_iter();
+        let mut keys: Vec<String> = keys.map(|key| key.trim().to_owned()).collect();
+        ensure!(keys.iter().all(|key| !key.is_empty()), "a merchant key is empty");
         if let Some(path) = &self.file {
             keys.extend(read_keys(path)?);
         }
