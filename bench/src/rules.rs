@@ -23,7 +23,7 @@ const BATCH: usize = 64;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Numbers of holds to measure at; a single one prints its row alone.
+    /// Numbers of holds to measure at.
     #[arg(long, value_delimiter = ',', default_value = "10000,1000000,10000000")]
     holds: Vec<usize>,
     /// Commands in one run.
@@ -32,17 +32,22 @@ pub(crate) struct Options {
     /// Alternating runs of each.
     #[arg(long, default_value_t = 5)]
     runs: usize,
+    /// Measure here, and print no heading.
+    #[arg(long, hide = true)]
+    row_alone: bool,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    if let [holds] = options.holds[..] {
+    if let [holds] = options.holds[..]
+        && options.row_alone
+    {
         return row(options, holds);
     }
     println!("holds      rules/s    table/s    table/rules  bytes/hold");
     for holds in &options.holds {
         // In a process of its own: memory that one size has used would hide what the next one takes.
         let mut row = std::process::Command::new(std::env::current_exe()?);
-        row.args(["rules", "--holds", &holds.to_string()]);
+        row.args(["rules", "--row-alone", "--holds", &holds.to_string()]);
         row.args(["--commands", &options.commands.to_string()]);
         row.args(["--runs", &options.runs.to_string()]);
         ensure!(row.status()?.success(), "the benchmark failed at {holds} holds");

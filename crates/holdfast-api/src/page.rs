@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 pub struct Page<T> {
     /// What is on this page, in the order of the list.
     pub items: Vec<T>,
-    /// Where the next page begins: to be passed on as `after`. Absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where the next page begins: to be passed on as `after`. `null` on the last page.
     pub next: Option<String>,
 }

@@ -17,11 +17,11 @@ pub enum InvalidId {
     Character(&'static str),
 }
 
-/// Up to 64 bytes of UTF-8, in place.
+/// Up to 64 bytes of UTF-8, in place, then zeros. The order is that of the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Text {
-    length: u8,
     bytes: [u8; ID_BYTES_MAX],
+    length: u8,
 }
 
 impl Text {
@@ -176,6 +176,12 @@ mod tests {
         assert_eq!(BuyerId::new(&"x".repeat(65)), Err(InvalidId::Length));
         assert_eq!(BuyerId::new(&"x".repeat(300)), Err(InvalidId::Length));
         assert_eq!(BuyerId::new(&"x".repeat(64)).unwrap().as_str(), "x".repeat(64));
+    }
+
+    #[test]
+    fn ids_stand_in_plain_order() {
+        let id = |text| SaleId::new(text).unwrap();
+        assert!(id("club") < id("s1") && id("s1") < id("s10") && id("s10") < id("s2"));
     }
 
     #[test]

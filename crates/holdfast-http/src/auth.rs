@@ -68,7 +68,8 @@ impl App {
             return Ok(Caller::Merchant);
         }
         if !is_token_like {
-            return Err(Problem::new(Code::Unauthorised).because("this is no merchant's key"));
+            return Err(Problem::new(Code::Unauthorised)
+                .because("this is neither a merchant's key nor a token"));
         }
         let buyer = self.options.buyers.buyer(credential);
         buyer

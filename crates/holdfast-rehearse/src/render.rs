@@ -88,7 +88,8 @@ impl Report {
     fn render_verdict(&self, text: &mut Text) {
         let (verdict, checked) = (&self.verdict, &self.verdict.checked);
         text.line(&format!(
-            "  looked again: {} winners twice, {} holds, {} losers, {} without clear answer",
+            "  asked again: {} winners (the same hold), {} holds looked at, {} losers (no hold), \
+             {} who had no clear answer",
             checked.winners_repeated,
             checked.winners_looked,
             checked.losers_looked,

@@ -46,7 +46,7 @@ pub(crate) fn equip(settings: &mut Settings, folder: &Folder) -> anyhow::Result<
     let is_secret = |path: &&PathBuf| {
         std::fs::read_to_string(path).is_ok_and(|text| holdfast_http::hs256_secret(&text).is_ok())
     };
-    let buyer_key = settings.buyer_keys.first().filter(is_secret).cloned();
+    let buyer_key = settings.buyer_keys.iter().find(is_secret).cloned();
     Ok(Demo { merchant, buyer_key })
 }
 
@@ -128,7 +128,7 @@ impl Demo {
         let program = program();
         let mut text = format!("\n{}\n", sale.describe());
         if self.merchant.starts_with("$HOLDFAST") {
-            text += "These commands find your merchant key in HOLDFAST_MERCHANT_KEY.\n";
+            text += "Some commands expect your merchant key in HOLDFAST_MERCHANT_KEY: set it where you paste them.\n";
         }
         text += &format!("\nLook at it:\n  curl -s {address}/v1/sales/{SALE}\n");
         if sale.view.status == Status::Paused {

@@ -36,7 +36,8 @@ impl Folder {
     ) -> anyhow::Result<Journal> {
         let path = self.path.join(JOURNAL);
         let disk = SystemDisk::open(&path).with_context(|| format!("open {}", path.display()))?;
-        Ok(Journal::open(Arc::new(disk), clock, options)?)
+        let opened = Journal::open(Arc::new(disk), clock, options);
+        opened.with_context(|| format!("open {}", path.display()))
     }
 
     /// The secret under which holds' ids are signed; made at the first start. A new one instead of

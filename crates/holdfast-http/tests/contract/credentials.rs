@@ -187,7 +187,7 @@ async fn a_merchants_key_may_look_like_a_token() {
     }
     believes(&shop, &token("alice")).await;
     doubts(&shop, "shop.2026.kez", "cannot be read").await;
-    doubts(&shop, "plane", "no merchant's key").await;
+    doubts(&shop, "plane", "neither a merchant's key nor a token").await;
     doubts(&shop, "", "Authorization: Bearer").await;
 }
 
