@@ -88,8 +88,7 @@ impl Report {
     fn render_verdict(&self, text: &mut Text) {
         let (verdict, checked) = (&self.verdict, &self.verdict.checked);
         text.line(&format!(
-            "  asked again: {} winners (the same hold), {} holds looked at, {} losers (no hold), \
-             {} who had no clear answer",
+            "  asked again: {} winners, {} holds, {} losers, {} without clear answer",
             checked.winners_repeated,
             checked.winners_looked,
             checked.losers_looked,
