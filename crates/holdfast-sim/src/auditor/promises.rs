@@ -12,7 +12,7 @@ use super::book::{Book, Told};
 use super::{Breach, Checks, Turn};
 
 /// What an outage may cost a buyer: one step of the sale clock.
-const STEP_MS: u64 = 500;
+pub(super) const STEP_MS: u64 = 500;
 
 /// How soon a unit is offered again after its deadline.
 const RETURN_MS: u64 = 250;

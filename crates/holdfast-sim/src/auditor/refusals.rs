@@ -8,7 +8,7 @@ use holdfast_core::{
 use holdfast_engine::Answer;
 
 use super::book::Book;
-use super::promises::{ROUNDING_MS, check, off_ms};
+use super::promises::{ROUNDING_MS, STEP_MS, check, off_ms};
 use super::{Breach, Checks, Turn};
 
 /// Promises 6, 9 and 10: a refusal says what is true. Nobody is refused what is free.
@@ -164,7 +164,10 @@ fn return_time(
     let tier = view.tiers.iter().find(|tier| tier.config.id == request.tier);
     let before_ms = tier.and_then(|tier| tier.next_return_at_ms).unwrap_or(0);
     let off_ms = off_ms(turn.end.behind_ms);
-    let back_ms = turn.end.behind_ms - book.behind_at_look_ms + off_ms + ROUNDING_MS;
+    // A process that is stopped between looking at the wall and stamping the tick puts the anchor
+    // one step too low, until the next tick.
+    let stopped_ms = (turn.end.outages - turn.start.outages) * STEP_MS;
+    let back_ms = turn.end.behind_ms - book.behind_at_look_ms + stopped_ms + off_ms + ROUNDING_MS;
     // The wall may have been set back before or after the turn looked at it.
     let stepped_ms = turn.end.behind_ms - turn.start.behind_ms;
     let not_past_ms = turn.start.wall_ms - stepped_ms - ANCHOR_TOLERANCE_MS - ROUNDING_MS;
