@@ -237,7 +237,6 @@ impl<S: Store, T> Engine<S, T> {
     /// What was due has been done. Most refusals still are: they need no entry. The others are
     /// written after all, and so is everything if more is due than one turn does.
     fn decide_parked(&mut self, replies: &mut Vec<(T, Reply)>) {
-        let wall_ms = self.clock.wall_ms();
         for (at, command, reply) in std::mem::take(&mut self.parked) {
             let slot = &self.sales.slots[at];
             let gone_wrong = self.doubt.as_ref().or(slot.fenced.as_ref());
@@ -246,7 +245,8 @@ impl<S: Store, T> Engine<S, T> {
                 replies.push((reply, Err(why.clone())));
                 continue;
             }
-            let is_due = slot.sale.is_due(slot.clock_ms, wall_ms);
+            // By this turn's wall, as the tick had it: a slow flush makes nothing due anew.
+            let is_due = slot.sale.is_due(slot.clock_ms, slot.wall_ms);
             match slot.sale.settled(slot.clock_ms, &command).filter(|_| !is_due) {
                 Some(outcome) => {
                     replies.push((reply, Ok(Answer::read(&slot.sale, outcome, slot.clock_ms))));
