@@ -64,6 +64,7 @@ codes! {
     UnsupportedMediaType "unsupported_media_type" 415 "The body is not JSON";
     InvalidRequest "invalid_request" 422 "A field is not as it must be";
     KeyReused "key_reused" 422 "The idempotency key was used for another request";
+    RateLimited "rate_limited" 429 "That is more requests than are taken at a time";
     Overloaded "overloaded" 503 "The server is busy; nothing was done";
     StoreUnavailable "store_unavailable" 503 "The store takes nothing now; nothing was done";
     OutcomeUnknown "outcome_unknown" 503 "It may or may not have been done; repeat the request";
@@ -72,6 +73,6 @@ codes! {
 impl Code {
     /// Whether the same request may succeed later: then the answer says after how long.
     pub fn may_be_retried(self) -> bool {
-        self.status() == 503
+        matches!(self.status(), 429 | 503)
     }
 }
