@@ -1,6 +1,7 @@
 //! What is answered instead of what was asked for: RFC 9457.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,9 @@ pub struct Problem {
     /// With `hold_exists`: the hold that the buyer has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// After how many seconds the same request may succeed; goes into `Retry-After`.
+    #[serde(skip)]
+    pub retry_after_seconds: Option<u32>,
 }
 
 impl Problem {
@@ -52,6 +56,7 @@ impl Problem {
             next_return_at: None,
             opens_at: None,
             hold: None,
+            retry_after_seconds: code.may_be_retried().then_some(1),
         }
     }
 
@@ -65,5 +70,13 @@ impl Problem {
     #[must_use]
     pub fn because(self, why: impl Into<Cow<'static, str>>) -> Self {
         Self { detail: Some(why.into()), ..self }
+    }
+
+    /// The same problem with a time after which the request may be repeated, in whole seconds.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX).max(1);
+        Self { retry_after_seconds: Some(seconds), ..self }
     }
 }

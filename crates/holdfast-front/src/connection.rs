@@ -1,68 +1,99 @@
 //! One connection, from its first byte to its end.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tower::Service;
 
-use crate::serve::Options;
-use crate::wire::{Wire, has_spoken};
+use crate::body::{Answer, Body};
+use crate::first::{First, first_words};
+use crate::host::Host;
+use crate::seat::Seat;
+use crate::seats::Ticket;
+use crate::site::{Peer, Site};
+use crate::wire::Wire;
 
-/// Serves a connection until its peer is done, breaks a deadline, or the server stops.
+/// How long a peer may take to answer a goodbye, while it asks for nothing.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Serves a connection until its peer is done, breaks a deadline, must make room for others, or
+/// the server stops.
 ///
 /// A request that has arrived when the server stops is answered, and the connection closed after
 /// it; a connection on which nothing has arrived is closed.
-pub(crate) async fn serve<S, B>(
+pub(crate) async fn serve<S: Site>(
     stream: TcpStream,
-    service: S,
-    http: http1::Builder,
+    peer: IpAddr,
+    ticket: Ticket,
+    host: Arc<Host<S>>,
     mut stop: watch::Receiver<bool>,
-    options: Options,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
-    B: Body + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let is_ready = stream.set_nodelay(true).is_ok();
-    if !is_ready || !speaks(&stream, &mut stop, options.first_byte).await {
-        return;
+) {
+    let seat = ticket.seat();
+    let words = first_words(&stream, seat, &mut stop, host.options.first_byte);
+    let Some(words) = words.await else { return };
+    let is_http2 = words.kind == First::Http2;
+    let wire = Wire::new(stream, words.bytes, stop.clone(), Arc::clone(seat), host.options.write);
+    let io = TokioIo::new(wire);
+    let (at, with) = (Arc::clone(seat), Arc::clone(&host));
+    let service =
+        service_fn(move |request| answer(Arc::clone(&with), Arc::clone(&at), peer, request));
+    if is_http2 {
+        drive(host.http2.serve_connection(io, service), seat, stop).await;
+    } else {
+        drive(host.http1.serve_connection(io, service), seat, stop).await;
     }
-    let wire = Wire::new(stream, stop.clone(), options.write);
-    let service = TowerToHyperService::new(service);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(wire), service));
+}
+
+async fn drive<C: GracefulConnection>(connection: C, seat: &Seat, mut stop: watch::Receiver<bool>) {
+    let mut connection = pin!(connection);
     // A connection that breaks concerns nobody but its peer.
     tokio::select! {
         biased;
         _ = &mut connection => return,
         _ = stop.wait_for(|&stop| stop) => {}
+        () = seat.evicted() => {}
     }
     // hyper closes a connection from which it has read nothing, even if a request waits in its
-    // socket. So it reads once more, now that the wire knows of the stop, before it is told.
+    // socket. So it reads once more, now that the wire knows of the end, before it is told.
     let is_over = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await;
-    if !is_over {
-        connection.as_mut().graceful_shutdown();
-        let _ = connection.await;
+    if is_over || seat.is_evicted() && seat.waited_ms(Instant::now()).is_some() {
+        return;
+    }
+    connection.as_mut().graceful_shutdown();
+    // Of a peer that asks for nothing the answer to our goodbye is not waited for.
+    while timeout(GOODBYE, connection.as_mut()).await.is_err() {
+        if seat.waited_ms(Instant::now()).is_some() {
+            return;
+        }
     }
 }
 
-/// Whether the peer says something in time. A connection that says nothing costs no buffers.
-async fn speaks(stream: &TcpStream, stop: &mut watch::Receiver<bool>, patience: Duration) -> bool {
-    let mut byte = [0];
-    tokio::select! {
-        biased;
-        peeked = timeout(patience, stream.peek(&mut byte)) => matches!(peeked, Ok(Ok(1..))),
-        _ = stop.wait_for(|&stop| stop) => has_spoken(stream),
-    }
+async fn answer<S: Site>(
+    host: Arc<Host<S>>,
+    seat: Arc<Seat>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Answer<S::Body>>, Infallible> {
+    let asked = seat.asked();
+    let response = if host.waiting.is_too_long(host.site.lane(request.uri())) {
+        host.metrics.shed.inc();
+        host.site.busy()
+    } else {
+        let mut request = request.map(|incoming| Body::new(incoming, &seat));
+        request.extensions_mut().insert(Peer(peer));
+        host.site.answer(request).await
+    };
+    Ok(response.map(|body| Answer::new(body, asked)))
 }

@@ -4,9 +4,22 @@
 //! the connections. Invariant: this crate knows no sale and no JSON; it serves any service.
 
 mod accept;
+mod body;
 mod connection;
+mod first;
+mod host;
+mod lanes;
 mod listen;
+mod metrics;
+mod patience;
+mod seat;
+mod seats;
 mod serve;
+mod site;
 mod wire;
 
+pub use body::Body;
+pub use metrics::Metrics;
+pub use patience::Patience;
 pub use serve::{Front, Options, Stop};
+pub use site::{Peer, Site};

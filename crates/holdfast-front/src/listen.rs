@@ -5,18 +5,18 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Connections that may wait to be accepted, per listener. Rust's own listeners take 128; a
-/// rush that arrives within one second overflows that and waits for TCP's retries.
-pub(crate) const BACKLOG: u16 = 4_096;
-
 /// Binds `count` listeners to one address. Port 0 takes a free port, the same for all.
 ///
 /// The first listens before it shares its port, so that of two servers on one address the second
 /// is refused. Had it shared the port from the start, the kernel would let the other in and give
 /// each of them a part of the buyers.
-pub(crate) fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+pub(crate) fn bind(
+    address: SocketAddr,
+    count: usize,
+    backlog: u16,
+) -> io::Result<Vec<TcpListener>> {
     let first = socket(address)?;
-    listen(&first, address)?;
+    listen(&first, address, backlog)?;
     first.set_reuse_port(true)?;
     let first = TcpListener::from(first);
     let address = first.local_addr()?;
@@ -24,7 +24,7 @@ pub(crate) fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListe
     for _ in 1..count.max(1) {
         let next = socket(address)?;
         next.set_reuse_port(true)?;
-        listen(&next, address)?;
+        listen(&next, address, backlog)?;
         listeners.push(next.into());
     }
     Ok(listeners)
@@ -38,7 +38,7 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn listen(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+fn listen(socket: &Socket, address: SocketAddr, backlog: u16) -> io::Result<()> {
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG.into())
+    socket.listen(backlog.into())
 }

@@ -1,21 +1,22 @@
 //! Accepting and serving connections.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use http::{Request, Response};
-use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioTimer;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tower::Service;
 
 use crate::accept::{self, Failures};
+use crate::host::Host;
+use crate::metrics::Metrics;
+use crate::patience::Patience;
+use crate::seats::Seats;
+use crate::site::Site;
 use crate::{connection, listen};
 
 /// How connections are treated.
@@ -23,6 +24,15 @@ use crate::{connection, listen};
 pub struct Options {
     /// Listeners, each with a thread of its own; at least 1.
     pub listeners: usize,
+    /// Connections that may wait to be accepted, for each listener; the system may allow fewer
+    /// (on Linux `net.core.somaxconn`). Rust's own listeners take 128: a rush that arrives within a
+    /// second overflows that and waits for TCP's retries.
+    pub backlog: u16,
+    /// Connections that may be open, over all listeners; at least one each. When they all are,
+    /// those go that keep the server waiting longest.
+    pub connections: usize,
+    /// How long a request may wait before the server looks at it. `None`: for ever.
+    pub patience: Option<Patience>,
     /// How long a new connection may say nothing.
     pub first_byte: Duration,
     /// How long the head of a request may take once it has begun, and how long a connection may
@@ -38,6 +48,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listeners: thread::available_parallelism().map_or(1, usize::from),
+            backlog: 4_096,
+            connections: 10_000,
+            patience: Some(Patience::default()),
             first_byte: Duration::from_secs(10),
             header: Duration::from_secs(10),
             write: Duration::from_secs(10),
@@ -61,6 +74,12 @@ impl Stop {
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
+
+    /// Comes back once the stop is given: what would go on for ever is to end then.
+    pub async fn given(&self) {
+        // The sender is here: it cannot have gone.
+        let _ = self.0.subscribe().wait_for(|&stop| stop).await;
+    }
 }
 
 /// Listeners that are bound and not yet served.
@@ -69,6 +88,7 @@ pub struct Front {
     listeners: Vec<TcpListener>,
     address: SocketAddr,
     options: Options,
+    metrics: Metrics,
 }
 
 impl Front {
@@ -78,9 +98,14 @@ impl Front {
     /// As the system says: the address is in use, by this server or another, or not this
     /// machine's.
     pub fn bind(address: SocketAddr, options: Options) -> io::Result<Self> {
-        let listeners = listen::bind(address, options.listeners)?;
+        let listeners = listen::bind(address, options.listeners, options.backlog)?;
         let address = listeners.first().map_or(Ok(address), TcpListener::local_addr)?;
-        Ok(Self { listeners, address, options })
+        Ok(Self { listeners, address, options, metrics: Metrics::default() })
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The address, with the port that was taken.
@@ -89,28 +114,26 @@ impl Front {
     }
 
     /// Serves until `stop` is given and what was in flight has finished. Each listener makes a
-    /// service for itself, on its own runtime.
+    /// site for itself, on its own runtime.
     ///
     /// # Errors
     /// When the system has no thread or no runtime to give, or when requests in flight were cut
     /// off because they did not finish in time.
-    pub fn run<M, S, B>(self, make: &M, stop: &Stop) -> io::Result<()>
+    pub fn run<S, M>(self, make: &M, stop: &Stop) -> io::Result<()>
     where
+        S: Site,
         M: Fn() -> S + Clone + Send + 'static,
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        let connections = self.options.connections / self.listeners.len().max(1);
         let mut threads = Vec::new();
         for (number, listener) in (1..).zip(self.listeners) {
-            let (make, stop, options) = (make.clone(), stop.0.subscribe(), self.options);
+            let (make, stop) = (make.clone(), stop.0.subscribe());
+            let (options, metrics) = (self.options, self.metrics.clone());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let work = async move { serve(listener, make(), stop, options).await };
+            let work = async move {
+                let host = Arc::new(Host::new(make(), options, metrics));
+                serve(listener, host, Seats::new(connections), stop).await
+            };
             let thread = thread::Builder::new().name(format!("front-{number}"));
             threads.push(thread.spawn(move || runtime.block_on(work))?);
         }
@@ -121,52 +144,70 @@ impl Front {
     }
 }
 
-async fn serve<S, B>(
+async fn serve<S: Site>(
     listener: TcpListener,
-    service: S,
+    host: Arc<Host<S>>,
+    seats: Seats,
     mut stop: watch::Receiver<bool>,
-    options: Options,
-) -> io::Result<()>
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
+) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let mut http = http1::Builder::new();
-    // A client that says no more may still listen: it sent its request and closed its half.
-    http.half_close(true).timer(TokioTimer::new()).header_read_timeout(options.header);
+    let watcher = Arc::clone(&host);
+    tokio::spawn(async move { watcher.waiting.watch().await });
     // Each connection keeps a sender for as long as it lives.
     let (alive, mut gone) = mpsc::channel::<Infallible>(1);
-    let told = stop.clone();
-    let admit = move |stream| {
-        let serve = connection::serve(stream, service.clone(), http.clone(), told.clone(), options);
-        let alive = alive.clone();
+    let (told, with, places) = (stop.clone(), Arc::clone(&host), seats.clone());
+    let admit = move |stream: TcpStream, peer: SocketAddr| {
+        let ticket = places.take(Instant::now());
+        let host = Arc::clone(&with);
+        let (metrics, alive) = (host.metrics.clone(), alive.clone());
+        metrics.accepted.inc();
+        metrics.open.inc();
+        let serve = connection::serve(stream, peer.ip(), ticket, host, told.clone());
         tokio::spawn(async move {
             serve.await;
+            metrics.open.dec();
             drop(alive);
         });
     };
-    let mut failures = Failures::default();
-    loop {
-        let accepted = tokio::select! {
-            _ = stop.wait_for(|&stop| stop) => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => admit(stream),
-            Err(error) => failures.wait(&error).await,
-        }
+    let mut in_hand = None;
+    tokio::select! {
+        _ = stop.wait_for(|&stop| stop) => {}
+        never = accept_all(&listener, &host.metrics, &seats, &mut in_hand, &admit) => match never {},
     }
-    accept::last(listener, admit)?;
-    let drained = timeout(options.drain, gone.recv()).await;
+    in_hand.into_iter().for_each(|(stream, peer)| admit(stream, peer));
+    accept::last(listener, host.options.backlog, admit)?;
+    let drained = timeout(host.options.drain, gone.recv()).await;
     drained.map(|_| ()).map_err(|_| {
         let what = "requests were cut off: they took longer than the server may take to stop";
         io::Error::new(io::ErrorKind::TimedOut, what)
     })
+}
+
+/// Accepts whoever connects. When all seats are taken those make room that keep the server waiting
+/// longest; `in_hand` is who waits for it.
+async fn accept_all(
+    listener: &tokio::net::TcpListener,
+    metrics: &Metrics,
+    seats: &Seats,
+    in_hand: &mut Option<(TcpStream, SocketAddr)>,
+    admit: impl Fn(TcpStream, SocketAddr),
+) -> Infallible {
+    let mut failures = Failures::default();
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => *in_hand = Some(accepted),
+            Err(error) if accept::is_the_peers(&error) => {}
+            Err(error) => {
+                metrics.not_accepted.inc();
+                metrics.evicted.inc_by(seats.clear(Instant::now()) as u64);
+                failures.wait(&error).await;
+            }
+        }
+        if in_hand.is_some() {
+            metrics.evicted.inc_by(seats.room().await as u64);
+        }
+        if let Some((stream, peer)) = in_hand.take() {
+            admit(stream, peer);
+        }
+    }
 }

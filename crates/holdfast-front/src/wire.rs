@@ -1,8 +1,8 @@
 //! A connection's socket, as HTTP sees it: with a limit on how long nobody takes what is written.
 
 use std::io::{self, ErrorKind, IoSlice, Read};
-use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,18 +12,50 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 
+use crate::seat::Seat;
+
 /// A socket whose peer must read what it is sent.
 pub(crate) struct Wire {
     stream: TcpStream,
+    /// What was read already, and how much of it has been passed on.
+    first: (Vec<u8>, usize),
     stop: watch::Receiver<bool>,
+    seat: Arc<Seat>,
     patience: Duration,
     /// Runs while the kernel takes nothing, because the peer takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, stop: watch::Receiver<bool>, patience: Duration) -> Self {
-        Self { stream, stop, patience, stalled: None }
+    pub(crate) fn new(
+        stream: TcpStream,
+        first: Vec<u8>,
+        stop: watch::Receiver<bool>,
+        seat: Arc<Seat>,
+        patience: Duration,
+    ) -> Self {
+        Self { stream, first: (first, 0), stop, seat, patience, stalled: None }
+    }
+
+    /// Whether nothing is waited for: the connection ends with what has arrived.
+    fn is_closing(&self) -> bool {
+        *self.stop.borrow() || self.seat.is_evicted()
+    }
+
+    /// Passes on what was read already; whether there was any.
+    fn pass_on(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let (first, passed) = &mut self.first;
+        let left = &first[*passed..];
+        if left.is_empty() {
+            return false;
+        }
+        let part = left.len().min(buf.remaining());
+        buf.put_slice(&left[..part]);
+        *passed += part;
+        if *passed == first.len() {
+            self.first = (Vec::new(), 0);
+        }
+        true
     }
 
     /// Passes on how a write went, unless the peer has taken nothing for too long.
@@ -45,23 +77,21 @@ impl Wire {
     }
 }
 
-/// Whether the peer has said anything that is not yet read, as the kernel knows it. The runtime
-/// hears of it only when it asks next, and then of a part of its connections.
-pub(crate) fn has_spoken(stream: &TcpStream) -> bool {
-    matches!(SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]), Ok(1..))
-}
-
 impl AsyncRead for Wire {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.pass_on(buf) {
+            return Poll::Ready(Ok(()));
+        }
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if read.is_ready() || !*self.stop.borrow() {
+        if read.is_ready() || !self.is_closing() {
             return read;
         }
-        // A server that stops closes whoever has said nothing: it asks the kernel itself.
+        // Whoever has said nothing is closed. The runtime may not have heard of all that was said:
+        // the kernel is asked itself.
         match (&*SockRef::from(&self.stream)).read(buf.initialize_unfilled()) {
             Ok(bytes) => buf.advance(bytes),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,

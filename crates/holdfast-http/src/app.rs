@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_api::{Hold, Problem};
+use bytes::Bytes;
+use holdfast_api::{Code, Hold, Problem};
 use holdfast_core::{HoldView, ReceiptKey, SaleId};
 use holdfast_engine::{Handle, SaleRef};
 
 use crate::auth::MerchantKeys;
+use crate::limits::{LimitOptions, Limits};
 use crate::problem;
 use crate::token::BuyerKeys;
+use crate::views::{Moves, Views};
 
 /// How long a request's body may take to arrive, unless something else is set.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
@@ -22,6 +25,8 @@ pub struct Options {
     pub merchants: MerchantKeys,
     /// Who signs for buyers.
     pub buyers: BuyerKeys,
+    /// Who may ask how often.
+    pub limits: LimitOptions,
 }
 
 /// The routes' shared state; cheap to clone.
@@ -29,13 +34,24 @@ pub struct Options {
 pub struct App {
     pub(crate) engine: Handle,
     pub(crate) options: Arc<Options>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) moves: Moves,
+    /// The views of this runtime.
+    views: Arc<Views>,
     pub(crate) body_deadline: Duration,
 }
 
 impl App {
     /// An app in front of an engine.
     pub fn new(engine: Handle, options: Options) -> Self {
-        Self { engine, options: Arc::new(options), body_deadline: BODY_DEADLINE }
+        Self {
+            engine,
+            limits: Arc::new(Limits::new(&options.limits)),
+            options: Arc::new(options),
+            moves: Moves::default(),
+            views: Arc::default(),
+            body_deadline: BODY_DEADLINE,
+        }
     }
 
     /// The same app, with another deadline for a request's body than 10 s.
@@ -50,12 +66,21 @@ impl App {
     /// When it is not called on a tokio runtime.
     #[must_use]
     pub fn on_this_runtime(&self) -> Self {
-        Self { engine: self.engine.on_this_runtime(), ..self.clone() }
+        Self { engine: self.engine.on_this_runtime(), views: Arc::default(), ..self.clone() }
     }
 
     /// A hold under its signed id.
     pub(crate) fn hold(&self, sale: SaleId, hold: &HoldView) -> Hold {
         Hold::new(hold.receipt.id(&self.options.receipts, &hold.buyer), sale, hold)
+    }
+
+    /// The sale as JSON, as it was at most 250 ms ago and after every merchant's move.
+    pub(crate) async fn public_sale(&self, id: SaleId) -> Result<Bytes, Problem> {
+        let make = async || {
+            let json = serde_json::to_vec(&self.sale(id).await?);
+            json.map(Bytes::from).map_err(|_| Problem::new(Code::StoreUnavailable))
+        };
+        self.views.get(id, &self.moves, make).await
     }
 
     /// The sale as everyone may see it.

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use holdfast_api::{Code, Problem};
 use holdfast_core::BuyerId;
 use http::{HeaderMap, header};
@@ -18,29 +21,61 @@ pub(crate) enum Caller {
 /// Keys that make a caller the merchant. Only their hashes are kept.
 #[derive(Clone)]
 pub struct MerchantKeys {
-    hashes: Vec<blake3::Hash>,
+    hashes: Vec<[u8; 32]>,
     /// Whether one of them could be taken for a token. If none is, no buyer's token need be
     /// looked for among them.
     has_token_like: bool,
 }
 
+/// Begins what stands for a key without being it: the SHA-256 of the key follows, in hexadecimal.
+const HASHED: &str = "sha256:";
+
+/// Something that begins like a key's hash and is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("after {HASHED} a merchant key's hash has 64 hexadecimal digits")]
+pub struct MerchantKeyError;
+
 impl MerchantKeys {
-    /// Takes the keys' hashes and forgets the keys.
-    pub fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Self {
+    /// Takes the keys' hashes and forgets the keys. A key may be given as its hash: `sha256:` and
+    /// 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// When one begins like a hash and is none.
+    pub fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Result<Self, MerchantKeyError> {
         let mut known = Self { hashes: Vec::new(), has_token_like: false };
         for key in keys {
             let key = key.as_ref();
-            known.hashes.push(blake3::hash(key.as_bytes()));
-            known.has_token_like |= is_token_like(key);
+            if let Some(hash) = key.strip_prefix(HASHED) {
+                known.hashes.push(from_hex(hash).ok_or(MerchantKeyError)?);
+                // What it is the hash of is not known.
+                known.has_token_like = true;
+            } else {
+                known.hashes.push(sha256(key));
+                known.has_token_like |= is_token_like(key);
+            }
         }
-        known
+        Ok(known)
     }
 
-    /// Compares hashes in constant time, so that an answer's time tells nothing about a key.
-    fn has(&self, key: &str) -> bool {
-        let asked = blake3::hash(key.as_bytes());
-        self.hashes.iter().fold(false, |found, known| found | (*known == asked))
+    /// The number of the key that this is. Hashes are compared in constant time, so that an
+    /// answer's time tells nothing about a key.
+    fn number(&self, key: &str) -> Option<usize> {
+        let asked = sha256(key);
+        let same = |known: &[u8; 32]| verify_slices_are_equal(known, &asked).is_ok();
+        let numbered = self.hashes.iter().enumerate();
+        numbered.fold(None, |found, (number, known)| if same(known) { Some(number) } else { found })
     }
+}
+
+fn sha256(key: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, key.as_bytes()).as_ref());
+    hash
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let hash = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
+    hash.try_into().ok()
 }
 
 impl fmt::Debug for MerchantKeys {
@@ -64,7 +99,10 @@ impl App {
         })?;
         let merchants = &self.options.merchants;
         let is_token_like = is_token_like(credential);
-        if (!is_token_like || merchants.has_token_like) && merchants.has(credential) {
+        if (!is_token_like || merchants.has_token_like)
+            && let Some(number) = merchants.number(credential)
+        {
+            self.limits.of_key(number)?;
             return Ok(Caller::Merchant);
         }
         if !is_token_like {
@@ -72,9 +110,10 @@ impl App {
                 .because("this is neither a merchant's key nor a token"));
         }
         let buyer = self.options.buyers.buyer(credential);
-        buyer
-            .map(Caller::Buyer)
-            .map_err(|doubt| Problem::new(Code::Unauthorised).because(doubt.to_string()))
+        let buyer =
+            buyer.map_err(|doubt| Problem::new(Code::Unauthorised).because(doubt.to_string()))?;
+        self.limits.of_buyer(&buyer)?;
+        Ok(Caller::Buyer(buyer))
     }
 
     /// Lets only a merchant pass.

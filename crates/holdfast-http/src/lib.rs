@@ -6,13 +6,21 @@
 mod address;
 mod app;
 mod auth;
+mod believed;
 mod body;
+mod client;
+mod lanes;
+mod limits;
 mod problem;
 mod router;
 mod routes;
+mod site;
 mod token;
+mod views;
 
 pub use app::{App, Options};
-pub use auth::MerchantKeys;
+pub use auth::{MerchantKeyError, MerchantKeys};
+pub use limits::{LimitOptions, Rate, RateError};
 pub use router::router;
+pub use site::Site;
 pub use token::{AUDIENCE, BuyerKeyError, BuyerKeys, SignError, hs256_secret, sign_token};

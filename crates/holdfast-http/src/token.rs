@@ -1,6 +1,7 @@
 //! Buyers' tokens: JSON Web Tokens that the merchant's shop has signed.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use holdfast_core::{BuyerId, InvalidId};
@@ -8,11 +9,13 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation};
 use serde::{Deserialize, Serialize};
 
+use crate::believed::{Believed, Digest, Said};
+
 /// What a buyer's token must name as its audience.
 pub const AUDIENCE: &str = "holdfast";
 
 /// Seconds by which the shop's clock may be ahead of or behind the server's.
-const LEEWAY_SECONDS: u64 = 5;
+pub(crate) const LEEWAY_SECONDS: u64 = 5;
 
 /// An HS256 secret is as long as the hash at least (RFC 7518, 3.2).
 const SECRET_BYTES_MIN: usize = 32;
@@ -96,7 +99,11 @@ impl From<&ErrorKind> for Doubt {
 /// Keys that sign for buyers; several while they are being changed. The algorithm belongs to the
 /// key: what a token says of it is never believed.
 #[derive(Clone, Default)]
-pub struct BuyerKeys(Vec<(DecodingKey, Validation)>);
+pub struct BuyerKeys {
+    keys: Vec<(DecodingKey, Validation)>,
+    /// Once there is a key whose signatures are slow to check.
+    believed: Option<Arc<Believed>>,
+}
 
 impl BuyerKeys {
     /// Adds a key as it stands in its file: an Ed25519 public key in PEM, or an HS256 secret.
@@ -108,6 +115,7 @@ impl BuyerKeys {
             Ok(secret) => (DecodingKey::from_secret(secret), Algorithm::HS256),
             Err(BuyerKeyError::Public) => {
                 let key = DecodingKey::from_ed_pem(plain(file).as_bytes());
+                self.believed.get_or_insert_default();
                 (key.map_err(BuyerKeyError::Pem)?, Algorithm::EdDSA)
             }
             Err(error) => return Err(error),
@@ -117,14 +125,25 @@ impl BuyerKeys {
         validation.set_required_spec_claims(&["sub", "exp", "aud"]);
         validation.validate_nbf = true;
         validation.leeway = LEEWAY_SECONDS;
-        self.0.push((key, validation));
+        self.keys.push((key, validation));
         Ok(())
     }
 
     /// Whose token it is.
     pub(crate) fn buyer(&self, token: &str) -> Result<BuyerId, Doubt> {
+        let Some(believed) = &self.believed else { return Ok(self.verify(token)?.buyer) };
+        let digest = Digest::of(token);
+        if let Some(buyer) = believed.buyer(&digest) {
+            return Ok(buyer);
+        }
+        let said = self.verify(token)?;
+        believed.add(digest, said);
+        Ok(said.buyer)
+    }
+
+    fn verify(&self, token: &str) -> Result<Said, Doubt> {
         let mut doubt = Doubt::NoKeys;
-        for (key, validation) in &self.0 {
+        for (key, validation) in &self.keys {
             match jsonwebtoken::decode::<Subject>(token, key, validation) {
                 Ok(token) => return believed(&token),
                 Err(error) => doubt = Doubt::from(error.kind()),
@@ -142,12 +161,14 @@ impl BuyerKeys {
     }
 }
 
-fn believed(token: &TokenData<Subject>) -> Result<BuyerId, Doubt> {
+fn believed(token: &TokenData<Subject>) -> Result<Said, Doubt> {
     // Whoever does not know an extension that is critical must refuse the token (RFC 7515, 4.1.11).
     if token.header.crit.is_some() {
         return Err(Doubt::Critical);
     }
-    BuyerId::new(&token.claims.sub).map_err(Doubt::Buyer)
+    let buyer = BuyerId::new(&token.claims.sub).map_err(Doubt::Buyer)?;
+    // A float becomes the whole seconds in it, or the end of the scale that is nearest.
+    Ok(Said { buyer, exp: token.claims.exp as u64 })
 }
 
 /// The HS256 secret in a file: one line, without the line's end that editors add.
@@ -174,7 +195,7 @@ fn plain(file: &str) -> &str {
 
 impl fmt::Debug for BuyerKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BuyerKeys({})", self.0.len())
+        write!(f, "BuyerKeys({})", self.keys.len())
     }
 }
 
@@ -183,6 +204,8 @@ impl fmt::Debug for BuyerKeys {
 #[derive(Deserialize)]
 struct Subject {
     sub: String,
+    /// Seconds after 1970; the standard allows fractions.
+    exp: f64,
 }
 
 #[derive(Serialize)]

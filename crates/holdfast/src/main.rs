@@ -2,6 +2,7 @@
 
 mod audit;
 mod demo;
+mod files;
 mod folder;
 mod output;
 mod rehearse;

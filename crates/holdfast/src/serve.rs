@@ -10,7 +10,7 @@ use anyhow::Context;
 use holdfast_core::ReceiptKey;
 use holdfast_engine::{Engine, Handle, Service};
 use holdfast_front::{Front, Stop};
-use holdfast_http::{App, BuyerKeys, MerchantKeys};
+use holdfast_http::{App, BuyerKeys, MerchantKeys, Site};
 use holdfast_store::journal::Upkeep;
 use holdfast_store::{Store, SystemClock};
 
@@ -27,7 +27,7 @@ const UPKEEP_EVERY: Duration = Duration::from_millis(50);
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let mut settings = args.decide()?;
     // First what can fail without a trace: the address, then the folder.
-    let front = Front::bind(settings.listen, holdfast_front::Options::default())
+    let front = Front::bind(settings.listen, settings.front)
         .with_context(|| format!("listen on {}", settings.listen))?;
     let folder = Folder::open(&settings.data_dir)?;
     let clock = Arc::new(SystemClock::new());
@@ -50,8 +50,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     if let Some(demo) = &demo {
         explain(demo, &front, &service.handle())?;
     }
-    let routes = move || holdfast_http::router(app.on_this_runtime());
-    let served = front.run(&routes, &stop);
+    let served = front.run(&move || Site::on_this_runtime(&app), &stop);
     let doubt = service.stop();
     served.context("serve")?;
     tracing::info!("stopped");
@@ -86,8 +85,9 @@ fn app(settings: &Settings, receipts: ReceiptKey, engine: Handle) -> anyhow::Res
     if settings.buyer_keys.is_empty() {
         tracing::warn!("no --buyer-key was given: only merchants can buy, in a buyer's name");
     }
-    let merchants = MerchantKeys::new(&settings.merchant_keys);
-    Ok(App::new(engine, holdfast_http::Options { receipts, merchants, buyers }))
+    let merchants = MerchantKeys::new(&settings.merchant_keys)?;
+    let limits = settings.limits.clone();
+    Ok(App::new(engine, holdfast_http::Options { receipts, merchants, buyers, limits }))
 }
 
 /// The first line on standard output is the address: whoever started the server may wait for it.

@@ -2,16 +2,15 @@
 
 mod file;
 mod keys;
+mod values;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
 use file::File;
+use holdfast_http::LimitOptions;
 pub(crate) use keys::{Told, decide as decide_keys};
-
-const SEGMENT_BYTES_MIN: u64 = 4 << 10;
-const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+use values::Values;
 
 /// Where the settings file is and where the data are: the same for every command.
 #[derive(clap::Args, Debug, Default)]
@@ -28,38 +27,11 @@ pub(crate) struct Place {
 /// Flags and environment of `serve`.
 #[derive(clap::Args, Debug, Default)]
 pub(crate) struct ServeArgs {
-    /// Address to listen on, an IP address and a port; port 0 takes a free one
-    /// [default: 127.0.0.1:8080]
-    #[arg(long, env = "HOLDFAST_LISTEN", value_name = "IP:PORT", value_parser = address)]
-    listen: Option<SocketAddr>,
-
     #[command(flatten)]
     place: Place,
 
-    /// Key with which a merchant may do everything; several with commas. Made and printed when
-    /// none is given. In the environment: `HOLDFAST_MERCHANT_KEY`
-    #[arg(long, value_delimiter = ',', value_name = "KEY")]
-    merchant_key: Vec<String>,
-
-    /// File that has merchant keys, one a line; # begins a comment. In the environment:
-    /// `HOLDFAST_MERCHANT_KEY_FILE`
-    #[arg(long, value_name = "FILE")]
-    merchant_key_file: Option<PathBuf>,
-
-    /// File with a key that signs buyers' tokens: an Ed25519 public key (PEM), or an HS256 secret.
-    /// Twice, or with a comma, while keys are being changed
-    #[arg(long, env = "HOLDFAST_BUYER_KEY", value_delimiter = ',', value_name = "FILE")]
-    buyer_key: Vec<PathBuf>,
-
-    /// Length of one file of the journal, 4096 to 1073741824: the step in which disk space is
-    /// taken and given back [default: 33554432]
-    #[arg(long, env = "HOLDFAST_JOURNAL_SEGMENT_BYTES", value_name = "BYTES")]
-    journal_segment_bytes: Option<u64>,
-
-    /// How much is written before the sales are saved whole, which keeps a restart short and the
-    /// journal small [default: 67108864]
-    #[arg(long, env = "HOLDFAST_SNAPSHOT_BYTES", value_name = "BYTES")]
-    snapshot_bytes: Option<u64>,
+    #[command(flatten)]
+    values: Values,
 
     /// Open a sale to try things on, and say how
     #[arg(long)]
@@ -73,6 +45,10 @@ pub(crate) struct ServeArgs {
 /// A server's settings, all decided.
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
+    /// Where the metrics are; `None`: at the other address, for merchants.
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) front: holdfast_front::Options,
+    pub(crate) limits: LimitOptions,
     pub(crate) data_dir: PathBuf,
     /// Empty: one must be made.
     pub(crate) merchant_keys: Vec<String>,
@@ -89,10 +65,10 @@ impl Place {
         Ok(self.decide()?.0)
     }
 
-    fn decide(self) -> anyhow::Result<(PathBuf, File)> {
-        let mut file = File::read(self.config.as_deref())?;
-        let data_dir = self.data_dir.or(file.data_dir.take());
-        Ok((data_dir.unwrap_or_else(|| "holdfast-data".into()), file))
+    fn decide(self) -> anyhow::Result<(PathBuf, Values)> {
+        let file = File::read(self.config.as_deref())?;
+        let data_dir = self.data_dir.or(file.data_dir);
+        Ok((data_dir.unwrap_or_else(|| "holdfast-data".into()), file.values))
     }
 }
 
@@ -104,44 +80,24 @@ impl ServeArgs {
 
     /// `keys` is what the environment says of the merchant's keys.
     fn decide_with(self, keys: Told) -> anyhow::Result<Settings> {
-        let (data_dir, file) = self.place.decide()?;
-        let listen = file.listen.as_deref().map(address).transpose();
-        let listen = listen.map_err(anyhow::Error::msg).context("listen, in the settings file")?;
-        let merchant_key = (!self.merchant_key.is_empty()).then_some(self.merchant_key);
-        let keys_by_flag = Told { keys: merchant_key, file: self.merchant_key_file };
-        let keys_by_file = Told { keys: file.merchant_key, file: file.merchant_key_file };
-        let mut journal = holdfast_store::journal::Options::default();
-        if let Some(bytes) = self.journal_segment_bytes.or(file.journal_segment_bytes) {
-            let range = SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX;
-            let (least, most) = (range.start(), range.end());
-            ensure!(range.contains(&bytes), "journal_segment_bytes is not {least} to {most}");
-            journal.segment_bytes = bytes;
-        }
-        let mut engine = holdfast_engine::Options::default();
-        if let Some(bytes) = self.snapshot_bytes.or(file.snapshot_bytes) {
-            engine.snapshot_bytes = bytes;
-        }
+        let (data_dir, mut below) = self.place.decide()?;
+        let mut above = self.values;
+        let merchant_keys = decide_keys([above.take_keys(), keys, below.take_keys()])?;
+        let values = above.over(below);
         Ok(Settings {
-            listen: self.listen.or(listen).unwrap_or((Ipv4Addr::LOCALHOST, 8080).into()),
+            listen: values.listen.unwrap_or((Ipv4Addr::LOCALHOST, 8080).into()),
+            metrics_listen: values.metrics_listen,
+            front: values.front()?,
+            limits: values.limits(),
             data_dir,
-            merchant_keys: decide_keys([keys_by_flag, keys, keys_by_file])?,
-            buyer_keys: first(self.buyer_key, file.buyer_key),
-            journal,
-            engine,
+            merchant_keys,
+            journal: values.journal()?,
+            engine: values.engine(),
+            buyer_keys: values.buyer_key,
             demo: self.demo,
             until_eof: self.until_eof,
         })
     }
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let form = "it must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080";
-    text.parse().map_err(|_| form.to_owned())
-}
-
-/// The first list that says anything.
-fn first<T>(above: Vec<T>, below: Vec<T>) -> Vec<T> {
-    if above.is_empty() { below } else { above }
 }
 
 #[cfg(test)]
@@ -171,12 +127,13 @@ mod tests {
         assert_eq!(settings.data_dir, Path::new("holdfast-data"));
         assert_eq!((settings.journal.segment_bytes, settings.engine.snapshot_bytes), (4_096, 1));
 
-        let args = ServeArgs {
+        let values = Values {
             listen: Some("127.0.0.1:2".parse().unwrap()),
             merchant_key: vec!["from-the-flag-0001".to_owned()],
             snapshot_bytes: Some(2),
-            ..ServeArgs::default()
+            ..Values::default()
         };
+        let args = ServeArgs { values, ..ServeArgs::default() };
         let settings = with_file(text, args).unwrap();
         assert_eq!(settings.listen.port(), 2);
         assert_eq!(settings.merchant_keys, ["from-the-flag-0001"]);

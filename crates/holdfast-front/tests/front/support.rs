@@ -1,23 +1,28 @@
 //! A front at work, and its clients.
 
-use std::convert::Infallible;
 use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use holdfast_front::{Front, Options, Stop};
-use http::{Request, Response};
-use hyper::body::Incoming;
-use tower::service_fn;
+use holdfast_front::{Body, Front, Metrics, Options, Peer, Site, Stop};
+use holdfast_metrics::registry::Registry;
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
 
 pub(crate) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+
+/// Asks once, and for no more.
+pub(crate) const LAST_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
 
 /// Asks for a long answer, made at once.
 pub(crate) const LONG_REQUEST: &[u8] = b"GET /long HTTP/1.1\r\nhost: test\r\n\r\n";
 
 /// How long the service takes over a short answer.
 pub(crate) const WORK: Duration = Duration::from_millis(300);
+
+/// How long a request may keep the whole listener from its work.
+pub(crate) const BLOCK: Duration = Duration::from_millis(50);
 
 /// A deadline that no test waits for.
 pub(crate) const NEVER: Duration = Duration::from_secs(60);
@@ -35,16 +40,27 @@ pub(crate) fn bind(options: Options) -> Front {
 /// A front at work.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    metrics: Metrics,
     stop: Stop,
     thread: JoinHandle<std::io::Result<()>>,
 }
 
 impl Running {
     pub(crate) fn start(front: Front) -> Self {
-        let (address, stop) = (front.address(), Stop::new());
+        let (address, metrics, stop) = (front.address(), front.metrics().clone(), Stop::new());
         let told = stop.clone();
-        let thread = thread::spawn(move || front.run(&|| service_fn(answer), &told));
-        Self { address, stop, thread }
+        let thread = thread::spawn(move || front.run(&|| Test, &told));
+        Self { address, metrics, stop, thread }
+    }
+
+    /// What the front has counted under a name.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        let mut registry = Registry::default();
+        self.metrics.register(&mut registry);
+        let mut text = String::new();
+        holdfast_metrics::encode(&mut text, &registry).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is not in {text}")).parse().unwrap()
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -60,14 +76,37 @@ impl Running {
     }
 }
 
-/// A short answer ends with who gave it: `done by front-1`.
-async fn answer(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
-    if request.uri().path() == "/long" {
-        return Ok(Response::new("x".repeat(1 << 20)));
+/// Answers every request after a while, and says who did: `done by front-1`.
+#[derive(Clone)]
+struct Test;
+
+impl Site for Test {
+    type Body = String;
+
+    async fn answer(&self, request: Request<Body>) -> Response<String> {
+        assert_eq!(request.extensions().get(), Some(&Peer(Ipv4Addr::LOCALHOST.into())));
+        match request.uri().path() {
+            "/long" => return Response::new("x".repeat(1 << 20)),
+            // Keeps the whole listener from its work.
+            "/block" => thread::sleep(BLOCK),
+            "/body" => {
+                let _ = request.into_body().collect().await;
+            }
+            _ => tokio::time::sleep(WORK).await,
+        }
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        Response::new(format!("done by {name}"))
     }
-    tokio::time::sleep(WORK).await;
-    let name = thread::current().name().unwrap_or_default().to_owned();
-    Ok(Response::new(format!("done by {name}")))
+
+    fn busy(&self) -> Response<String> {
+        let mut response = Response::new("busy".to_owned());
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response
+    }
+
+    fn lane(&self, _: &Uri) -> u64 {
+        0
+    }
 }
 
 pub(crate) fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {

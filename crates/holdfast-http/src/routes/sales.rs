@@ -1,6 +1,5 @@
 //! Sales: made, changed, moved and shown.
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use holdfast_api::{Code, Page, PatchTier, Problem, PutSale, Sale};
@@ -82,9 +81,10 @@ pub(crate) async fn resize(
 
 /// A sale as everyone may see it; a cache may keep it for a second.
 pub(crate) async fn show(State(app): State<App>, Path(sale): Path<String>) -> Answer {
-    let sale = app.sale(sale_id(&sale)?).await?;
-    let cached = [(header::CACHE_CONTROL, "public, s-maxage=1")];
-    Ok((cached, Json(sale)).into_response())
+    let json = app.public_sale(sale_id(&sale)?).await?;
+    let headers =
+        [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, s-maxage=1")];
+    Ok((headers, json).into_response())
 }
 
 /// All sales, by id.
@@ -113,6 +113,7 @@ async fn change(app: App, sale: &str, headers: &HeaderMap, command: Command) -> 
 
 async fn execute(app: &App, sale: SaleId, command: Command) -> Result<Outcome, Problem> {
     let answer = app.engine.execute(SaleRef::Id(sale), command).await;
+    app.moves.count();
     match answer.map_err(|error| of_engine(&error))?.outcome {
         Outcome::Refused(refusal) => Err(of_refusal(refusal, None)),
         outcome => Ok(outcome),

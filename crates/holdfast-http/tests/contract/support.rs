@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use holdfast_core::{BuyerId, ReceiptKey};
 use holdfast_engine::{Engine, HoldCount, Options, Service, audit};
-use holdfast_http::{App, BuyerKeys, MerchantKeys, router, sign_token};
+use holdfast_http::{App, BuyerKeys, LimitOptions, MerchantKeys, router, sign_token};
 use holdfast_store::journal::{self, Journal};
 use holdfast_store::{Epoch, LogId, LogInfo, Records, Stamp, SystemClock, SystemDisk};
 use http::{Request, Response, StatusCode};
@@ -45,8 +45,9 @@ impl Shop {
         let service = Service::start(engine, Options::default()).unwrap();
         let options = holdfast_http::Options {
             receipts: ReceiptKey::new([7; 32]),
-            merchants: MerchantKeys::new(merchants),
+            merchants: MerchantKeys::new(merchants).unwrap(),
             buyers: keys,
+            limits: LimitOptions { buyer: None, ..LimitOptions::default() },
         };
         let app = App::new(service.handle(), options).with_body_deadline(BODY_DEADLINE);
         let router = router(app.on_this_runtime());

@@ -2,24 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use super::values::Values;
 use anyhow::Context;
-use serde::Deserialize;
 
 /// The settings file that is read if it is there.
 const DEFAULT: &str = "holdfast.toml";
 
-/// What the settings file may say: the same names as the flags, with underscores.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What the settings file says: where the data are, and the rest.
+#[derive(Debug, Default)]
 pub(super) struct File {
-    pub(super) listen: Option<String>,
     pub(super) data_dir: Option<PathBuf>,
-    pub(super) merchant_key: Option<Vec<String>>,
-    pub(super) merchant_key_file: Option<PathBuf>,
-    #[serde(default)]
-    pub(super) buyer_key: Vec<PathBuf>,
-    pub(super) journal_segment_bytes: Option<u64>,
-    pub(super) snapshot_bytes: Option<u64>,
+    pub(super) values: Values,
 }
 
 impl File {
@@ -31,6 +24,9 @@ impl File {
         }
         let doing = || format!("read settings from {}", path.display());
         let text = std::fs::read_to_string(path).with_context(doing)?;
-        toml::from_str(&text).with_context(doing)
+        let mut table: toml::Table = toml::from_str(&text).with_context(doing)?;
+        let data_dir = table.remove("data_dir").map(toml::Value::try_into).transpose();
+        let data_dir = data_dir.context("data_dir").with_context(doing)?;
+        Ok(Self { data_dir, values: table.try_into().with_context(doing)? })
     }
 }

@@ -1,0 +1,84 @@
+//! Bodies on their way through the front: they know when they have arrived or are told.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::seat::{Arriving, Asked, Seat};
+
+/// A request's body.
+pub struct Body {
+    incoming: Incoming,
+    /// Until the last byte is here, the connection waits for its peer.
+    arriving: Option<Arriving>,
+}
+
+impl Body {
+    pub(crate) fn new(incoming: Incoming, seat: &Arc<Seat>) -> Self {
+        let arriving = (!incoming.is_end_stream()).then(|| seat.arriving());
+        Self { incoming, arriving }
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        if frame.is_none() || self.incoming.is_end_stream() {
+            self.arriving = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+pin_project! {
+    /// An answer's body: until all of it is written, the peer waits.
+    pub(crate) struct Answer<B> {
+        #[pin]
+        body: B,
+        _asked: Asked,
+    }
+}
+
+impl<B> Answer<B> {
+    pub(crate) fn new(body: B, asked: Asked) -> Self {
+        Self { body, _asked: asked }
+    }
+}
+
+impl<B: hyper::body::Body> hyper::body::Body for Answer<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

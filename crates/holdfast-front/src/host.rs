@@ -1,0 +1,41 @@
+//! What all connections of a listener share.
+
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::metrics::Metrics;
+use crate::patience::Waiting;
+use crate::serve::Options;
+
+/// Requests that one connection of HTTP/2 may have open: a proxy sends a rush through a few.
+const STREAMS: u32 = 1_000;
+
+/// Bytes of a head, in HTTP/2; in HTTP/1.1 hyper takes about 400 KiB, which the header deadline
+/// bounds.
+const HEAD_BYTES: u32 = 16 << 10;
+
+pub(crate) struct Host<S> {
+    pub(crate) site: S,
+    pub(crate) http1: http1::Builder,
+    pub(crate) http2: http2::Builder<TokioExecutor>,
+    pub(crate) waiting: Waiting,
+    pub(crate) metrics: Metrics,
+    pub(crate) options: Options,
+}
+
+impl<S> Host<S> {
+    pub(crate) fn new(site: S, options: Options, metrics: Metrics) -> Self {
+        let mut http1 = http1::Builder::new();
+        // A client that says no more may still listen: it sent its request and closed its half.
+        http1.half_close(true).timer(TokioTimer::new()).header_read_timeout(options.header);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HEAD_BYTES)
+            // A peer that is gone is noticed, also while nobody asks.
+            .keep_alive_interval(options.header)
+            .keep_alive_timeout(options.header);
+        Self { site, http1, http2, waiting: Waiting::new(options.patience), metrics, options }
+    }
+}

@@ -1,0 +1,30 @@
+//! What a front serves.
+
+use std::error::Error;
+use std::net::IpAddr;
+
+use http::{Request, Response, Uri};
+
+use crate::body::Body;
+
+/// What stands behind a front; each listener has one of its own.
+pub trait Site: Clone + Send + Sync + 'static {
+    /// The answers' bodies.
+    type Body: hyper::body::Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>>
+        + Send
+        + 'static;
+
+    /// Answers a request. Its extensions have the [`Peer`].
+    fn answer(&self, request: Request<Body>) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// The answer to a request that has waited too long. Nothing is done for it.
+    fn busy(&self) -> Response<Self::Body>;
+
+    /// In which lane a request waits: when there is too much to do, what can be done is shared
+    /// among the lanes. Any number; equal numbers are one lane.
+    fn lane(&self, uri: &Uri) -> u64;
+}
+
+/// Who is at the other end of a request's connection: the client, or the last proxy before us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);

@@ -1,0 +1,87 @@
+//! The sales as everyone may see them, made once for all who look at about the same time.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use foldhash::quality::RandomState;
+use holdfast_api::Problem;
+use holdfast_core::SaleId;
+use tokio::sync::Mutex as Turn;
+
+/// How old a view may be when it leaves: 250 ms by the contract, less what the answer may take.
+const AGE_MAX: Duration = Duration::from_millis(200);
+
+/// Sales whose views are kept; when there are more, all are made anew.
+const SALES_MAX: usize = 4_096;
+
+/// The views that were made for one listener.
+#[derive(Default)]
+pub(crate) struct Views {
+    kept: Mutex<HashMap<SaleId, Arc<Turn<Option<View>>>, RandomState>>,
+}
+
+/// Counts the merchants' moves: a view from before one is not shown after it.
+#[derive(Clone, Default)]
+pub(crate) struct Moves(Arc<AtomicU64>);
+
+struct View {
+    asked_at: Instant,
+    moves: u64,
+    json: Bytes,
+}
+
+impl Moves {
+    pub(crate) fn count(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+impl Views {
+    /// A sale's view as JSON: the one that was made last, or what `make` makes. While it is being
+    /// made, all who ask wait for it.
+    pub(crate) async fn get<F>(
+        &self,
+        sale: SaleId,
+        moves: &Moves,
+        make: impl FnOnce() -> F,
+    ) -> Result<Bytes, Problem>
+    where
+        F: Future<Output = Result<Bytes, Problem>>,
+    {
+        let place = self.place(sale);
+        let mut place = place.lock().await;
+        let moves = moves.0.load(Relaxed);
+        let is_fresh = |view: &&View| view.moves == moves && view.asked_at.elapsed() < AGE_MAX;
+        if let Some(view) = place.as_ref().filter(is_fresh) {
+            return Ok(view.json.clone());
+        }
+        let asked_at = Instant::now();
+        match make().await {
+            Ok(json) => {
+                *place = Some(View { asked_at, moves, json: json.clone() });
+                Ok(json)
+            }
+            Err(problem) => {
+                self.lock().remove(&sale);
+                Err(problem)
+            }
+        }
+    }
+
+    fn place(&self, sale: SaleId) -> Arc<Turn<Option<View>>> {
+        let mut kept = self.lock();
+        if kept.len() >= SALES_MAX && !kept.contains_key(&sale) {
+            kept.clear();
+        }
+        Arc::clone(kept.entry(sale).or_default())
+    }
+
+    fn lock(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<SaleId, Arc<Turn<Option<View>>>, RandomState>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
