@@ -1,7 +1,8 @@
 //! What the front counts.
 
-use holdfast_metrics::registry::Registry;
-use holdfast_metrics::{Counter, Gauge};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 
 /// The front's counters; cheap to clone, all clones are one.
 #[derive(Clone, Debug, Default)]

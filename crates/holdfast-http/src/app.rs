@@ -7,10 +7,13 @@ use bytes::Bytes;
 use holdfast_api::{Code, Hold, Problem};
 use holdfast_core::{HoldView, ReceiptKey, SaleId};
 use holdfast_engine::{Handle, SaleRef};
+use prometheus_client::registry::Registry;
 
 use crate::auth::MerchantKeys;
 use crate::limits::{LimitOptions, Limits};
+use crate::metrics::Metrics;
 use crate::problem;
+use crate::scrape::Scrape;
 use crate::token::BuyerKeys;
 use crate::views::{Moves, Views};
 
@@ -36,6 +39,8 @@ pub struct App {
     pub(crate) options: Arc<Options>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) moves: Moves,
+    pub(crate) metrics: Metrics,
+    pub(crate) scrape: Option<Scrape>,
     /// The views of this runtime.
     views: Arc<Views>,
     pub(crate) body_deadline: Duration,
@@ -49,6 +54,8 @@ impl App {
             limits: Arc::new(Limits::new(&options.limits)),
             options: Arc::new(options),
             moves: Moves::default(),
+            metrics: Metrics::default(),
+            scrape: None,
             views: Arc::default(),
             body_deadline: BODY_DEADLINE,
         }
@@ -58,6 +65,17 @@ impl App {
     #[must_use]
     pub fn with_body_deadline(self, body_deadline: Duration) -> Self {
         Self { body_deadline, ..self }
+    }
+
+    /// Adds what the routes count to a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+    }
+
+    /// The same app, with `/metrics` for merchants.
+    #[must_use]
+    pub fn with_scrape(self, scrape: Scrape) -> Self {
+        Self { scrape: Some(scrape), ..self }
     }
 
     /// The same app for use on this runtime, where the engine's replies come together.

@@ -1,12 +1,10 @@
 //! Tokens that were believed before: a signature that is slow to check is checked once.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use holdfast_core::BuyerId;
 use quick_cache::sync::Cache;
-
-use crate::token::LEEWAY_SECONDS;
 
 /// Tokens that are remembered, at most: about 20 MB.
 const TOKENS_MAX: usize = 131_072;
@@ -21,8 +19,8 @@ pub(crate) struct Digest([u8; 32]);
 #[derive(Clone, Copy)]
 pub(crate) struct Said {
     pub(crate) buyer: BuyerId,
-    /// When it expires, in seconds after 1970.
-    pub(crate) exp: u64,
+    /// When it is no longer believed.
+    pub(crate) good_until: SystemTime,
 }
 
 impl Default for Believed {
@@ -43,8 +41,7 @@ impl Believed {
     /// Whose token it is, if it was believed before and has not expired since.
     pub(crate) fn buyer(&self, token: &Digest) -> Option<BuyerId> {
         let said = self.0.get(token)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        (now < said.exp.saturating_add(LEEWAY_SECONDS)).then_some(said.buyer)
+        (SystemTime::now() < said.good_until).then_some(said.buyer)
     }
 
     pub(crate) fn add(&self, token: Digest, said: Said) {

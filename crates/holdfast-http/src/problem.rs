@@ -22,6 +22,8 @@ impl IntoResponse for Refused {
             StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response =
             (status, serde_json::to_vec(&problem).unwrap_or_default()).into_response();
+        // For whoever counts the answers.
+        response.extensions_mut().insert(problem.code);
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);

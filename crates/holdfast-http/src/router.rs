@@ -24,6 +24,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/holds/{hold}", get(holds::show).delete(holds::cancel))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
         .fallback(async || Refused(Problem::new(Code::NotFound)))
         .method_not_allowed_fallback(async || Refused(Problem::new(Code::MethodNotAllowed)))
         .with_state(app)

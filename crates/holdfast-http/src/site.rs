@@ -1,6 +1,7 @@
 //! The routes as the front serves them: with what concerns every request, whatever it asks.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,6 +14,7 @@ use tower::Service;
 use crate::app::App;
 use crate::lanes::Lanes;
 use crate::limits::Limits;
+use crate::metrics::{Kind, Metrics};
 use crate::problem::Refused;
 use crate::router::router;
 
@@ -21,6 +23,7 @@ use crate::router::router;
 pub struct Site {
     router: Router,
     limits: Arc<Limits>,
+    metrics: Metrics,
     lanes: Arc<Lanes>,
 }
 
@@ -33,15 +36,12 @@ impl Site {
         Self {
             router: router(app.on_this_runtime()),
             limits: Arc::clone(&app.limits),
+            metrics: app.metrics.clone(),
             lanes: Arc::default(),
         }
     }
-}
 
-impl holdfast_front::Site for Site {
-    type Body = Body;
-
-    async fn answer(&self, request: Request<holdfast_front::Body>) -> Response {
+    async fn route(&self, request: Request<holdfast_front::Body>) -> Response {
         let peer = request.extensions().get::<Peer>();
         let within =
             peer.map_or(Ok(()), |Peer(peer)| self.limits.of_network(*peer, request.headers()));
@@ -59,9 +59,28 @@ impl holdfast_front::Site for Site {
         response
     }
 
+    fn count(&self, response: &Response) {
+        self.metrics.count(response.status(), response.extensions().get());
+    }
+}
+
+impl holdfast_front::Site for Site {
+    type Body = Body;
+
+    async fn answer(&self, request: Request<holdfast_front::Body>) -> Response {
+        let begun = Instant::now();
+        let kind = Kind::of(request.method(), request.uri().path());
+        let response = self.route(request).await;
+        self.count(&response);
+        self.metrics.latency(kind).observe_duration(begun.elapsed());
+        response
+    }
+
     fn busy(&self) -> Response {
         let why = "the server has more to do than it can: this request has waited too long";
-        Refused(Problem::new(Code::Overloaded).because(why)).into_response()
+        let response = Refused(Problem::new(Code::Overloaded).because(why)).into_response();
+        self.count(&response);
+        response
     }
 
     fn lane(&self, uri: &Uri) -> u64 {

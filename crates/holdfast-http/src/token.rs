@@ -14,8 +14,8 @@ use crate::believed::{Believed, Digest, Said};
 /// What a buyer's token must name as its audience.
 pub const AUDIENCE: &str = "holdfast";
 
-/// Seconds by which the shop's clock may be ahead of or behind the server's.
-pub(crate) const LEEWAY_SECONDS: u64 = 5;
+/// By how much the shop's clock may be ahead of or behind the server's.
+const LEEWAY: Duration = Duration::from_secs(5);
 
 /// An HS256 secret is as long as the hash at least (RFC 7518, 3.2).
 const SECRET_BYTES_MIN: usize = 32;
@@ -124,7 +124,7 @@ impl BuyerKeys {
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["sub", "exp", "aud"]);
         validation.validate_nbf = true;
-        validation.leeway = LEEWAY_SECONDS;
+        validation.leeway = LEEWAY.as_secs();
         self.keys.push((key, validation));
         Ok(())
     }
@@ -167,8 +167,9 @@ fn believed(token: &TokenData<Subject>) -> Result<Said, Doubt> {
         return Err(Doubt::Critical);
     }
     let buyer = BuyerId::new(&token.claims.sub).map_err(Doubt::Buyer)?;
-    // A float becomes the whole seconds in it, or the end of the scale that is nearest.
-    Ok(Said { buyer, exp: token.claims.exp as u64 })
+    let exp = Duration::try_from_secs_f64(token.claims.exp).ok();
+    let exp = exp.and_then(|exp| UNIX_EPOCH.checked_add(exp + LEEWAY)).ok_or(Doubt::Claims)?;
+    Ok(Said { buyer, good_until: exp })
 }
 
 /// The HS256 secret in a file: one line, without the line's end that editors add.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,8 +20,11 @@ const SALES_MAX: usize = 4_096;
 /// The views that were made for one listener.
 #[derive(Default)]
 pub(crate) struct Views {
-    kept: Mutex<HashMap<SaleId, Arc<Turn<Option<View>>>, RandomState>>,
+    kept: Mutex<Kept>,
 }
+
+/// A place for each sale's view; whoever makes it has the turn.
+type Kept = HashMap<SaleId, Arc<Turn<Option<View>>>, RandomState>;
 
 /// Counts the merchants' moves: a view from before one is not shown after it.
 #[derive(Clone, Default)]
@@ -79,9 +82,7 @@ impl Views {
         Arc::clone(kept.entry(sale).or_default())
     }
 
-    fn lock(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<SaleId, Arc<Turn<Option<View>>>, RandomState>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

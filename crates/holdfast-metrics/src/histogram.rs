@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::Unit;
+use prometheus_client::metrics::{MetricType, TypedMetric};
 
 /// What a histogram's values are, and where its buckets end.
 #[derive(Debug)]
@@ -15,8 +14,6 @@ pub struct Scale {
     bounds: &'static [u64],
     /// Steps of a value in the unit that is shown.
     steps: f64,
-    /// The unit that is shown.
-    unit: fn() -> Option<Unit>,
 }
 
 /// Latencies: counted in microseconds, shown in seconds; 1-2-5 from 10 us to 10 s.
@@ -26,12 +23,11 @@ pub static LATENCY_SECONDS: Scale = Scale {
         500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000,
     ],
     steps: 1e6,
-    unit: || Some(Unit::Seconds),
 };
 
 /// How many of something: powers of four from 1 to 65,536.
 pub static SIZE: Scale =
-    Scale { bounds: &[1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536], steps: 1.0, unit: || None };
+    Scale { bounds: &[1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536], steps: 1.0 };
 
 /// Counts values by size; cheap to clone, all clones are one.
 #[derive(Clone)]
@@ -64,11 +60,6 @@ impl Histogram {
         self.observe(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// The unit in which it is shown.
-    pub fn unit(&self) -> Option<Unit> {
-        (self.0.scale.unit)()
-    }
-
     /// Bounds and counts as they stand, the sum, and how many values there are.
     fn read(&self) -> (Vec<(f64, u64)>, f64, u64) {
         let Buckets { scale, counts, sum } = &*self.0;
@@ -93,15 +84,19 @@ impl EncodeMetric for Histogram {
     }
 
     fn metric_type(&self) -> MetricType {
-        MetricType::Histogram
+        Self::TYPE
     }
+}
+
+impl TypedMetric for Histogram {
+    const TYPE: MetricType = MetricType::Histogram;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use prometheus_client::encoding::text::encode;
-    use prometheus_client::registry::Registry;
+    use prometheus_client::registry::{Registry, Unit};
 
     #[test]
     fn a_value_is_counted_in_its_bucket_and_shown_in_its_unit() {

@@ -2,14 +2,9 @@
 //!
 //! Every part of the server has its counters where it counts, and registers them by name for
 //! whoever scrapes. To count costs one or two relaxed additions to memory, takes no lock and makes
-//! nothing; all work is done by whoever reads.
+//! nothing; all work is done by whoever reads. Counters and gauges of prometheus-client are like
+//! that; its histogram is not, so here is another.
 
 mod histogram;
 
-pub use histogram::{Histogram, LATENCY_SECONDS, SIZE};
-pub use prometheus_client::encoding::text::encode;
-pub use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
-pub use prometheus_client::metrics::counter::Counter;
-pub use prometheus_client::metrics::family::Family;
-pub use prometheus_client::metrics::gauge::Gauge;
-pub use prometheus_client::{collector, encoding, registry};
+pub use histogram::{Histogram, LATENCY_SECONDS, SIZE, Scale};

@@ -5,6 +5,7 @@ mod demo;
 mod files;
 mod folder;
 mod output;
+mod process;
 mod rehearse;
 mod serve;
 mod settings;

@@ -1,6 +1,7 @@
 //! `holdfast serve`: from settings to a running server, and back down in order.
 
 use std::io::Read;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -10,18 +11,22 @@ use anyhow::Context;
 use holdfast_core::ReceiptKey;
 use holdfast_engine::{Engine, Handle, Service};
 use holdfast_front::{Front, Stop};
-use holdfast_http::{App, BuyerKeys, MerchantKeys, Site};
+use holdfast_http::{App, BuyerKeys, MerchantKeys, Scrape, Site};
 use holdfast_store::journal::Upkeep;
 use holdfast_store::{Store, SystemClock};
 
 use crate::demo::{self, Demo};
 use crate::folder::{Folder, random_hex, random_seed};
 use crate::output::say;
+use crate::process::ProcessMetrics;
 use crate::settings::{ServeArgs, Settings};
 use crate::signals;
 
 /// How often the next segment of the journal is looked after.
 const UPKEEP_EVERY: Duration = Duration::from_millis(50);
+
+/// Connections that scrapers may have open.
+const SCRAPERS_MAX: usize = 64;
 
 /// Runs a server until it is told to stop.
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
@@ -45,6 +50,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let service = Service::start(engine, settings.engine)?;
     let app = app(&settings, receipts, service.handle())?;
     let stop = Stop::new();
+    let app = with_metrics(app, &front, &service, settings.metrics_listen, &stop)?;
     stop_when_told(&stop, settings.until_eof)?;
     announce(&front, &settings, made_key)?;
     if let Some(demo) = &demo {
@@ -88,6 +94,39 @@ fn app(settings: &Settings, receipts: ReceiptKey, engine: Handle) -> anyhow::Res
     let merchants = MerchantKeys::new(&settings.merchant_keys)?;
     let limits = settings.limits.clone();
     Ok(App::new(engine, holdfast_http::Options { receipts, merchants, buyers, limits }))
+}
+
+/// Lets everything that is counted be scraped: at an address of its own, or with a merchant's key.
+fn with_metrics(
+    app: App,
+    front: &Front,
+    service: &Service,
+    listen: Option<SocketAddr>,
+    stop: &Stop,
+) -> anyhow::Result<App> {
+    let mut registry = holdfast_http::registry();
+    front.metrics().register(&mut registry);
+    app.register(&mut registry);
+    registry.register_collector(Box::new(ProcessMetrics));
+    let scrape = Scrape::new(registry, service.handle());
+    let Some(address) = listen else { return Ok(app.with_scrape(scrape)) };
+    let options = holdfast_front::Options {
+        listeners: 1,
+        connections: SCRAPERS_MAX,
+        ..holdfast_front::Options::default()
+    };
+    let own = Front::bind(address, options);
+    let own = own.with_context(|| format!("listen on {address} for the metrics"))?;
+    tracing::info!("metrics at http://{}/metrics", own.address());
+    let stop = stop.clone();
+    let work = move || {
+        let make = move || scrape.clone();
+        if let Err(error) = own.run(&make, &stop) {
+            tracing::warn!(%error, "the listener for the metrics ended");
+        }
+    };
+    thread::Builder::new().name("metrics".into()).spawn(work).context("start a thread")?;
+    Ok(app)
 }
 
 /// The first line on standard output is the address: whoever started the server may wait for it.

@@ -6,9 +6,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use holdfast_front::{Body, Front, Metrics, Options, Peer, Site, Stop};
-use holdfast_metrics::registry::Registry;
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
+use prometheus_client::registry::Registry;
 
 pub(crate) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -58,7 +58,7 @@ impl Running {
         let mut registry = Registry::default();
         self.metrics.register(&mut registry);
         let mut text = String::new();
-        holdfast_metrics::encode(&mut text, &registry).unwrap();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("{name} is not in {text}")).parse().unwrap()
     }

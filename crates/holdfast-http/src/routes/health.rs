@@ -1,7 +1,9 @@
-//! Whether the process lives, and whether it can serve.
+//! Whether the process lives, whether it can serve, and what it counts.
 
 use axum::extract::State;
 use axum::response::IntoResponse;
+use holdfast_api::{Code, Problem};
+use http::HeaderMap;
 
 use crate::app::App;
 use crate::problem::of_engine;
@@ -16,4 +18,12 @@ pub(crate) async fn alive() -> &'static str {
 pub(crate) async fn ready(State(app): State<App>) -> Answer {
     app.engine.look(|_| ()).await.map_err(|error| of_engine(&error))?;
     Ok("ready\n".into_response())
+}
+
+/// What is counted, for merchants; it says how a sale goes. On a server that has a listener of its
+/// own for it there is nothing here.
+pub(crate) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Answer {
+    let scrape = app.scrape.as_ref().ok_or_else(|| Problem::new(Code::NotFound))?;
+    app.merchant(&headers)?;
+    Ok(scrape.answer().await)
 }

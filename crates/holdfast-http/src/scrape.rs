@@ -1,0 +1,128 @@
+//! Everything that is counted, as text for whoever scrapes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use holdfast_api::{Code, Problem};
+use holdfast_core::{SaleId, SaleView};
+use holdfast_engine::Handle;
+use http::{Method, Request, Uri, header};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tokio::time::timeout;
+
+use crate::problem::Refused;
+
+/// Names begin with this.
+const PREFIX: &str = "holdfast";
+
+/// Sales of which the units are shown, at most: those that are first by id.
+const SALES_MAX: usize = 1_000;
+
+/// How long the engine may take to say how the sales stand.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The text is in the format of `OpenMetrics`, which Prometheus asks for.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A registry to which the parts of a server add what they count.
+pub fn registry() -> Registry {
+    Registry::with_prefix(PREFIX)
+}
+
+/// Reads what is counted.
+#[derive(Clone)]
+pub struct Scrape {
+    registry: Arc<Registry>,
+    engine: Handle,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Units {
+    sale: String,
+    tier: String,
+    state: &'static str,
+}
+
+impl Scrape {
+    /// Reads from a registry, and asks the engine how the sales stand.
+    pub fn new(registry: Registry, engine: Handle) -> Self {
+        Self { registry: Arc::new(registry), engine }
+    }
+
+    pub(crate) async fn answer(&self) -> Response {
+        match self.text().await {
+            Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+            Err(_) => Refused(Problem::new(Code::StoreUnavailable)).into_response(),
+        }
+    }
+
+    /// What is counted, and the units of each sale. While the engine does not answer, the rest is
+    /// still told.
+    async fn text(&self) -> Result<String, fmt::Error> {
+        let views = self.engine.look(|sales| {
+            let views = sales.after(None);
+            let views = views.filter_map(|(id, sale, clock_ms)| Some((id, sale.view(clock_ms)?)));
+            views.take(SALES_MAX).collect::<Vec<_>>()
+        });
+        let views = timeout(PATIENCE, views).await.ok().and_then(Result::ok).unwrap_or_default();
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &units(&views))?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+/// `/metrics` alone, for a listener of its own.
+impl holdfast_front::Site for Scrape {
+    type Body = Body;
+
+    async fn answer(&self, request: Request<holdfast_front::Body>) -> Response {
+        match (request.method(), request.uri().path()) {
+            (&Method::GET, "/metrics") => self.answer().await,
+            (_, "/metrics") => Refused(Problem::new(Code::MethodNotAllowed)).into_response(),
+            _ => Refused(Problem::new(Code::NotFound)).into_response(),
+        }
+    }
+
+    fn busy(&self) -> Response {
+        Refused(Problem::new(Code::Overloaded)).into_response()
+    }
+
+    fn lane(&self, _: &Uri) -> u64 {
+        0
+    }
+}
+
+fn units(sales: &[(SaleId, SaleView)]) -> Registry {
+    let units = Family::<Units, Gauge>::default();
+    for (sale, view) in sales {
+        for tier in &view.tiers {
+            let states = [
+                ("free", tier.free),
+                ("held", tier.held),
+                ("sold", tier.sold),
+                ("withheld", tier.withheld),
+            ];
+            for (state, count) in states {
+                let labels =
+                    Units { sale: sale.to_string(), tier: tier.config.id.to_string(), state };
+                units.get_or_create(&labels).set(count.into());
+            }
+        }
+    }
+    let mut registry = registry();
+    registry.register(
+        "units",
+        "Units of a tier by their state, which add up to its capacity",
+        units,
+    );
+    registry
+}
