@@ -5,6 +5,7 @@
 mod answers;
 mod credentials;
 mod holds;
+mod limits;
 mod refusals;
 mod requests;
 mod support;

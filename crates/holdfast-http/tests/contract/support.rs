@@ -33,6 +33,10 @@ impl Shop {
     }
 
     pub(crate) fn with_keys(merchants: &[&str], buyers: &[&str]) -> Self {
+        Self::with(merchants, buyers, LimitOptions { buyer: None, ..LimitOptions::default() })
+    }
+
+    pub(crate) fn with(merchants: &[&str], buyers: &[&str], limits: LimitOptions) -> Self {
         let mut keys = BuyerKeys::default();
         buyers.iter().for_each(|key| keys.add(key).unwrap());
         let folder = tempfile::tempdir().unwrap();
@@ -47,7 +51,7 @@ impl Shop {
             receipts: ReceiptKey::new([7; 32]),
             merchants: MerchantKeys::new(merchants).unwrap(),
             buyers: keys,
-            limits: LimitOptions { buyer: None, ..LimitOptions::default() },
+            limits,
         };
         let app = App::new(service.handle(), options).with_body_deadline(BODY_DEADLINE);
         let router = router(app.on_this_runtime());

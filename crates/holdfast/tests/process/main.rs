@@ -7,6 +7,7 @@ mod crowd;
 mod demo;
 mod descriptors;
 mod disk;
+mod edge;
 mod kill;
 mod rehearse;
 mod serve;
