@@ -22,7 +22,7 @@ use crate::first::{First, first_words};
 use crate::host::Host;
 use crate::seat::Seat;
 use crate::seats::Ticket;
-use crate::site::{Peer, Site};
+use crate::site::Site;
 use crate::wire::Wire;
 
 /// How long a peer may take to answer a goodbye, while it asks for nothing.
@@ -91,9 +91,8 @@ async fn answer<S: Site>(
         host.metrics.shed.inc();
         host.site.busy()
     } else {
-        let mut request = request.map(|incoming| Body::new(incoming, &seat));
-        request.extensions_mut().insert(Peer(peer));
-        host.site.answer(request).await
+        let request = request.map(|incoming| Body::new(incoming, &seat));
+        host.site.answer(peer, request).await
     };
     Ok(response.map(|body| Answer::new(body, asked)))
 }

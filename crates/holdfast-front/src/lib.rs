@@ -22,4 +22,4 @@ pub use body::Body;
 pub use metrics::Metrics;
 pub use patience::Patience;
 pub use serve::{Front, Options, Stop};
-pub use site::{Peer, Site};
+pub use site::Site;

@@ -14,8 +14,13 @@ pub trait Site: Clone + Send + Sync + 'static {
         + Send
         + 'static;
 
-    /// Answers a request. Its extensions have the [`Peer`].
-    fn answer(&self, request: Request<Body>) -> impl Future<Output = Response<Self::Body>> + Send;
+    /// Answers a request. `peer` is at the other end of its connection: the client, or the last
+    /// proxy before us.
+    fn answer(
+        &self,
+        peer: IpAddr,
+        request: Request<Body>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// The answer to a request that has waited too long. Nothing is done for it.
     fn busy(&self) -> Response<Self::Body>;
@@ -24,7 +29,3 @@ pub trait Site: Clone + Send + Sync + 'static {
     /// among the lanes. Any number; equal numbers are one lane.
     fn lane(&self, uri: &Uri) -> u64;
 }
-
-/// Who is at the other end of a request's connection: the client, or the last proxy before us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(pub IpAddr);

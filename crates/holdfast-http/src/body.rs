@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::body::HttpBody;
 use axum::extract::Request;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use holdfast_api::{Code, Problem, from_json};
 use http::{HeaderMap, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 /// Bytes in a body, at most.
@@ -43,10 +44,20 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(Code::UnsupportedMediaType).because("Content-Encoding must be identity"))
 }
 
-async fn collect(body: Body) -> Result<Bytes, Problem> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(Code::TooLarge)),
-        Err(error) => Err(Problem::new(Code::Malformed).because(error.to_string())),
+async fn collect(mut body: Body) -> Result<Bytes, Problem> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let unreadable =
+            |error: axum::Error| Problem::new(Code::Malformed).because(error.to_string());
+        let Ok(part) = frame.map_err(unreadable)?.into_data() else { continue };
+        if whole.len() + part.len() > BODY_BYTES_MAX {
+            return Err(Problem::new(Code::TooLarge));
+        }
+        // Mostly there is but one part.
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(part);
+        }
+        whole.extend_from_slice(&part);
     }
+    Ok(whole.freeze())
 }

@@ -1,6 +1,7 @@
 //! Everything that is counted, as text for whoever scrapes.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ impl Scrape {
         Self { registry: Arc::new(registry), engine }
     }
 
-    pub(crate) async fn answer(&self) -> Response {
+    pub(crate) async fn show(&self) -> Response {
         match self.text().await {
             Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
             Err(_) => Refused(Problem::new(Code::StoreUnavailable)).into_response(),
@@ -84,9 +85,9 @@ impl Scrape {
 impl holdfast_front::Site for Scrape {
     type Body = Body;
 
-    async fn answer(&self, request: Request<holdfast_front::Body>) -> Response {
+    async fn answer(&self, _: IpAddr, request: Request<holdfast_front::Body>) -> Response {
         match (request.method(), request.uri().path()) {
-            (&Method::GET, "/metrics") => self.answer().await,
+            (&Method::GET, "/metrics") => self.show().await,
             (_, "/metrics") => Refused(Problem::new(Code::MethodNotAllowed)).into_response(),
             _ => Refused(Problem::new(Code::NotFound)).into_response(),
         }

@@ -1,29 +1,30 @@
 //! The routes as the front serves them: with what concerns every request, whatever it asks.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use holdfast_api::{Code, Problem};
-use holdfast_front::Peer;
-use http::{Request, StatusCode, Uri};
+use http::{Method, Request, StatusCode, Uri};
 use tower::Service;
 
+use crate::address::Path;
 use crate::app::App;
 use crate::lanes::Lanes;
-use crate::limits::Limits;
-use crate::metrics::{Kind, Metrics};
+use crate::metrics::Kind;
 use crate::problem::Refused;
 use crate::router::router;
+use crate::routes::holds;
 
 /// The HTTP contract behind a [`holdfast_front::Front`].
 #[derive(Clone)]
 pub struct Site {
+    app: App,
     router: Router,
-    limits: Arc<Limits>,
-    metrics: Metrics,
     lanes: Arc<Lanes>,
 }
 
@@ -33,25 +34,21 @@ impl Site {
     /// # Panics
     /// When it is not called on a tokio runtime.
     pub fn on_this_runtime(app: &App) -> Self {
-        Self {
-            router: router(app.on_this_runtime()),
-            limits: Arc::clone(&app.limits),
-            metrics: app.metrics.clone(),
-            lanes: Arc::default(),
-        }
+        let app = app.on_this_runtime();
+        Self { router: router(app.clone()), app, lanes: Arc::default() }
     }
 
-    async fn route(&self, request: Request<holdfast_front::Body>) -> Response {
-        let peer = request.extensions().get::<Peer>();
-        let within =
-            peer.map_or(Ok(()), |Peer(peer)| self.limits.of_network(*peer, request.headers()));
-        if let Err(problem) = within {
+    async fn route(&self, peer: IpAddr, request: Request<holdfast_front::Body>) -> Response {
+        if let Err(problem) = self.app.limits.of_network(peer, request.headers()) {
             return Refused(problem).into_response();
         }
         let lane = self.lanes.of(request.uri());
-        let response = match self.router.clone().call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+        let response = match reserved_sale(&request) {
+            Some(sale) => self.reserve(sale, request).await,
+            None => match self.router.clone().call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
         };
         if let Some(lane) = lane.filter(|_| is_of_a_sale(response.status())) {
             self.lanes.know(lane);
@@ -59,20 +56,27 @@ impl Site {
         response
     }
 
+    /// To hold units takes the straight way past the router: it is what all of a rush ask for.
+    async fn reserve(&self, sale: String, request: Request<holdfast_front::Body>) -> Response {
+        let reserved =
+            holds::reserve(State(self.app.clone()), Path(sale), request.map(Body::new)).await;
+        reserved.into_response()
+    }
+
     fn count(&self, response: &Response) {
-        self.metrics.count(response.status(), response.extensions().get());
+        self.app.metrics.count(response.status(), response.extensions().get());
     }
 }
 
 impl holdfast_front::Site for Site {
     type Body = Body;
 
-    async fn answer(&self, request: Request<holdfast_front::Body>) -> Response {
+    async fn answer(&self, peer: IpAddr, request: Request<holdfast_front::Body>) -> Response {
         let begun = Instant::now();
         let kind = Kind::of(request.method(), request.uri().path());
-        let response = self.route(request).await;
+        let response = self.route(peer, request).await;
         self.count(&response);
-        self.metrics.latency(kind).observe_duration(begun.elapsed());
+        self.app.metrics.latency(kind).observe_duration(begun.elapsed());
         response
     }
 
@@ -86,6 +90,15 @@ impl holdfast_front::Site for Site {
     fn lane(&self, uri: &Uri) -> u64 {
         self.lanes.of(uri).filter(|lane| self.lanes.knows(*lane)).unwrap_or(Lanes::COMMON)
     }
+}
+
+/// The sale in which a request asks to hold units, if that is what it does and the sale's name
+/// stands there as it is.
+fn reserved_sale<B>(request: &Request<B>) -> Option<String> {
+    let rest = request.uri().path().strip_prefix("/v1/sales/")?;
+    let sale = rest.strip_suffix("/holds")?;
+    let is_plain = request.method() == Method::POST && !sale.contains(['/', '%']);
+    is_plain.then(|| sale.to_owned())
 }
 
 /// Whether an answer like this is given only where there is a sale.

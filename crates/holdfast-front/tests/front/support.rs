@@ -1,11 +1,11 @@
 //! A front at work, and its clients.
 
 use std::io::{ErrorKind, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use holdfast_front::{Body, Front, Metrics, Options, Peer, Site, Stop};
+use holdfast_front::{Body, Front, Metrics, Options, Site, Stop};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
@@ -83,8 +83,8 @@ struct Test;
 impl Site for Test {
     type Body = String;
 
-    async fn answer(&self, request: Request<Body>) -> Response<String> {
-        assert_eq!(request.extensions().get(), Some(&Peer(Ipv4Addr::LOCALHOST.into())));
+    async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<String> {
+        assert_eq!(peer, Ipv4Addr::LOCALHOST);
         match request.uri().path() {
             "/long" => return Response::new("x".repeat(1 << 20)),
             // Keeps the whole listener from its work.

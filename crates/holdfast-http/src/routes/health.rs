@@ -25,5 +25,5 @@ pub(crate) async fn ready(State(app): State<App>) -> Answer {
 pub(crate) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Answer {
     let scrape = app.scrape.as_ref().ok_or_else(|| Problem::new(Code::NotFound))?;
     app.merchant(&headers)?;
-    Ok(scrape.answer().await)
+    Ok(scrape.show().await)
 }
