@@ -5,6 +5,7 @@
 //! same run and printed: `resize_ns - resize_rules_ns` is what a decision costs without any rules,
 //! and `holds/empty` holds the holds against that.
 
+mod cpu;
 mod crowd;
 mod rules_alone;
 
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use holdfast_core::{BuyerId, Command, Outcome, Reserve, TierId};
 
 use crate::sample::{at, median};
-use crowd::measure;
+use crowd::{Measured, measure};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -51,7 +52,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     std::fs::create_dir_all(&options.folder)?;
     println!(
         "callers  holds/s    p50_us   p99_us   flush_p50 flush_p99  resizes/s  hold_rules_ns \
-         resize_rules_ns  holds/resizes holds/empty"
+         resize_rules_ns  holds/resizes holds/empty  engine/callers/flusher_ns"
     );
     for &callers in &options.callers {
         row(options, callers)?;
@@ -71,6 +72,7 @@ struct Runs {
     resizes: Vec<f64>,
     hold_rules_ns: Vec<f64>,
     resize_rules_ns: Vec<f64>,
+    cpu: [Vec<f64>; 3],
 }
 
 fn row(options: &Options, callers: usize) -> anyhow::Result<()> {
@@ -79,8 +81,9 @@ fn row(options: &Options, callers: usize) -> anyhow::Result<()> {
     // The first run of each warms up and does not count.
     for run in 0..=options.runs {
         let mut flushes = flush_times(&options.folder, Duration::from_secs_f64(FLUSH_SECONDS))?;
-        let (holds, mut latencies) = measure(&options.folder, callers, seconds, HOLD)?;
-        let (resizes, _) = measure(&options.folder, callers, seconds, RESIZE)?;
+        let Measured { rate: holds, mut latencies, cpu } =
+            measure(&options.folder, callers, seconds, HOLD)?;
+        let resizes = measure(&options.folder, callers, seconds, RESIZE)?.rate;
         if run == 0 {
             continue;
         }
@@ -92,6 +95,7 @@ fn row(options: &Options, callers: usize) -> anyhow::Result<()> {
         runs.flush_p50.push(at(&flushes, 0.5) as f64);
         runs.flush_p99.push(at(&flushes, 0.99) as f64);
         runs.resizes.push(resizes);
+        runs.cpu.iter_mut().zip(cpu).for_each(|(all, ns)| all.push(ns));
         runs.hold_rules_ns.push(rules_alone::ns(HOLD)?);
         runs.resize_rules_ns.push(rules_alone::ns(RESIZE)?);
     }
@@ -105,11 +109,13 @@ impl Runs {
         let (hold_ns, resize_ns) = (median(self.hold_rules_ns), median(self.resize_rules_ns));
         let (p50, p99) = (median(self.hold_p50), median(self.hold_p99));
         let (flush_p50, flush_p99) = (median(self.flush_p50), median(self.flush_p99));
+        let [engine, callers_ns, flusher] = self.cpu.map(median);
         // What a decision takes without any rules.
         let empty_ns = 1e9 / resizes - resize_ns;
         println!(
             "{callers:<8} {holds:<10.0} {p50:<8} {p99:<8} {flush_p50:<9} {flush_p99:<10} \
-             {resizes:<10.0} {hold_ns:<13.0} {resize_ns:<16.0} {:<13.2} {:.2}",
+             {resizes:<10.0} {hold_ns:<13.0} {resize_ns:<16.0} {:<13.2} {:<12.2} \
+             {engine:.0} {callers_ns:.0} {flusher:.0}",
             holds / resizes,
             empty_ns * holds / 1e9
         );

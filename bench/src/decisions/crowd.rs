@@ -12,6 +12,7 @@ use holdfast_store::journal::{self, Journal};
 use holdfast_store::{SystemClock, SystemDisk};
 
 use super::Kind;
+use super::cpu::Cpu;
 use crate::rules::config;
 use crate::sample::rate;
 
@@ -19,13 +20,23 @@ use crate::sample::rate;
 /// caller, so that the samples keep step with nothing.
 const SAMPLE_EVERY: usize = 17;
 
-/// Decisions a second, and some latencies in microseconds.
+/// What a run came to.
+pub(super) struct Measured {
+    /// Decisions a second.
+    pub(super) rate: f64,
+    /// Some latencies, in microseconds.
+    pub(super) latencies: Vec<u64>,
+    /// Nanoseconds of a decision on the engine's thread, the callers' and the flusher's.
+    pub(super) cpu: [f64; 3],
+}
+
+/// Callers who ask a running engine for a while.
 pub(super) fn measure(
     folder: &Path,
     callers: usize,
     seconds: Duration,
     kind: Kind,
-) -> anyhow::Result<(f64, Vec<u64>)> {
+) -> anyhow::Result<Measured> {
     let folder = tempfile::tempdir_in(folder)?;
     let clock = Arc::new(SystemClock::new());
     let disk = Arc::new(SystemDisk::open(folder.path())?);
@@ -55,12 +66,12 @@ async fn crowd(
     callers: usize,
     seconds: Duration,
     kind: Kind,
-) -> anyhow::Result<(f64, Vec<u64>)> {
+) -> anyhow::Result<Measured> {
     let sale = SaleRef::Id(SaleId::new("benchmark")?);
     let config = config(TierId::new("standing")?, 10_000_000);
     handle.execute(sale, Command::Configure(Box::new(config))).await?;
     handle.execute(sale, Command::Open).await?;
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), Cpu::now());
     let caller = |first: usize| {
         let handle = handle.clone();
         async move {
@@ -85,12 +96,13 @@ async fn crowd(
     let local = tokio::task::LocalSet::new();
     let tasks: Vec<_> = (0..callers).map(|first| local.spawn_local(caller(first))).collect();
     local.await;
-    let took = started.elapsed();
+    let (took, spent) = (started.elapsed(), Cpu::now());
     let (mut decisions, mut latencies) = (0, Vec::new());
     for task in tasks {
         let (count, mut latency) = task.await??;
         decisions += count;
         latencies.append(&mut latency);
     }
-    Ok((rate(decisions, took), latencies))
+    let cpu = spent.each_since(cpu, decisions);
+    Ok(Measured { rate: rate(decisions, took), latencies, cpu })
 }
