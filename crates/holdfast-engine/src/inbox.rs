@@ -54,7 +54,8 @@ impl<R> Inbox<R> {
     pub(crate) fn take(&self, into: &mut Vec<R>, patience: Option<Duration>) -> bool {
         debug_assert!(into.is_empty(), "the last batch has been dealt with");
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.requests.is_empty() && !state.is_closed {
+        let may_wait = patience != Some(Duration::ZERO);
+        if may_wait && state.requests.is_empty() && !state.is_closed {
             state.is_idle = true;
             let waits = |state: &mut State<R>| state.requests.is_empty() && !state.is_closed;
             state = match patience {

@@ -16,8 +16,6 @@ mod engine;
 mod error;
 mod inbox;
 mod keeper;
-#[cfg(feature = "planted")]
-mod late;
 mod recovery;
 mod request;
 mod sales;

@@ -28,6 +28,10 @@ mod switch {
     pub enum Bug {
         /// Answers before the entries are written.
         AnswersFirst,
+        /// Answers what is written and still being flushed.
+        AnswersInFlight,
+        /// Applies what is written and still being flushed: others are answered from that.
+        AppliesInFlight,
         /// Goes on answering from memory after the store is in doubt.
         IgnoresDoubt,
         /// Does nothing without traffic: nobody's hold expires by itself.

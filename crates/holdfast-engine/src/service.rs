@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use holdfast_core::Command;
 use holdfast_store::{Records, Store};
@@ -16,6 +17,10 @@ use crate::{Audit, Engine, EngineError, Reply, Request, SaleRef, Sales};
 
 /// A snapshot may overtake a look before its audit has begun; hardly ever twice.
 const AUDIT_TRIES: usize = 3;
+
+/// So many requests at once are worth a flush on another thread: their work takes longer than
+/// handing the flush over does.
+const RUSH: usize = 128;
 
 /// What can be set about a service.
 #[derive(Clone, Copy, Debug)]
@@ -111,15 +116,27 @@ fn run<S: Store>(
 ) -> Option<EngineError> {
     let _closed_at_the_end = Closing(inbox);
     let (mut requests, mut replies) = (Vec::new(), Vec::new());
-    while inbox.take(&mut requests, engine.wake_in()) {
+    while inbox.take(&mut requests, patience(&engine)) {
+        let is_rush = requests.len() >= RUSH;
         // Whoever needs no entry does not wait for the flush.
         engine.settle(&mut requests, &mut replies);
         dispatch.send(replies.drain(..));
-        engine.commit(&mut replies);
+        if is_rush {
+            engine.advance(&mut replies);
+        } else {
+            engine.commit(&mut replies);
+        }
         dispatch.send(replies.drain(..));
         keeper.mind(|| engine.logs());
     }
+    engine.commit(&mut replies);
+    dispatch.send(replies.drain(..));
     engine.doubt().cloned()
+}
+
+/// How long there is time to wait for requests.
+fn patience<S: Store>(engine: &Engine<S, Waiter>) -> Option<Duration> {
+    if engine.is_in_flight() { Some(Duration::ZERO) } else { engine.wake_in() }
 }
 
 /// Nobody waits for an engine that is gone, not even after a panic.

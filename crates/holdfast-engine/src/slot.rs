@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use holdfast_core::{CodecError, Command, Outcome, Sale, SaleId, Stamp};
-use holdfast_store::{Appended, Batch, Epoch, LogId, STEP_MAX};
+use holdfast_core::{Command, Outcome, Sale, SaleId, Stamp};
+use holdfast_store::{Appended, Epoch, LogId, STEP_MAX};
 
 use crate::{Answer, EngineError};
 
@@ -29,9 +29,10 @@ pub(crate) struct Slot {
     pub(crate) is_due: bool,
     /// The turn for which this slot has been prepared.
     pub(crate) prepared: u64,
-    /// Commands of this turn, and the same as bytes.
-    pub(crate) commands: Vec<Command>,
-    pub(crate) batch: Batch,
+    /// Where its part of the round that is being gathered is, if it has one.
+    pub(crate) place: Option<usize>,
+    /// The last entry that is durable; the sale may be a round behind.
+    pub(crate) durable: u64,
     /// Another reign is in force: this node may not speak for the sale.
     pub(crate) fenced: Option<EngineError>,
 }
@@ -44,11 +45,11 @@ impl Slot {
             epoch,
             clock_ms: sale.last().clock_ms,
             wall_ms: 0,
+            durable: sale.last().sequence,
             sale,
             is_due: false,
             prepared: 0,
-            commands: Vec::new(),
-            batch: Batch::default(),
+            place: None,
             fenced: None,
         }
     }
@@ -64,14 +65,14 @@ impl Slot {
         usize::from(self.heartbeat_in(clock_ms).is_some_and(|wait| wait.is_zero()))
     }
 
+    /// The log, the reign over it, and the last durable entry.
+    pub(crate) fn position(&self) -> (LogId, Epoch, u64) {
+        (self.log, self.epoch, self.durable)
+    }
+
     /// Whether a deadline would be told wrongly if it were made without a tick before it.
     pub(crate) fn is_anchor_off(&self) -> bool {
         self.sale.is_anchor_off(self.clock_ms, self.wall_ms)
-    }
-
-    pub(crate) fn push(&mut self, command: Command) {
-        self.batch.push(|bytes| command.encode(bytes));
-        self.commands.push(command);
     }
 
     /// How long the slot can be left alone: until a deadline, an opening or a heartbeat. `None`:
@@ -95,32 +96,26 @@ impl Slot {
         Some(HEARTBEAT.saturating_sub(since))
     }
 
-    /// Applies what the store made of this turn's batch; `answer` gets each command's answer in
-    /// order.
+    /// Applies what the store made of these commands; `answer` gets each one's answer in order.
     pub(crate) fn apply(
         &mut self,
         appended: &Appended,
+        commands: &[Command],
         mut answer: impl FnMut(Answer),
-    ) -> Result<(), CodecError> {
+    ) -> Result<(), EngineError> {
         for entry in &appended.others {
-            let command = Command::decode(&entry.bytes)?;
+            let command = Command::decode(&entry.bytes)
+                .map_err(|error| EngineError::Unknown(format!("another node wrote {error}")))?;
             self.sale.apply(core_stamp(entry.stamp), &command);
         }
         let mut stamp = core_stamp(appended.first);
         self.clock_ms = self.clock_ms.max(stamp.clock_ms);
-        for command in &self.commands {
+        for command in commands {
             let outcome: Outcome = self.sale.apply(stamp, command);
             answer(Answer::read(&self.sale, outcome, stamp.clock_ms));
             stamp.sequence += 1;
         }
-        self.drop_batch();
         Ok(())
-    }
-
-    /// Forgets this turn's batch: all of it has been applied, or nothing will be.
-    pub(crate) fn drop_batch(&mut self) {
-        self.commands.clear();
-        self.batch.clear();
     }
 }
 

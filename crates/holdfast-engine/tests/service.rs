@@ -345,3 +345,41 @@ async fn audits_go_on_while_snapshots_overtake_them() {
     selling.await.unwrap();
     service.stop();
 }
+
+/// So many ask at once that the engine settles one round while another is being flushed; some of
+/// them ask twice, and the second time is another request for the same.
+#[tokio::test]
+async fn a_rush_is_answered_as_if_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), Options::default());
+    let handle = service.handle().on_this_runtime();
+    let (buyers, units) = (3_000, 2_000);
+    open_sale(&handle, units, 300).await;
+    let mut asked = Vec::new();
+    for buyer in (0..buyers).flat_map(|buyer| [buyer, buyer]) {
+        let handle = handle.clone();
+        asked.push((
+            buyer,
+            tokio::spawn(async move {
+                handle.execute(sale(), reserve(&format!("buyer-{buyer}"))).await.unwrap()
+            }),
+        ));
+    }
+    let (mut holds, mut refused) = (std::collections::BTreeMap::new(), 0);
+    for (buyer, answer) in asked {
+        let answer = answer.await.unwrap();
+        match answer.outcome {
+            Outcome::Reserved(_) | Outcome::Existing(_) => {
+                let key = answer.hold.unwrap().key;
+                assert_eq!(*holds.entry(buyer).or_insert(key), key, "one buyer, one hold");
+            }
+            Outcome::Refused(Refusal::AllHeld { .. }) => refused += 1,
+            outcome => panic!("{outcome:?}"),
+        }
+    }
+    assert_eq!(holds.len(), units as usize);
+    assert_eq!(refused, 2 * (buyers - units as usize));
+    let audit = handle.audit(sale()).await.unwrap().unwrap();
+    assert_eq!((audit.differences, audit.holds.held), (vec![], u64::from(units)));
+    service.stop();
+}

@@ -41,7 +41,13 @@ fn all() -> Vec<Bug> {
         core::Bug::NoLimit,
         core::Bug::SoldOutTooSoon,
     ];
-    let engine = [engine::Bug::AnswersFirst, engine::Bug::IgnoresDoubt, engine::Bug::NeedsTraffic];
+    let engine = [
+        engine::Bug::AnswersFirst,
+        engine::Bug::AnswersInFlight,
+        engine::Bug::AppliesInFlight,
+        engine::Bug::IgnoresDoubt,
+        engine::Bug::NeedsTraffic,
+    ];
     let store = [
         store::Bug::SkipSync,
         store::Bug::CutAnywhere,
@@ -66,7 +72,11 @@ impl Bug {
         match self {
             Self::Core(core::Bug::OneTooMany) => (1, "No oversell"),
             Self::Core(core::Bug::EndsTwice) => (2, "One ending"),
-            Self::Engine(engine::Bug::AnswersFirst)
+            Self::Engine(
+                engine::Bug::AnswersFirst
+                | engine::Bug::AnswersInFlight
+                | engine::Bug::AppliesInFlight,
+            )
             | Self::Store(store::Bug::SkipSync | store::Bug::CutAnywhere) => {
                 (3, "Durable before said")
             }
@@ -99,6 +109,8 @@ impl Bug {
             Self::Core(core::Bug::NoLimit) => "the limit per buyer does not bind",
             Self::Core(core::Bug::SoldOutTooSoon) => "\"sold out\" while units are only held",
             Self::Engine(engine::Bug::AnswersFirst) => "answers before it writes",
+            Self::Engine(engine::Bug::AnswersInFlight) => "answers before the flush",
+            Self::Engine(engine::Bug::AppliesInFlight) => "applies before the flush",
             Self::Engine(engine::Bug::IgnoresDoubt) => "answers on after a failed flush",
             Self::Engine(engine::Bug::NeedsTraffic) => "nothing expires without traffic",
             Self::Store(store::Bug::SkipSync) => "a write is not flushed",

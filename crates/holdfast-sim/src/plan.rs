@@ -21,6 +21,10 @@ pub struct Plan {
     pub window_us: u64,
     /// Replies that never arrive, in a hundred.
     pub lost_replies: u64,
+    /// Requests in a hundred that are asked twice at once.
+    pub click_twice: u64,
+    /// Rounds in a hundred during whose flight the process is killed.
+    pub killed_in_flight: u64,
     /// Restarts in a hundred after which a bit flips.
     pub damage: u64,
     /// What strikes, and about how often.
@@ -139,6 +143,8 @@ impl Plan {
             segment_bytes: [4, 4, 8, 16, 64][rng.index(5)] << 10,
             window_us: [500, 1_000, 5_000, 20_000, 100_000][rng.index(5)],
             lost_replies: [0, 2, 20][rng.index(3)],
+            click_twice: [0, 5, 30][rng.index(3)],
+            killed_in_flight: if spared { 0 } else { [0, 2, 10][rng.index(3)] },
             damage: [0, 10, 50][rng.index(3)],
             troubles,
         })

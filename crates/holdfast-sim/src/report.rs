@@ -40,6 +40,8 @@ pub struct Stats {
     pub snapshots: u64,
     /// Work in the background that fell into an append.
     pub within: u64,
+    /// Rounds that were in flight while the engine settled what came after them.
+    pub flights: u64,
     /// Bytes that trimming freed.
     pub freed: u64,
     /// Simulated time, in microseconds.
@@ -75,6 +77,7 @@ impl Stats {
         self.turns += other.turns;
         self.snapshots += other.snapshots;
         self.within += other.within;
+        self.flights += other.flights;
         self.freed += other.freed;
         self.simulated_us += other.simulated_us;
         self.hash = self.hash.wrapping_add(other.hash);

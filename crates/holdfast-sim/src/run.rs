@@ -7,6 +7,7 @@ mod agenda;
 mod current;
 mod damage;
 mod finale;
+mod flight;
 mod life;
 mod process;
 mod troubles;
@@ -196,6 +197,7 @@ impl Run {
                 Event::Start => self.start()?,
             }
         }
+        self.click_twice(&mut asked);
         if woken || self.compare || !asked.is_empty() || !looks.is_empty() {
             self.turn(&asked, &looks)?;
         }

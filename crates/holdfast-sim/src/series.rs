@@ -151,6 +151,7 @@ fn print_stats(stats: &Stats, took: Duration) {
     ));
     say::line(format_args!("snapshots   {}, {} bytes trimmed", stats.snapshots, stats.freed));
     say::line(format_args!("upkeep      {} times within an append", stats.within));
+    say::line(format_args!("in flight   {} rounds while others were settled", stats.flights));
     let kinds =
         [("answers", &stats.answers), ("faults", &stats.faults), ("recoveries", &stats.recoveries)];
     for (title, counts) in kinds {

@@ -4,6 +4,9 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::flusher::{Flusher, SystemFile};
 
 /// A folder of files.
 ///
@@ -91,6 +94,10 @@ pub trait DiskFile: Send {
     /// # Errors
     /// As the system says. What was written since the last success is then in doubt for ever.
     fn sync(&self) -> io::Result<()>;
+
+    /// Lets the work of the next [`DiskFile::sync`] begin, which then only waits for the rest.
+    /// Nothing may be written to the file in between. A disk that cannot do this does nothing.
+    fn begin_sync(&self) {}
 }
 
 /// Proof that a folder is this process's own.
@@ -115,6 +122,7 @@ pub struct SystemDisk {
     folder: PathBuf,
     /// Kept open: flushing the folder must not fail for want of a file handle.
     handle: File,
+    flusher: Arc<Flusher>,
 }
 
 impl SystemDisk {
@@ -142,7 +150,12 @@ impl SystemDisk {
     /// # Errors
     /// As the system says.
     pub fn open_existing(folder: &Path) -> io::Result<Self> {
-        Ok(Self { folder: folder.to_path_buf(), handle: File::open(folder)? })
+        let handle = File::open(folder)?;
+        Ok(Self { folder: folder.to_path_buf(), handle, flusher: Arc::default() })
+    }
+
+    fn file(&self, file: File) -> Box<dyn DiskFile> {
+        Box::new(SystemFile::new(file, Arc::clone(&self.flusher)))
     }
 }
 
@@ -161,12 +174,12 @@ impl Disk for SystemDisk {
         let path = self.folder.join(name);
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create_new(true).mode(OWNER_ONLY);
-        Ok(Box::new(options.open(path)?))
+        Ok(self.file(options.open(path)?))
     }
 
     fn open(&self, name: &str, write: bool) -> io::Result<Box<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(write).open(self.folder.join(name))?;
-        Ok(Box::new(file))
+        Ok(self.file(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -202,23 +215,5 @@ impl Disk for SystemDisk {
             }
             Err(std::fs::TryLockError::Error(error)) => Err(error),
         }
-    }
-}
-
-impl DiskFile for File {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
-    }
-
-    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<()> {
-        self.read_exact_at(into, offset)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.write_all_at(bytes, offset)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.sync_data()
     }
 }

@@ -10,6 +10,7 @@
 mod clock;
 mod disk;
 mod error;
+mod flusher;
 mod log;
 
 pub mod journal;

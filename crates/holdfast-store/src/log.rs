@@ -143,6 +143,16 @@ pub trait Store {
     /// succeed later; after `Unknown` and `Poisoned` the store must be reopened.
     fn append(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>);
 
+    /// The first half of [`Store::append`]: checks, stamps and writes, and lets the flush begin.
+    /// Nothing of it may be shown to anybody before [`Store::finish`]: an `Ok` says what the
+    /// entries will be once they are durable. The sale clock and the records stand still.
+    fn begin(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>);
+
+    /// The other half: waits until what was begun is durable. If that fails, each `Ok` in these
+    /// results of [`Store::begin`] becomes the error. Whatever else writes to the store in between
+    /// waits for the same flush first, and changes nothing about what comes of it.
+    fn finish(&mut self, results: &mut [Result<Appended>]);
+
     /// The log's sale clock at this moment, in milliseconds: the last durable stamp's clock plus
     /// the monotonic time since, at most [`crate::STEP_MAX`].
     ///

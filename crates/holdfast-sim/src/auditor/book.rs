@@ -8,8 +8,8 @@ use holdfast_core::{
 
 use super::{Breach, Checks, Moment, Seen, Turn, Wanted, merchant, promises};
 
-/// A hold is looked at when its time is up, give or take the clocks' fractions.
-const ABOUT_US: u64 = 2_000;
+/// A hold is looked at when its time is up, give or take the rounds of a turn and the clocks' fractions.
+const ABOUT_US: u64 = 5_000;
 
 /// One sale, as its clients have seen it.
 #[derive(Debug, Default)]

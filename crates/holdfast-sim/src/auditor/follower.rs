@@ -145,14 +145,12 @@ impl Follower {
         checks: &mut Checks,
     ) -> Result<Vec<Option<Box<Answer>>>, Breach> {
         let mut answers = Vec::new();
-        for (stamp, command) in entries {
+        for (number, (stamp, command)) in entries.iter().enumerate() {
             if matches!(command, Command::Tick { .. }) {
                 answers.push(None);
                 continue;
             }
-            let may_be_it =
-                |one: &Asked| !matches!(one.said, Said::Nothing) && one.command == *command;
-            let place = self.asked.iter().position(may_be_it);
+            let place = self.place_of(command, &entries[..=number]);
             let found = place.and_then(|place| self.asked.remove(place)).map(|one| one.said);
             check(4, matches!(found, Some(Said::Answer(_) | Said::Unknown)), checks, || {
                 format!("entry {}, {command:?}, was written and {found:?} said", stamp.sequence)
@@ -163,6 +161,28 @@ impl Follower {
             });
         }
         Ok(answers)
+    }
+
+    /// Where it was asked for what the last of these entries did. Of those who asked for the same
+    /// it is whoever was told what came of it.
+    fn place_of(&self, command: &Command, entries: &[(Stamp, Command)]) -> Option<usize> {
+        let may_be_it = |one: &Asked| !matches!(one.said, Said::Nothing) && one.command == *command;
+        let asked = self.asked.iter().enumerate();
+        let places: Vec<_> = asked.filter(|(_, one)| may_be_it(one)).collect();
+        if let [] | [_] = places[..] {
+            return places.first().map(|(place, _)| *place);
+        }
+        let mut model = self.model.clone();
+        let verdict = entries.iter().map(|(stamp, entry)| model.apply(*stamp, entry)).last();
+        let is_told = |one: &Asked| match &one.said {
+            Said::Answer(answer) => {
+                Verdict::of(answer.outcome, answer.hold.map(|hold| hold.key)) == verdict
+            }
+            Said::Nothing | Said::Unknown => false,
+        };
+        let told = places.iter().find(|(_, one)| is_told(one));
+        let unknown = || places.iter().find(|(_, one)| matches!(one.said, Said::Unknown));
+        told.or_else(unknown).or(places.first()).map(|(place, _)| *place)
     }
 
     /// What was answered without an entry must be true before the new entries or after one of

@@ -16,6 +16,7 @@ impl Run {
         self.disk.make_room();
         self.clock.calm();
         self.plan.lost_replies = 0;
+        self.plan.killed_in_flight = 0;
         self.plan.damage = 0;
         self.plan.troubles.clear();
         self.die()?;

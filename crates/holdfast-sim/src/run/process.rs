@@ -68,6 +68,14 @@ impl Store for SharedJournal {
         self.journal().append(parts, results);
     }
 
+    fn begin(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>) {
+        self.journal().begin(parts, results);
+    }
+
+    fn finish(&mut self, results: &mut [Result<Appended>]) {
+        self.journal().finish(results);
+    }
+
     fn clock_ms(&self, log: LogId) -> Result<u64> {
         self.journal().clock_ms(log)
     }

@@ -6,6 +6,7 @@ use holdfast_core::{Command, HoldKey, Sale};
 use holdfast_engine::{EngineError, Look, Reply, Request, SaleRef, Sales};
 
 use super::agenda::Event;
+use super::flight::Replied;
 use super::words::{Words, kind};
 use super::{Breach, Run};
 use crate::auditor::{Asked, Seen, Turn, Wanted};
@@ -97,8 +98,7 @@ impl Run {
         let Taken { turn, replies, shown, copies } = self.take_turn(asked, looks);
         self.interjected(&place, fired)?;
         if self.disk.is_dead() {
-            asked.iter().for_each(|one| self.crowds[one.sale].follower.hear(&one.command, None));
-            asked.iter().try_for_each(|one| self.hear(one, None, &turn))?;
+            self.hear_the_last(asked, &replies, &turn)?;
             return self.die();
         }
         if replies.len() != asked.len() {
@@ -117,6 +117,21 @@ impl Run {
         self.mind_doubt(unknown);
         if !turn.healthy {
             self.clock.advance(BREATH_US);
+        }
+        Ok(())
+    }
+
+    /// What a process said that died in this turn: the replies that had left it, and no others.
+    fn hear_the_last(
+        &mut self,
+        asked: &[Asked],
+        replies: &[(u64, Reply)],
+        turn: &Turn,
+    ) -> Result<(), Breach> {
+        for (token, one) in (0..).zip(asked) {
+            let reply = replies.iter().find(|(other, _)| *other == token).map(|(_, reply)| reply);
+            self.crowds[one.sale].follower.hear(&one.command, reply);
+            self.hear(one, reply, turn)?;
         }
         Ok(())
     }
@@ -145,7 +160,7 @@ impl Run {
     fn take_turn(&mut self, asked: &[Asked], looks: &[(usize, HoldKey)]) -> Taken {
         let start = self.moment();
         let (full, fired) = (self.disk.is_filled_up(), self.disk.fired_count());
-        let mut requests: Vec<_> = (0..)
+        let requests = (0..)
             .zip(asked)
             .map(|(reply, one)| Request::Do {
                 sale: SaleRef::Id(self.crowds[one.sale].id),
@@ -154,16 +169,17 @@ impl Run {
             })
             .collect();
         let (look, place) = self.prepare_look(looks);
-        requests.push(Request::Look(look));
+        let mut all_looks = vec![Request::Look(look)];
         let copies = Copies::default();
         if std::mem::take(&mut self.compare) {
-            requests.push(Request::Look(self.copy_into(&copies)));
+            all_looks.push(Request::Look(self.copy_into(&copies)));
         }
-        let (mut replies, mut in_doubt) = (Vec::new(), false);
-        if let Some(process) = &mut self.process {
-            process.engine.turn(&mut requests, &mut replies);
-            in_doubt = process.engine.doubt().is_some();
+        let Replied { mut replies, left } = self.drive(requests, all_looks);
+        if self.disk.is_dead() {
+            replies.truncate(left);
         }
+        let in_doubt =
+            self.process.as_ref().is_some_and(|process| process.engine.doubt().is_some());
         self.stats.turns += 1;
         self.clock.advance(self.rng.between(20, 3_000));
         let end = self.moment();

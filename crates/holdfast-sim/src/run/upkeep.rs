@@ -80,7 +80,8 @@ impl Run {
 
     /// Where nothing is wrong, the keeper does its work.
     fn judge(&mut self, kept: Result<Kept, OpenError>, fired: u64) -> Result<(), Breach> {
-        let healthy = !self.disk.is_filled_up() && self.disk.fired_count() == fired;
+        let struck = self.disk.fired_count() != fired || self.disk.is_dead();
+        let healthy = !self.disk.is_filled_up() && !struck;
         self.trace.note(self.clock.now_us(), format_args!("kept: {kept:?}"));
         match kept {
             Ok(kept) => {

@@ -128,28 +128,54 @@ impl Journal {
         Ok(others)
     }
 
-    /// Makes the staged parts durable, or turns their results into the error that they share.
-    fn flush(&mut self, results: &mut [Result<Appended>]) {
-        if let Err(error) = self.commit() {
-            for result in results.iter_mut().filter(|result| result.is_ok()) {
-                *result = Err(error.clone());
+    /// Stages the parts and writes them. All but the last frame are durable then: a log that is
+    /// named twice is appended to twice, one after the other.
+    fn launch_parts(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>) {
+        // Whoever began it will ask for what came of it.
+        let _ = self.land();
+        let now = self.clock.monotonic();
+        let mut begun = results.len();
+        for part in parts {
+            if self.staged.iter().any(|staged| staged.log == part.log) {
+                share(self.launch(), &mut results[begun..]);
+                self.finish(&mut results[begun..]);
+                begun = results.len();
             }
+            let staged = self.stage(part, now);
+            results.push(staged);
         }
+        share(self.launch(), &mut results[begun..]);
     }
 
-    /// Writes the frame, if there is anything in it, and then lets everybody see it.
-    fn commit(&mut self) -> Result<()> {
+    /// Writes the frame, if there is anything in it.
+    fn launch(&mut self) -> Result<()> {
         if self.frame.is_empty() {
             return Ok(());
         }
         let states = self.logs.iter().map(|log| &log.state);
-        let committed = self.writer.commit(&mut self.frame, states);
+        let launched = self.writer.launch(&mut self.frame, states);
         self.frame.clear();
-        if committed.is_ok() {
+        if launched.is_err() {
+            self.staged.clear();
+        }
+        launched
+    }
+
+    /// Waits for the frame in flight, if there is one, and then lets everybody see it.
+    fn land(&mut self) -> Result<()> {
+        let is_in_flight = self.writer.is_in_flight();
+        let landed = self.writer.land();
+        if is_in_flight && landed.is_ok() {
             self.publish();
         }
         self.staged.clear();
-        committed
+        landed
+    }
+
+    /// Makes what is in the frame durable; nothing is in flight.
+    fn commit(&mut self) -> Result<()> {
+        self.launch()?;
+        self.land()
     }
 
     fn publish(&mut self) {
@@ -217,6 +243,15 @@ fn infos<'a>(logs: impl IntoIterator<Item = &'a LogState>, progress: &Progress) 
 /// More than a record of entries takes besides its entries.
 const PART_MAX: usize = 64;
 
+/// Turns the results into the error that they share, if there is one.
+fn share(outcome: Result<()>, results: &mut [Result<Appended>]) {
+    if let Err(error) = outcome {
+        for result in results.iter_mut().filter(|result| result.is_ok()) {
+            *result = Err(error.clone());
+        }
+    }
+}
+
 fn reigns(epoch: Epoch, reigning: Epoch) -> bool {
     #[cfg(feature = "planted")]
     if crate::planted::is(crate::planted::Bug::NoFence) {
@@ -243,6 +278,8 @@ impl Store for Journal {
     }
 
     fn create(&mut self, name: &str) -> Result<LogId> {
+        // Whoever began it will ask for what came of it.
+        let _ = self.land();
         self.writer.check()?;
         if let Some(index) = self.logs.iter().position(|log| log.state.name == name) {
             return Ok(record::id(index));
@@ -261,6 +298,7 @@ impl Store for Journal {
     }
 
     fn reign(&mut self, logs: &[LogId]) -> Result<Vec<Epoch>> {
+        let _ = self.land();
         self.writer.check()?;
         let next = |&log: &LogId| {
             let next = self.log(log)?.state.epoch.0.checked_add(1).map(Epoch);
@@ -283,18 +321,20 @@ impl Store for Journal {
     }
 
     fn append(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>) {
-        let now = self.clock.monotonic();
-        let mut begun = results.len();
-        for part in parts {
-            // A log that is named twice is appended to twice, one after the other.
-            if self.staged.iter().any(|staged| staged.log == part.log) {
-                self.flush(&mut results[begun..]);
-                begun = results.len();
-            }
-            let staged = self.stage(part, now);
-            results.push(staged);
+        let begun = results.len();
+        self.launch_parts(parts, results);
+        self.finish(&mut results[begun..]);
+    }
+
+    fn begin(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>) {
+        self.launch_parts(parts, results);
+        if self.writer.is_in_flight() {
+            self.writer.hurry();
         }
-        self.flush(&mut results[begun..]);
+    }
+
+    fn finish(&mut self, results: &mut [Result<Appended>]) {
+        share(self.land(), results);
     }
 
     fn clock_ms(&self, log: LogId) -> Result<u64> {

@@ -17,6 +17,8 @@ pub(super) struct Writer {
     /// Number of the next frame in the whole journal.
     next: u64,
     roll: FrameBuffer,
+    /// Length of the frame that has been written and not been flushed, if there is one.
+    in_flight: Option<u64>,
     poisoned: Option<String>,
 }
 
@@ -32,7 +34,7 @@ pub(super) struct Active {
 impl Writer {
     /// Goes on after the last frame.
     pub(super) fn resume(shared: Arc<Shared>, active: Active, next: u64) -> Self {
-        Self { shared, active, next, roll: FrameBuffer::new(), poisoned: None }
+        Self { shared, active, next, roll: FrameBuffer::new(), in_flight: None, poisoned: None }
     }
 
     /// Refuses if an earlier call left the end of the journal in doubt.
@@ -43,8 +45,9 @@ impl Writer {
         }
     }
 
-    /// Makes a frame durable. `logs` says what every log is before it, in case a segment begins.
-    pub(super) fn commit<'a>(
+    /// Writes a frame, which [`Writer::land`] makes durable. `logs` says what every log is before
+    /// it, in case a segment begins.
+    pub(super) fn launch<'a>(
         &mut self,
         frame: &mut FrameBuffer,
         logs: impl ExactSizeIterator<Item = &'a LogState> + Clone,
@@ -59,6 +62,30 @@ impl Writer {
             self.begin(logs)?;
         }
         self.write(frame.seal(self.next))
+    }
+
+    /// Lets the flush of the frame in flight begin while there is other work to do.
+    pub(super) fn hurry(&self) {
+        self.active.file.begin_sync();
+    }
+
+    /// Whether a frame is in flight.
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// Flushes the frame in flight. If there is none any more, says what came of it.
+    pub(super) fn land(&mut self) -> Result<()> {
+        if let Some(why) = &self.poisoned {
+            return Err(in_doubt(why));
+        }
+        let Some(length) = self.in_flight.take() else { return Ok(()) };
+        if let Err(error) = sync(self.active.file.as_ref()) {
+            return Err(self.poison(&self.doing("flush"), &error));
+        }
+        self.active.at += length;
+        self.next += 1;
+        Ok(())
     }
 
     /// Where the last frame ended.
@@ -92,24 +119,21 @@ impl Writer {
         roll.put_roll(self.active.number, logs);
         let written = self.write(roll.seal(self.next));
         self.roll = roll;
-        written?;
+        written.and_then(|()| self.land())?;
         let segment = Segment::new(self.active.number, self.active.length, self.active.at);
         lock(&self.shared.progress).segments.push_back(segment);
         Ok(())
     }
 
-    /// One write, one flush.
+    /// Writes a frame, never before the one before it is durable.
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        assert!(self.in_flight.is_none(), "one frame is in flight");
         if let Err(error) = self.active.file.write_at(bytes, self.active.at) {
             let full = StoreError::io(self.doing("write"), &error);
             let undone = matches!(full, StoreError::Full(_)) && self.undo(bytes.len()).is_ok();
             return Err(if undone { full } else { self.poison(&self.doing("write"), &error) });
         }
-        if let Err(error) = sync(self.active.file.as_ref()) {
-            return Err(self.poison(&self.doing("flush"), &error));
-        }
-        self.active.at += bytes.len() as u64;
-        self.next += 1;
+        self.in_flight = Some(bytes.len() as u64);
         Ok(())
     }
 
@@ -126,9 +150,14 @@ impl Writer {
     fn poison(&mut self, doing: &str, error: &io::Error) -> StoreError {
         let why = format!("{doing}: {error}");
         tracing::error!(folder = self.shared.disk.name(), why, "the journal's end is in doubt");
-        self.poisoned = Some(why.clone());
-        StoreError::Unknown(format!("the last entries may or may not be durable: {why}"))
+        let error = in_doubt(&why);
+        self.poisoned = Some(why);
+        error
     }
+}
+
+fn in_doubt(why: &str) -> StoreError {
+    StoreError::Unknown(format!("the last entries may or may not be durable: {why}"))
 }
 
 /// Puts a segment's file in its place, the spare if it will do, else one made now. The name is

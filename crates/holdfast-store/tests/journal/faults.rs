@@ -68,6 +68,30 @@ fn a_failed_write_or_flush_poisons() {
     }
 }
 
+#[test]
+fn what_is_begun_and_not_flushed_is_in_doubt_whatever_came_between() {
+    for create_between in [false, true] {
+        let (rig, mut store, log) = rig();
+        let before = contents(&store);
+        let mut entry = holdfast_store::Batch::default();
+        entry.push(|bytes| bytes.extend_from_slice(b"entry"));
+        let last = info(&store, log).last.sequence;
+        let epoch = info(&store, log).epoch;
+        let part = holdfast_store::Append { log, epoch, seen: last, cursor: last, batch: &entry };
+        let mut results = Vec::new();
+        store.begin(&[part], &mut results);
+        assert!(results[0].is_ok(), "it is written: {results:?}");
+        rig.disk.fail(Op::Sync, 0, ErrorKind::Other);
+        if create_between {
+            assert!(matches!(store.create("x"), Err(StoreError::Poisoned(_))));
+        }
+        store.finish(&mut results);
+        assert!(matches!(results[0], Err(StoreError::Unknown(_))), "{results:?}");
+        assert_eq!(contents(&store), before, "what is in doubt is not to be seen");
+        assert!(matches!(append(&mut store, log, 10), Err(StoreError::Poisoned(_))));
+    }
+}
+
 /// The frame whose flush failed is still in the cache, and after a restart it looks whole.
 #[test]
 fn a_frame_that_was_never_flushed_is_written_again_before_anything_rests_on_it() {

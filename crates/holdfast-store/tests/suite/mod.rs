@@ -29,6 +29,8 @@ pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("a_cursor_that_lags_gets_the_entries_between", a_cursor_that_lags_gets_the_entries_between),
     ("an_empty_batch_is_a_current_read", an_empty_batch_is_a_current_read),
     ("a_log_may_be_named_twice", a_log_may_be_named_twice),
+    ("what_is_begun_is_seen_once_it_is_finished", what_is_begun_is_seen_once_it_is_finished),
+    ("whatever_else_writes_waits_for_what_is_begun", whatever_else_writes_waits_for_what_is_begun),
     ("the_clock_moves_in_capped_steps", the_clock_moves_in_capped_steps),
     ("the_clock_keeps_fractions", the_clock_keeps_fractions),
     ("the_clock_resumes_at_the_last_stamp", the_clock_resumes_at_the_last_stamp),
@@ -244,6 +246,43 @@ fn a_log_may_be_named_twice(backend: &dyn Backend) {
     assert_eq!(results[1].first.sequence, 2);
     let all = entries(store.as_ref(), log, 0).unwrap();
     assert_eq!(bytes(&all), [b"one".as_slice(), b"two", b"three"]);
+}
+
+fn what_is_begun_is_seen_once_it_is_finished(backend: &dyn Backend) {
+    let mut store = backend.open();
+    let log = log_named(store.as_mut(), "sale");
+    let (one, two) = (batch(["one"]), batch(["two"]));
+    let part = |seen, batch| Append { log, epoch: Epoch(1), seen, cursor: seen, batch };
+    let mut results = Vec::new();
+    store.begin(&[part(0, &one)], &mut results);
+    assert_eq!(results[0].as_ref().unwrap().first.sequence, 1);
+    assert_eq!(info(store.as_ref(), log).last.sequence, 0);
+    assert_eq!(entries(store.as_ref(), log, 0).unwrap(), []);
+    store.finish(&mut results);
+    assert!(results[0].is_ok());
+    assert_eq!(bytes(&entries(store.as_ref(), log, 0).unwrap()), [b"one"]);
+    store.finish(&mut results);
+    assert!(results[0].is_ok(), "finishing twice changes nothing");
+    store.append(&[part(1, &two)], &mut results);
+    assert_eq!(results[1].as_ref().unwrap().first.sequence, 2);
+}
+
+fn whatever_else_writes_waits_for_what_is_begun(backend: &dyn Backend) {
+    let mut store = backend.open();
+    let (log, other) = (log_named(store.as_mut(), "sale"), log_named(store.as_mut(), "other"));
+    let entry = batch(["entry"]);
+    let part = |log| Append { log, epoch: Epoch(1), seen: 0, cursor: 0, batch: &entry };
+    let (mut results, mut others) = (Vec::new(), Vec::new());
+    store.begin(&[part(log)], &mut results);
+    assert_eq!(store.create("third"), Ok(LogId(3)));
+    assert_eq!(info(store.as_ref(), log).last.sequence, 1);
+    store.finish(&mut results);
+    assert!(results[0].is_ok());
+    store.begin(&[part(other)], &mut results);
+    store.append(&[part(other)], &mut others);
+    store.finish(&mut results[1..]);
+    let sequences = [&results[1], &others[0]].map(|one| one.as_ref().unwrap().first.sequence);
+    assert_eq!(sequences, [1, 2]);
 }
 
 /// The most that real time may add to what a check lets pass.

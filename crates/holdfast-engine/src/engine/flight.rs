@@ -1,0 +1,161 @@
+//! A round's flight: written, made durable, then applied, and only then told.
+
+use std::mem;
+
+use holdfast_store::{Append, Appended, Store, StoreError};
+
+use super::round::{Part, Round};
+use super::{Engine, REST};
+use crate::EngineError;
+use crate::request::Reply;
+
+/// How a store takes a round: flushed before it returns, or flushed meanwhile.
+type Write<S> = fn(&mut S, &[Append<'_>], &mut Vec<Result<Appended, StoreError>>);
+
+impl<S: Store, T> Engine<S, T> {
+    /// Lands what is in flight; then appends what [`Engine::settle`] got ready with one flush,
+    /// applies it, pushes the other replies and answers the looks.
+    pub fn commit(&mut self, replies: &mut Vec<(T, Reply)>) {
+        self.land(replies);
+        while !self.gathering.is_empty() {
+            self.launch(S::append);
+            self.land(replies);
+        }
+    }
+
+    /// Waits for what is in flight, sends what [`Engine::settle`] got ready after it, and applies
+    /// and answers the one while the other is being flushed.
+    pub fn advance(&mut self, replies: &mut Vec<(T, Reply)>) {
+        self.finish();
+        let landed = self.take_flying();
+        self.launch(S::begin);
+        self.conclude(landed, replies);
+        #[cfg(feature = "planted")]
+        self.jump_ahead(replies);
+        if self.flying.has_failed() {
+            self.land(replies);
+        }
+    }
+
+    /// Whether a round is in flight.
+    pub fn is_in_flight(&self) -> bool {
+        !self.flying.is_empty()
+    }
+
+    fn land(&mut self, replies: &mut Vec<(T, Reply)>) {
+        self.finish();
+        let landed = self.take_flying();
+        self.conclude(landed, replies);
+    }
+
+    pub(super) fn take_flying(&mut self) -> Round<T> {
+        mem::replace(&mut self.flying, mem::take(&mut self.spare))
+    }
+
+    /// Writes what was gathered.
+    fn launch(&mut self, write: Write<S>) {
+        mem::swap(&mut self.gathering, &mut self.flying);
+        let slots = &mut self.sales.slots;
+        self.flying.parts().iter().for_each(|part| slots[part.at].place = None);
+        #[cfg(feature = "planted")]
+        if planted!(AnswersFirst) {
+            return self.write_later();
+        }
+        let mut results = mem::take(&mut self.flying.results);
+        let slots = &self.sales.slots;
+        let part = |(log, epoch, seen), batch| Append { log, epoch, seen, cursor: seen, batch };
+        let parts = self.flying.parts().iter();
+        let parts: Vec<_> = parts.map(|one| part(slots[one.at].position(), &one.batch)).collect();
+        if !parts.is_empty() {
+            write(&mut self.store, &parts, &mut results);
+        }
+        self.flying.results = results;
+    }
+
+    /// Waits until what is in flight is durable.
+    fn finish(&mut self) {
+        if self.flying.results.is_empty() {
+            return;
+        }
+        self.store.finish(&mut self.flying.results);
+        let slots = &mut self.sales.slots;
+        for (part, result) in self.flying.outcomes() {
+            if let Ok(Appended { first, .. }) = result {
+                slots[part.at].durable = first.sequence + part.commands.len() as u64 - 1;
+            }
+        }
+    }
+
+    /// Applies a round that has landed and tells what came of it; or why nothing did.
+    pub(super) fn conclude(&mut self, mut round: Round<T>, replies: &mut Vec<(T, Reply)>) {
+        #[cfg(feature = "planted")]
+        self.tell_early(&round.results, replies);
+        for (part, result) in round.outcomes() {
+            match result {
+                Ok(appended) => self.apply(part, appended, replies),
+                Err(error) => self.fail(part, error, replies),
+            }
+        }
+        if self.decide_parked(&mut round.parked, replies) {
+            // A look comes after all that was asked before it.
+            self.gathering.looks.splice(..0, round.looks.drain(..));
+        }
+        for look in round.looks.drain(..) {
+            match &self.doubt {
+                Some(doubt) => look(Err(doubt.clone())),
+                None => look(Ok(&self.sales)),
+            }
+        }
+        round.clear();
+        self.spare = round;
+    }
+
+    fn apply(&mut self, part: &mut Part<T>, appended: &Appended, replies: &mut Vec<(T, Reply)>) {
+        let slot = &mut self.sales.slots[part.at];
+        let mut waiting = part.waiting.drain(..);
+        let applied = match &slot.fenced {
+            Some(error) => Err(error.clone()),
+            None => slot.apply(appended, &part.commands, |answer| {
+                if let Some(Some(reply)) = waiting.next() {
+                    replies.push((reply, Ok(answer)));
+                }
+            }),
+        };
+        if let Err(error) = applied {
+            let rest = waiting.flatten();
+            replies.extend(rest.map(|reply| (reply, Err(error.clone()))));
+            slot.fenced = Some(error);
+        }
+        if slot.has_more_to_do() && slot.fenced.is_none() {
+            self.watched.insert(part.at);
+        } else {
+            self.watched.remove(&part.at);
+        }
+    }
+
+    /// Nothing of a part was applied: says so to everyone who waits for it.
+    fn fail(&mut self, part: &mut Part<T>, error: &StoreError, replies: &mut Vec<(T, Reply)>) {
+        let reason = self.note(error);
+        if matches!(error, StoreError::Fenced { .. } | StoreError::RolledBack { .. }) {
+            self.sales.slots[part.at].fenced = Some(reason.clone());
+            self.watched.remove(&part.at);
+        }
+        let waiting = part.waiting.drain(..).flatten();
+        replies.extend(waiting.map(|reply| (reply, Err(reason.clone()))));
+    }
+
+    /// Turns a store's failure into a reply. One that leaves the store in doubt ends all answers;
+    /// one that may pass is given time to pass.
+    pub(super) fn note(&mut self, error: &StoreError) -> EngineError {
+        let in_doubt = matches!(error, StoreError::Unknown(_) | StoreError::Poisoned(_));
+        if in_doubt && self.doubt.is_none() && !planted!(IgnoresDoubt) {
+            tracing::error!(%error, "the store is in doubt: nothing is answered until a restart");
+            self.doubt = Some(EngineError::Unavailable(error.to_string()));
+        }
+        let reason = EngineError::from(error);
+        if matches!(error, StoreError::Full(_) | StoreError::Io { .. }) {
+            self.rest = Some((self.clock.monotonic() + REST, reason.clone()));
+        }
+        reason
+    }
+}
