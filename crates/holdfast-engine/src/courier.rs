@@ -1,14 +1,17 @@
-//! Replies on their way back: one hand-over a turn to each runtime, not one a reply.
+//! Requests and replies between the runtimes and the engine: one hand-over a turn, not one each.
 //!
 //! Waking a task from another thread costs a lock and often a system call; waking it from its own
 //! runtime costs next to nothing. So the engine's thread puts a turn's replies into the mailbox of
-//! each runtime, and a task there, the courier, passes them on.
+//! each runtime, and a task there, the courier, passes them on. It takes the requests the other
+//! way: its turn comes when all that was ready on the runtime has had its turn, and so all that
+//! these asked goes to the engine at once, and into one flush.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::Reply;
+use crate::inbox::{Inbox, PutError};
+use crate::{EngineError, Reply, Request};
 
 /// Who waits for a reply of a [`crate::Service`], and by which courier it goes.
 pub struct Waiter {
@@ -24,8 +27,11 @@ type Item = (oneshot::Sender<Reply>, Reply);
 
 /// What one courier has to pass on. Full and empty bags change places, so that none is made anew.
 #[derive(Default)]
-struct Mailbox {
+pub(crate) struct Mailbox {
     bag: Mutex<Bag>,
+    /// Requests for the engine; `None` once nobody takes them there.
+    outgoing: Mutex<Option<Vec<Request<Waiter>>>>,
+    /// Something is in one of them.
     arrived: Notify,
 }
 
@@ -36,8 +42,11 @@ struct Bag {
 }
 
 /// All couriers of a service.
-#[derive(Clone, Default)]
-pub(crate) struct Couriers(Arc<Mutex<Hired>>);
+#[derive(Clone)]
+pub(crate) struct Couriers {
+    inbox: Arc<Inbox<Request<Waiter>>>,
+    hired: Arc<Mutex<Hired>>,
+}
 
 #[derive(Default)]
 struct Hired {
@@ -58,8 +67,26 @@ impl Mailbox {
         self.bag.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Leaves a request for the courier, or gives it back if there is none any more.
+    pub(crate) fn send(&self, request: Request<Waiter>) -> Result<(), Request<Waiter>> {
+        let mut outgoing = self.outgoing();
+        let Some(requests) = outgoing.as_mut() else { return Err(request) };
+        requests.push(request);
+        let is_first = requests.len() == 1;
+        drop(outgoing);
+        if is_first {
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    fn outgoing(&self) -> MutexGuard<'_, Option<Vec<Request<Waiter>>>> {
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes nothing more; whoever waits for what is in it hears that there is no reply.
     fn close(&self) {
+        self.outgoing().take();
         let mut bag = self.open();
         bag.is_closed = true;
         bag.items.clear();
@@ -67,44 +94,86 @@ impl Mailbox {
 }
 
 impl Couriers {
+    pub(crate) fn new(inbox: Arc<Inbox<Request<Waiter>>>) -> Self {
+        Self { inbox, hired: Arc::default() }
+    }
+
     /// Starts a courier on the runtime that this is called on. It ends with the service, or with
     /// the runtime.
-    pub(crate) fn start(&self) -> Courier {
+    pub(crate) fn start(&self) -> (Courier, Arc<Mailbox>) {
         let mailbox = Arc::<Mailbox>::default();
         let mut hired = self.hired();
         if !hired.is_over {
-            tokio::spawn(carry(Round(Arc::clone(&mailbox))));
+            *mailbox.outgoing() = Some(Vec::new());
+            let round = Round { mailbox: Arc::clone(&mailbox), inbox: Arc::clone(&self.inbox) };
+            tokio::spawn(round.carry());
         }
-        hired.mailboxes.push(mailbox);
-        Courier(hired.mailboxes.len())
+        hired.mailboxes.push(Arc::clone(&mailbox));
+        (Courier(hired.mailboxes.len()), mailbox)
     }
 
     fn hired(&self) -> MutexGuard<'_, Hired> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A courier's round. Its mailbox is closed when it ends, also if the runtime drops it.
-struct Round(Arc<Mailbox>);
+struct Round {
+    mailbox: Arc<Mailbox>,
+    inbox: Arc<Inbox<Request<Waiter>>>,
+}
 
 impl Drop for Round {
     fn drop(&mut self) {
-        self.0.close();
+        self.mailbox.close();
     }
 }
 
-async fn carry(round: Round) {
-    let mut items = Vec::new();
-    loop {
-        round.0.arrived.notified().await;
-        let is_closed = {
-            let mut bag = round.0.open();
-            std::mem::swap(&mut bag.items, &mut items);
-            bag.is_closed
-        };
-        items.drain(..).for_each(hand_over);
-        if is_closed {
+impl Round {
+    async fn carry(self) {
+        let (mut items, mut requests) = (Vec::new(), Vec::new());
+        loop {
+            self.mailbox.arrived.notified().await;
+            self.deliver(&mut requests);
+            let is_closed = {
+                let mut bag = self.mailbox.open();
+                std::mem::swap(&mut bag.items, &mut items);
+                bag.is_closed
+            };
+            items.drain(..).for_each(hand_over);
+            if is_closed {
+                return;
+            }
+        }
+    }
+
+    /// Takes the requests to the engine; `requests` is empty before and after.
+    fn deliver(&self, requests: &mut Vec<Request<Waiter>>) {
+        if let Some(outgoing) = self.mailbox.outgoing().as_mut() {
+            std::mem::swap(outgoing, requests);
+        }
+        if requests.is_empty() {
             return;
+        }
+        if let Err(error) = self.inbox.put_all(requests) {
+            requests.drain(..).for_each(|request| refuse(request, error));
+        }
+    }
+}
+
+/// Tells whoever asked that the engine did not take the request.
+fn refuse(request: Request<Waiter>, error: PutError) {
+    match request {
+        Request::Do { reply, .. } => hand_over((reply.reply, Err(error.into()))),
+        Request::Look(look) => look(Err(error.into())),
+    }
+}
+
+impl From<PutError> for EngineError {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Full => Self::Overloaded,
+            PutError::Closed => Self::Stopped,
         }
     }
 }

@@ -49,6 +49,27 @@ impl<R> Inbox<R> {
         Ok(())
     }
 
+    /// Adds as many of these as there is room for, in their order; those that are left are refused.
+    pub(crate) fn put_all(&self, requests: &mut Vec<R>) -> Result<(), PutError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_closed {
+            return Err(PutError::Closed);
+        }
+        let room = self.capacity - state.requests.len();
+        let is_full = requests.len() > room;
+        if state.requests.is_empty() && !is_full {
+            std::mem::swap(&mut state.requests, requests);
+        } else {
+            state.requests.extend(requests.drain(..requests.len().min(room)));
+        }
+        let wake = std::mem::take(&mut state.is_idle);
+        drop(state);
+        if wake {
+            self.arrived.notify_one();
+        }
+        if is_full { Err(PutError::Full) } else { Ok(()) }
+    }
+
     /// Takes everything; waits for something, but no longer than `patience` (`None`: for ever).
     /// `false`: closed, and nothing was left.
     pub(crate) fn take(&self, into: &mut Vec<R>, patience: Option<Duration>) -> bool {

@@ -10,8 +10,8 @@ use holdfast_store::{Records, Store};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::audit::audit_belief;
-use crate::courier::{Courier, Couriers, Dispatch, Waiter};
-use crate::inbox::{Inbox, PutError};
+use crate::courier::{Courier, Couriers, Dispatch, Mailbox, Waiter};
+use crate::inbox::Inbox;
 use crate::keeper::Keeper;
 use crate::{Audit, Engine, EngineError, Reply, Request, SaleRef, Sales};
 
@@ -53,6 +53,8 @@ pub struct Handle {
     records: Arc<Mutex<Box<dyn Records>>>,
     couriers: Couriers,
     courier: Courier,
+    /// Takes the requests to the engine; `None`: they are put there one by one.
+    mailbox: Option<Arc<Mailbox>>,
 }
 
 impl Service {
@@ -66,10 +68,11 @@ impl Service {
     {
         let inbox = Arc::new(Inbox::new(options.queue));
         let records = Arc::new(Mutex::new(engine.records()));
-        let couriers = Couriers::default();
+        let couriers = Couriers::new(Arc::clone(&inbox));
         let dispatch = Dispatch::new(couriers.clone());
         let courier = Courier::default();
-        let handle = Handle { inbox: Arc::clone(&inbox), records, couriers, courier };
+        let handle =
+            Handle { inbox: Arc::clone(&inbox), records, couriers, courier, mailbox: None };
         let records = (engine.records(), engine.records());
         let (minder, keeper) = Keeper::start(records, engine.seed(), options.snapshot_bytes)?;
         #[cfg(feature = "planted")]
@@ -158,14 +161,15 @@ fn without_a_reply<E>(_: E) -> EngineError {
 }
 
 impl Handle {
-    /// A handle for use on this runtime: its replies come once a turn for all who ask on it,
-    /// instead of one by one from the engine's thread.
+    /// A handle for use on this runtime: requests go once for all who are ready on it, and replies
+    /// come once a turn for all who asked, instead of one by one.
     ///
     /// # Panics
     /// When it is not called on a tokio runtime.
     #[must_use]
     pub fn on_this_runtime(&self) -> Self {
-        Self { courier: self.couriers.start(), ..self.clone() }
+        let (courier, mailbox) = self.couriers.start();
+        Self { courier, mailbox: Some(mailbox), ..self.clone() }
     }
 
     /// Applies a command to a sale; the reply rests on durable state only.
@@ -218,9 +222,11 @@ impl Handle {
     }
 
     fn put(&self, request: Request<Waiter>) -> Result<(), EngineError> {
-        self.inbox.put(request).map_err(|error| match error {
-            PutError::Full => EngineError::Overloaded,
-            PutError::Closed => EngineError::Stopped,
-        })
+        let sent = match &self.mailbox {
+            Some(mailbox) => mailbox.send(request),
+            None => Err(request),
+        };
+        // Without a courier it goes by itself.
+        sent.or_else(|request| Ok(self.inbox.put(request)?))
     }
 }
