@@ -25,7 +25,8 @@ pub struct Patience {
     /// The longest wait while a queue may still pass, and how long one may stand before it counts
     /// as one that does not.
     pub rush: Duration,
-    /// The longest wait in a queue that does not pass.
+    /// The longest wait in a queue that does not pass. It has passed once nobody is refused and the
+    /// wait is half of this.
     pub standing: Duration,
 }
 
@@ -50,6 +51,8 @@ pub(crate) struct Waiting {
     due_us: AtomicU64,
     /// How late the last look was.
     late_us: AtomicU64,
+    /// Somebody was refused since the last look.
+    has_shed: AtomicBool,
     /// When there was no queue, last.
     calm_us: AtomicU64,
     lanes: Lanes,
@@ -65,6 +68,7 @@ impl Waiting {
             asked: Notify::new(),
             due_us: AtomicU64::new(NEVER),
             late_us: AtomicU64::new(0),
+            has_shed: AtomicBool::new(false),
             calm_us: AtomicU64::new(0),
             lanes: Lanes::default(),
         }
@@ -82,7 +86,9 @@ impl Waiting {
         let is_standing = now_us.saturating_sub(self.calm_us.load(Relaxed)) > rush_us;
         let is_too_long = waited_us > rush_us
             || is_standing && !has_share && waited_us > micros(patience.standing);
-        if !is_too_long {
+        if is_too_long {
+            self.has_shed.store(true, Relaxed);
+        } else {
             self.lanes.pass();
         }
         is_too_long
@@ -124,7 +130,9 @@ impl Waiting {
         let now_us = self.now_us();
         let late_us = now_us.saturating_sub(self.due_us.load(Relaxed));
         self.late_us.store(late_us, Relaxed);
-        if late_us < micros(patience.standing) / 2 {
+        // A queue that is short because some were refused is none that has passed.
+        let has_shed = self.has_shed.swap(false, Relaxed);
+        if !has_shed && late_us < micros(patience.standing) / 2 {
             self.calm_us.store(now_us, Relaxed);
         }
     }

@@ -89,6 +89,7 @@ impl Site for Test {
             "/long" => return Response::new("x".repeat(1 << 20)),
             // Keeps the whole listener from its work.
             "/block" => thread::sleep(BLOCK),
+            "/hard" | "/calm" => thread::sleep(BLOCK / 10),
             "/body" => {
                 let _ = request.into_body().collect().await;
             }
@@ -104,8 +105,8 @@ impl Site for Test {
         response
     }
 
-    fn lane(&self, _: &Uri) -> u64 {
-        0
+    fn lane(&self, uri: &Uri) -> u64 {
+        u64::from(uri.path() == "/calm")
     }
 }
 
