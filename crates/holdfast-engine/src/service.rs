@@ -27,13 +27,16 @@ const RUSH: usize = 128;
 pub struct Options {
     /// Requests that may wait; one more is refused as `Overloaded`.
     pub queue: usize,
+    /// How long the first of them may wait before all that come are refused as `Overloaded`: a disk
+    /// hangs.
+    pub patience: Duration,
     /// Bytes that the records may grow by before snapshots are made.
     pub snapshot_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { queue: 65_536, snapshot_bytes: 64 << 20 }
+        Self { queue: 65_536, patience: Duration::from_secs(1), snapshot_bytes: 64 << 20 }
     }
 }
 
@@ -66,7 +69,7 @@ impl Service {
     where
         S: Store + Send + 'static,
     {
-        let inbox = Arc::new(Inbox::new(options.queue));
+        let inbox = Arc::new(Inbox::new(options.queue, options.patience));
         let records = Arc::new(Mutex::new(engine.records()));
         let couriers = Couriers::new(Arc::clone(&inbox));
         let dispatch = Dispatch::new(couriers.clone());
