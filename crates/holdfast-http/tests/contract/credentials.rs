@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use data_encoding::BASE64URL_NOPAD;
 use holdfast_core::BuyerId;
-use holdfast_http::{BuyerKeyError, BuyerKeys, SignError, sign_token};
+use holdfast_http::{BuyerKeyError, BuyerKeys, MerchantKeys, SignError, sign_token};
 use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -155,6 +155,36 @@ async fn the_key_says_the_algorithm_and_the_token_does_not() {
     let shop = Shop::with_keys(&[KEY], &[SECRET]);
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
         doubts(&shop, &sign_as(&Header::new(algorithm), &claims(), SECRET), "no buyers' key").await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_remembered_is_believed_no_longer_than_it_is_good() {
+    let shop = shop(&[PUBLIC_KEY]).await;
+    // The clocks may differ by five seconds: one is left.
+    let token = sign_with_private_key(&with("exp", json!(now() - 4.0)));
+    for _ in 0..3 {
+        believes(&shop, &token).await;
+    }
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    doubts(&shop, &token, "has expired").await;
+    // What is remembered is the whole token, not a part of it.
+    let good = sign_with_private_key(&claims());
+    believes(&shop, &good).await;
+    let (rest, _) = good.rsplit_once('.').unwrap();
+    doubts(&shop, &format!("{rest}.AAAA"), "no buyers' key").await;
+}
+
+#[tokio::test]
+async fn a_merchants_key_may_be_given_as_its_hash() {
+    // printf %s a-merchant-key-for-tests | sha256sum
+    let hash = "sha256:6e8a9ee5b8cc1e3091e33925e12a104fd5fc90429f29869b25c78ae79d9fbc15";
+    let shop = Shop::with_keys(&[hash], &[SECRET]);
+    assert_eq!(shop.merchant("GET", "/v1/sales", Value::Null).await.0, StatusCode::OK);
+    let answer = shop.ask(hash, "GET", "/v1/sales", Value::Null).await;
+    assert_eq!(code(&answer), (401, "unauthorised"), "the hash is no key");
+    for wrong in ["sha256:", "sha256:abc", "sha256:zz"] {
+        assert!(MerchantKeys::new([wrong]).is_err(), "{wrong}");
     }
 }
 
