@@ -1,0 +1,38 @@
+//! Experiments: what a design must withstand, ours and a naive one beside it, in one command each.
+//!
+//! Each starts real servers as processes, and exits 0 only if ours withstands and the naive one
+//! does not: an experiment that cannot tell them apart proves nothing.
+#![expect(clippy::print_stdout, reason = "a command prints its result")]
+
+mod overload;
+mod quota;
+mod rehearsal;
+mod rush;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "What a design must withstand. Run with --release, as root, on Linux.")]
+struct Cli {
+    #[command(subcommand)]
+    experiment: Experiment,
+}
+
+#[derive(Subcommand)]
+enum Experiment {
+    /// 50,000 buyers on new connections within one second; naive: a backlog of 128.
+    Rush(rush::Options),
+    /// Two and three times what the server can do, for 20 s, then half; naive: nothing is shed.
+    Overload(overload::Options),
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let has_held = match Cli::parse().experiment {
+        Experiment::Rush(options) => rush::run(&options)?,
+        Experiment::Overload(options) => overload::run(&options)?,
+    };
+    Ok(if has_held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

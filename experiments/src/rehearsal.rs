@@ -1,0 +1,91 @@
+//! A rehearsal against an experiment's server, and what of its report an experiment reads.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+
+use crate::server::{MERCHANT_KEY, Server};
+
+/// What is read of a report (docs/rehearsal.schema.json).
+#[derive(Debug, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) ok: bool,
+    pub(crate) crowd: Crowd,
+    pub(crate) load: Load,
+    pub(crate) winners_latency_ms: Option<Percentiles>,
+    pub(crate) losers_latency_ms: Option<Percentiles>,
+    pub(crate) waves: Vec<Wave>,
+    pub(crate) verdict: Verdict,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Crowd {
+    pub(crate) won: u64,
+    pub(crate) lost: u64,
+    pub(crate) shed: u64,
+    pub(crate) unanswered: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Load {
+    pub(crate) offered_per_second: Option<f64>,
+    pub(crate) achieved_per_second: f64,
+    pub(crate) drained_ms: f64,
+    pub(crate) turned_away: Option<TurnedAway>,
+    pub(crate) bottleneck_words: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct TurnedAway {
+    pub(crate) listen_overflows: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Percentiles {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    pub(crate) max: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wave {
+    pub(crate) offered_per_second: Option<f64>,
+    pub(crate) answered_per_second: Option<f64>,
+    pub(crate) shed_per_second: Option<f64>,
+    pub(crate) latency_ms: Option<Percentiles>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Verdict {
+    pub(crate) broken: Vec<serde_json::Value>,
+}
+
+/// Holds a rehearsal with these arguments; its progress is shown as it goes.
+pub(crate) fn hold(
+    program: &Path,
+    server: &Server,
+    arguments: &[String],
+) -> anyhow::Result<Report> {
+    let json = tempfile::NamedTempFile::new()?;
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HOLDFAST_") {
+            command.env_remove(name);
+        }
+    }
+    let status = command
+        .args(["rehearse", "--target", &server.address, "--buyer-secret"])
+        .arg(server.buyer_secret())
+        .arg("--json")
+        .arg(json.path())
+        .args(arguments)
+        .env("HOLDFAST_MERCHANT_KEY", MERCHANT_KEY)
+        .stdout(Stdio::null())
+        .status()?;
+    let text = std::fs::read_to_string(json.path())?;
+    ensure!(!text.is_empty(), "the rehearsal ended with {status} and no report");
+    serde_json::from_str(&text).context("read the rehearsal's report")
+}
