@@ -87,7 +87,8 @@ async fn answer<S: Site>(
     request: Request<Incoming>,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
     let asked = seat.asked();
-    let response = if host.waiting.is_too_long(host.site.lane(request.uri())) {
+    let lane = host.site.lane(request.uri());
+    let response = if lane.is_some_and(|lane| host.waiting.is_too_long(lane)) {
         host.metrics.shed.inc();
         host.site.busy()
     } else {

@@ -26,6 +26,7 @@ pub trait Site: Clone + Send + Sync + 'static {
     fn busy(&self) -> Response<Self::Body>;
 
     /// In which lane a request waits: when there is too much to do, what can be done is shared
-    /// among the lanes. Any number; equal numbers are one lane.
-    fn lane(&self, uri: &Uri) -> u64;
+    /// among the lanes. Any number; equal numbers are one lane. `None`: it is answered however long
+    /// it has waited, as a question after the server's health must be.
+    fn lane(&self, uri: &Uri) -> Option<u64>;
 }

@@ -97,8 +97,8 @@ impl holdfast_front::Site for Scrape {
         Refused(Problem::new(Code::Overloaded)).into_response()
     }
 
-    fn lane(&self, _: &Uri) -> u64 {
-        0
+    fn lane(&self, _: &Uri) -> Option<u64> {
+        None
     }
 }
 

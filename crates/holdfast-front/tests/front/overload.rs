@@ -87,4 +87,5 @@ fn refused_beside_hammers(path: &str) -> usize {
 fn one_lanes_rush_does_not_starve_another() {
     let (calm, control) = (refused_beside_hammers("/calm"), refused_beside_hammers("/hard"));
     assert!(calm <= 2 && control >= 8, "{calm} of the other lane refused, {control} of the same");
+    assert_eq!(refused_beside_hammers("/health"), 0, "it has no lane");
 }

@@ -86,6 +86,7 @@ impl Site for Test {
     async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<String> {
         assert_eq!(peer, Ipv4Addr::LOCALHOST);
         match request.uri().path() {
+            "/health" => return Response::new("done".to_owned()),
             "/long" => return Response::new("x".repeat(1 << 20)),
             // Keeps the whole listener from its work.
             "/block" => thread::sleep(BLOCK),
@@ -105,8 +106,11 @@ impl Site for Test {
         response
     }
 
-    fn lane(&self, uri: &Uri) -> u64 {
-        u64::from(uri.path() == "/calm")
+    fn lane(&self, uri: &Uri) -> Option<u64> {
+        match uri.path() {
+            "/health" => None,
+            path => Some(u64::from(path == "/calm")),
+        }
     }
 }
 
