@@ -1,18 +1,20 @@
 //! The audit on the wire.
 
 use holdfast_core::SaleId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Tier;
+use crate::{Tier, schema};
 
 /// A sale's promises, counted afresh from its records.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {
     /// Whether everything is as it must be.
     pub ok: bool,
     /// What is not.
     pub differences: Vec<Difference>,
     /// The sale.
+    #[schemars(with = "schema::SaleId")]
     pub sale: SaleId,
     /// The snapshot that the count began from, by its sequence; 0: every entry was read.
     pub snapshot_sequence: u64,
@@ -25,7 +27,7 @@ pub struct Audit {
 }
 
 /// Something that is not as it must be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
     /// The promise it breaks, by its number in the design.
     pub promise: u8,
@@ -34,7 +36,7 @@ pub struct Difference {
 }
 
 /// Holds, by how they stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HoldCount {
     /// With their units.
     pub held: u64,

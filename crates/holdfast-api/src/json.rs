@@ -1,18 +1,35 @@
 //! Reading a request's JSON, and saying which field is wrong.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::field::OUT_OF_RANGE;
 use crate::{Code, Problem};
 
 /// A JSON object. Serde by itself would also take an array with the fields' values in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Object<T>(pub T);
+
+impl<T: JsonSchema> JsonSchema for Object<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -30,13 +47,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
         }
         deserializer.deserialize_map(Fields(PhantomData)).map(Self)
     }
-}
-
-/// Reads a word out of a fixed list. Serde by itself would also take `{"word":null}`.
-pub(crate) fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    T::deserialize(String::deserialize(deserializer)?.into_deserializer())
 }
 
 /// Why a request's body is not what was expected.
@@ -115,7 +125,7 @@ fn plain(why: &str) -> &str {
     match why.rsplit_once(", expected ") {
         Some((found, "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64")) => {
             if found.starts_with("invalid value: integer ") {
-                "is out of range"
+                OUT_OF_RANGE
             } else {
                 "must be a whole number"
             }
@@ -196,6 +206,13 @@ mod tests {
                 format!(r#""name":"x","tiers":[{}]"#, tier.replace(r#""amount":1,"#, "")),
                 "tiers[0].price.amount",
             ),
+            (
+                format!(
+                    r#""name":"x","tiers":[{}]"#,
+                    tier.replace(r#""amount":1"#, r#""amount":1,"tax":1"#)
+                ),
+                "tiers[0].price.tax",
+            ),
             (format!(r#""name":"x","tiers":[{tier}],"opens_at":"soon""#), "opens_at"),
             (format!(r#""name":"x","tiers":[{tier}],"admission":"draw""#), "admission"),
             (format!(r#""name":"x","tiers":[{tier}],"admission":null"#), "admission"),
@@ -228,6 +245,19 @@ mod tests {
         }
         let body = r#"{"name":"x","tiers":[],"hold_seconds":1.5}"#;
         assert_eq!(wrong::<PutSale>(body).1, "must be a whole number");
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_point() {
+        for quantity in ["2", "2.0", "2e0", "0.2e1", "20e-1"] {
+            let body = format!(r#"{{"tier":"ga","quantity":{quantity}}}"#);
+            assert_eq!(from_json::<PostHold>(body.as_bytes()).unwrap().quantity, 2, "{quantity}");
+        }
+        for quantity in ["-1.0", "1e10", "1e20", "-1e300"] {
+            let body = format!(r#"{{"tier":"ga","quantity":{quantity}}}"#);
+            let why = ("quantity".to_owned(), "is out of range".to_owned());
+            assert_eq!(wrong::<PostHold>(&body), why, "{quantity}");
+        }
     }
 
     #[test]

@@ -6,11 +6,13 @@
 
 mod audit;
 mod code;
+mod field;
 mod hold;
 mod json;
 mod page;
 mod problem;
 mod sale;
+pub mod schema;
 mod time;
 
 pub use audit::{Audit, Difference, HoldCount};
@@ -19,5 +21,5 @@ pub use hold::{Hold, IfHeld, Me, PostHold};
 pub use json::{JsonError, Object, from_json};
 pub use page::Page;
 pub use problem::Problem;
-pub use sale::{Metadata, PatchTier, PutSale, PutTier, Sale, Tier};
+pub use sale::{Metadata, PatchTier, PutPrice, PutSale, PutTier, Sale, Tier};
 pub use time::Time;

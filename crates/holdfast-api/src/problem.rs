@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Code, Hold, Time};
+use crate::{Code, Hold, Time, schema};
 
 /// A problem, as `application/problem+json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("allOf" = schema::what_codes_bring()))]
 pub struct Problem {
     /// The problem's type; says the same as `code`.
     #[serde(rename = "type")]
@@ -21,21 +23,27 @@ pub struct Problem {
     pub code: Code,
     /// What went wrong this time, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub detail: Option<Cow<'static, str>>,
     /// Which field of the request is wrong, such as `tiers[1].capacity`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub field: Option<Cow<'static, str>>,
     /// With `not_enough`: how many units are free.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32")]
     pub free: Option<u32>,
     /// With `all_held`: when a unit can next come back.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
     pub next_return_at: Option<Time>,
     /// With `not_open`: when the sale opens, if that is set.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
     pub opens_at: Option<Time>,
     /// With `hold_exists`: the hold that the buyer has.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Hold")]
     pub hold: Option<Hold>,
     /// After how many seconds the same request may succeed; goes into `Retry-After`.
     #[serde(skip)]

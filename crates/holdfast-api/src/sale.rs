@@ -1,37 +1,45 @@
 //! Sales on the wire.
 
 use holdfast_core::{
-    Admission, Availability, Money, SaleConfig, SaleId, SaleView, Status, Terms, TierConfig,
-    TierId, TierView,
+    AMOUNT_MAX, Admission, Availability, CAPACITY_MAX, CHECKOUT_GRACE_SECONDS_MAX, Currency,
+    HOLD_SECONDS_MAX, MAX_PER_BUYER_MAX, Money, SaleConfig, SaleId, SaleView, Status, TIERS_MAX,
+    Terms, TierConfig, TierId, TierView,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 
-use crate::json::word;
-use crate::{Object, Time};
+use crate::field::{whole, word};
+use crate::{Object, Time, schema};
 
 /// A sale as the merchant wants it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutSale {
     /// What people call it.
+    #[schemars(with = "schema::Name")]
     pub name: String,
     /// When it opens by itself; without it, by command only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opens_at: Option<Time>,
     /// How long a hold lasts.
-    #[serde(default = "hold_seconds")]
+    #[serde(default = "hold_seconds", deserialize_with = "whole")]
+    #[schemars(range(min = 1, max = HOLD_SECONDS_MAX))]
     pub hold_seconds: u32,
     /// What a checkout adds to a hold's time.
-    #[serde(default = "checkout_grace_seconds")]
+    #[serde(default = "checkout_grace_seconds", deserialize_with = "whole")]
+    #[schemars(range(max = CHECKOUT_GRACE_SECONDS_MAX))]
     pub checkout_grace_seconds: u32,
     /// Units that one buyer may have, holds and orders together.
-    #[serde(default = "max_per_buyer")]
+    #[serde(default = "max_per_buyer", deserialize_with = "whole")]
+    #[schemars(range(min = 1, max = MAX_PER_BUYER_MAX))]
     pub max_per_buyer: u32,
     /// Who gets a unit first.
     #[serde(default, deserialize_with = "word")]
+    #[schemars(with = "schema::Admission")]
     pub admission: Admission,
     /// Its tiers, in the order in which they are shown.
+    #[schemars(length(min = 1, max = TIERS_MAX))]
     pub tiers: Vec<Object<PutTier>>,
     /// The merchant's own data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,24 +59,43 @@ fn max_per_buyer() -> u32 {
 }
 
 /// One tier as the merchant wants it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutTier {
     /// Its name in addresses.
+    #[schemars(with = "schema::TierId")]
     pub id: TierId,
     /// What people call it.
+    #[schemars(with = "schema::Name")]
     pub name: String,
     /// How many units there are.
+    #[serde(deserialize_with = "whole")]
+    #[schemars(range(max = CAPACITY_MAX))]
     pub capacity: u32,
     /// The price of one unit.
-    pub price: Object<Money>,
+    pub price: Object<PutPrice>,
+}
+
+/// A price as the merchant wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PutPrice {
+    /// Minor units: cents of a euro, yen of a yen.
+    #[serde(deserialize_with = "whole")]
+    #[schemars(range(max = AMOUNT_MAX))]
+    pub amount: u64,
+    /// What they are units of.
+    #[schemars(with = "schema::Currency")]
+    pub currency: Currency,
 }
 
 /// A change of a tier.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatchTier {
     /// How many units there are from now on.
+    #[serde(deserialize_with = "whole")]
+    #[schemars(range(max = CAPACITY_MAX))]
     pub capacity: u32,
 }
 
@@ -83,6 +110,12 @@ impl<'de> Deserialize<'de> for Metadata {
             return Ok(Self(json));
         }
         Err(de::Error::custom("must be an object"))
+    }
+}
+
+impl From<PutPrice> for Money {
+    fn from(PutPrice { amount, currency }: PutPrice) -> Self {
+        Self { amount, currency }
     }
 }
 
@@ -101,23 +134,26 @@ impl From<PutSale> for SaleConfig {
             id: tier.id,
             name: tier.name,
             capacity: tier.capacity,
-            price: tier.price.0,
+            price: tier.price.0.into(),
         };
         Self { terms, tiers: sale.tiers.into_iter().map(tier).collect() }
     }
 }
 
 /// A sale as everyone may see it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Sale {
     /// Its name in addresses.
+    #[schemars(with = "schema::SaleId")]
     pub id: SaleId,
     /// What people call it.
     pub name: String,
     /// Where it is in its life.
+    #[schemars(with = "schema::Status")]
     pub status: Status,
     /// When it opens, or was to open, by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
     pub opens_at: Option<Time>,
     /// How long a hold lasts.
     pub hold_seconds: u32,
@@ -126,24 +162,28 @@ pub struct Sale {
     /// Units that one buyer may have, holds and orders together.
     pub max_per_buyer: u32,
     /// Who gets a unit first.
+    #[schemars(with = "schema::Admission")]
     pub admission: Admission,
     /// Its tiers, in the order in which they are shown.
     pub tiers: Vec<Tier>,
     /// The merchant's own data.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Metadata")]
     pub metadata: Option<Metadata>,
 }
 
 /// A tier as everyone may see it; `free + held + sold + withheld = capacity`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tier {
     /// Its name in addresses.
+    #[schemars(with = "schema::TierId")]
     pub id: TierId,
     /// What people call it.
     pub name: String,
     /// How many units there are.
     pub capacity: u32,
     /// The price of one unit.
+    #[schemars(with = "schema::Money")]
     pub price: Money,
     /// Units for whoever asks.
     pub free: u32,
@@ -154,9 +194,11 @@ pub struct Tier {
     /// Units that nobody can prove free.
     pub withheld: u32,
     /// What that means for a buyer.
+    #[schemars(with = "schema::Availability")]
     pub availability: Availability,
     /// When a unit can next come back, if any is held.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
     pub next_return_at: Option<Time>,
 }
 

@@ -62,8 +62,11 @@ pub(crate) struct Cursor<T> {
     pub(crate) limit: usize,
 }
 
-const LIMIT_DEFAULT: usize = 100;
-const LIMIT_MAX: usize = 1_000;
+/// Rows on a page, unless something else is asked for.
+pub(crate) const LIMIT_DEFAULT: usize = 100;
+
+/// Rows on a page, at most.
+pub(crate) const LIMIT_MAX: usize = 1_000;
 
 impl<T> Cursor<T> {
     /// Reads it, with `row` to read what the page before gave as `next`.

@@ -39,7 +39,10 @@ impl IntoResponse for Refused {
 }
 
 /// What concerns one caller is nobody else's.
-pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
+pub(crate) const PRIVATE_TEXT: &str = "private, no-store";
+
+/// The same as a header's value.
+pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static(PRIVATE_TEXT);
 
 /// There is no such sale.
 pub(crate) fn sale_not_found() -> Problem {

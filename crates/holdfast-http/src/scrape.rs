@@ -30,7 +30,7 @@ const SALES_MAX: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The text is in the format of `OpenMetrics`, which Prometheus asks for.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// A registry to which the parts of a server add what they count.
 pub fn registry() -> Registry {

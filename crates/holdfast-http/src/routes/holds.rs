@@ -18,7 +18,7 @@ use crate::problem::{PRIVATE, hold_not_found, of_engine, of_refusal, sale_not_fo
 use crate::routes::{Answer, private};
 
 /// Bytes in an idempotency key, at most.
-const KEY_BYTES_MAX: usize = 255;
+pub(crate) const KEY_BYTES_MAX: usize = 255;
 
 /// Holds units for a buyer.
 pub(crate) async fn reserve(

@@ -1,6 +1,7 @@
 //! One file per resource.
 
 pub(crate) mod audit;
+pub(crate) mod description;
 pub(crate) mod health;
 pub(crate) mod holds;
 pub(crate) mod sales;

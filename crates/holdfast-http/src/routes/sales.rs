@@ -79,11 +79,13 @@ pub(crate) async fn resize(
     Ok(private(StatusCode::OK, &after_a_move(&app, sale).await?))
 }
 
+/// How long a cache may keep what everyone may see.
+pub(crate) const SHOWN: &str = "public, s-maxage=1";
+
 /// A sale as everyone may see it; a cache may keep it for a second.
 pub(crate) async fn show(State(app): State<App>, Path(sale): Path<String>) -> Answer {
     let json = app.public_sale(sale_id(&sale)?).await?;
-    let headers =
-        [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, s-maxage=1")];
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, SHOWN)];
     Ok((headers, json).into_response())
 }
 

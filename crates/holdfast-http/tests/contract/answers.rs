@@ -10,7 +10,7 @@ use http::{Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::support::{KEY, Shop, code, read, sale, token};
+use crate::support::{KEY, Shop, code, described, read, sale, token};
 
 fn request(credential: &str, method: &str, path: &str, body: &Value) -> Request<Body> {
     let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
@@ -74,11 +74,12 @@ async fn an_engine_that_is_gone_is_said_and_when_to_come_back() {
 
 /// Answers a request whose command is done, by an engine that is gone before it is shown.
 async fn done_unseen(shop: &mut Shop, request: Request<Body>) -> (StatusCode, Value) {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut answer = pin!(shop.router().oneshot(request));
     assert!(poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await);
     tokio::time::sleep(Duration::from_millis(100)).await;
     shop.stop_engine();
-    read(answer.await.unwrap()).await
+    read(described(&method, &path, answer.await.unwrap()).await).await
 }
 
 #[tokio::test]

@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod answers;
+mod checker;
 mod credentials;
+mod description;
 mod holds;
 mod limits;
 mod refusals;
 mod requests;
+mod schema;
 mod support;

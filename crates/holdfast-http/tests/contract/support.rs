@@ -7,13 +7,17 @@ use axum::Router;
 use axum::body::Body;
 use holdfast_core::{BuyerId, ReceiptKey};
 use holdfast_engine::{Engine, HoldCount, Options, Service, audit};
-use holdfast_http::{App, BuyerKeys, LimitOptions, MerchantKeys, router, sign_token};
+use holdfast_http::{
+    App, BuyerKeys, LimitOptions, MerchantKeys, Scrape, registry, router, sign_token,
+};
 use holdfast_store::journal::{self, Journal};
 use holdfast_store::{Epoch, LogId, LogInfo, Records, Stamp, SystemClock, SystemDisk};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+use crate::checker::Description;
 
 pub(crate) const KEY: &str = "a-merchant-key-for-tests";
 /// How long a body may take: shorter than any test waits.
@@ -54,6 +58,7 @@ impl Shop {
             limits,
         };
         let app = App::new(service.handle(), options).with_body_deadline(BODY_DEADLINE);
+        let app = app.with_scrape(Scrape::new(registry(), service.handle()));
         let router = router(app.on_this_runtime());
         Self { router, service: Some(service), records, _folder: folder }
     }
@@ -87,8 +92,10 @@ impl Shop {
         shop
     }
 
+    /// Sends a request. Whatever comes back must be described.
     pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
-        self.router().oneshot(request).await.unwrap()
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        described(&method, &path, self.router().oneshot(request).await.unwrap()).await
     }
 
     pub(crate) async fn ask(
@@ -102,13 +109,18 @@ impl Shop {
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let body = if body.is_null() {
+        let bytes = if body.is_null() {
             Body::empty()
         } else {
             request = request.header("content-type", "application/json");
             Body::from(body.to_string())
         };
-        read(self.send(request.body(body).unwrap()).await).await
+        let answer = read(self.send(request.body(bytes).unwrap()).await).await;
+        if answer.0.is_success() && !body.is_null() {
+            let checked = Description::served().check_request(method, path, &body);
+            assert_eq!(checked, Ok(()), "{method} {path} takes {body}, which is not described");
+        }
+        answer
     }
 
     pub(crate) async fn merchant(
@@ -145,6 +157,21 @@ impl Drop for Shop {
     fn drop(&mut self) {
         self.stop_engine();
     }
+}
+
+/// The same answer, after a look into the description.
+pub(crate) async fn described(
+    method: &Method,
+    path: &str,
+    answer: Response<Body>,
+) -> Response<Body> {
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let answer = Response::from_parts(head, body);
+    if let Err(why) = Description::served().check(method, path, &answer) {
+        panic!("{method} {path} answers {answer:?}, which is not described: {why}");
+    }
+    answer.map(Body::from)
 }
 
 pub(crate) async fn read(response: Response<Body>) -> (StatusCode, Value) {

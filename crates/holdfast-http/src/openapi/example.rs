@@ -1,0 +1,29 @@
+//! Bodies to try things with. The tests send them.
+
+use serde_json::{Value, json};
+
+/// A sale.
+pub(crate) fn sale() -> Value {
+    json!({
+        "name": "Club night",
+        "hold_seconds": 300,
+        "max_per_buyer": 4,
+        "tiers": [{
+            "id": "standing",
+            "name": "Standing",
+            "capacity": 5_000,
+            "price": { "amount": 4_500, "currency": "EUR" },
+        }],
+        "metadata": { "venue": "north" },
+    })
+}
+
+/// A change of a tier.
+pub(crate) fn capacity() -> Value {
+    json!({ "capacity": 5_200 })
+}
+
+/// A request to hold units, as a buyer makes it.
+pub(crate) fn hold() -> Value {
+    json!({ "tier": "standing", "quantity": 2 })
+}

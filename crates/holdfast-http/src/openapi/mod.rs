@@ -1,0 +1,16 @@
+//! The description of the interface, in version 3.1 of the standard form.
+//!
+//! It is made from the router's own list: a route is described or it is not there. Schemas come
+//! from the types that are read and written, problems from the register of codes.
+
+mod answer;
+mod document;
+mod example;
+mod operation;
+mod parameter;
+
+pub(crate) use answer::Answer;
+pub(crate) use document::document;
+pub(crate) use example::{capacity, hold, sale};
+pub(crate) use operation::{Operation, Route, delete, get, patch, post, put};
+pub(crate) use parameter::{AFTER_HOLD, AFTER_SALE, BUYER, IDEMPOTENCY_KEY, LIMIT};

@@ -1,0 +1,109 @@
+//! What is asked beside the body: in the path, after the `?`, in a header.
+
+use holdfast_api::schema::{BuyerId, HoldId, SaleId, TierId};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use crate::address::{LIMIT_DEFAULT, LIMIT_MAX};
+use crate::openapi::operation::SchemaOf;
+use crate::routes::holds::KEY_BYTES_MAX;
+
+/// One parameter.
+#[derive(Clone, Copy)]
+pub(crate) struct Parameter {
+    name: &'static str,
+    place: &'static str,
+    description: &'static str,
+    schema: SchemaOf,
+    example: Option<&'static str>,
+}
+
+/// How many rows a page has.
+pub(crate) const LIMIT: Parameter = Parameter {
+    name: "limit",
+    place: "query",
+    description: "Rows on the page, at most.",
+    schema: |_| {
+        json_schema!({
+            "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT,
+        })
+    },
+    example: None,
+};
+
+/// After which sale a page begins.
+pub(crate) const AFTER_SALE: Parameter = after(SchemaGenerator::subschema_for::<SaleId>);
+
+/// After which hold a page begins.
+pub(crate) const AFTER_HOLD: Parameter =
+    after(|_| json_schema!({ "type": "string", "pattern": "^[0-9]{1,19}$" }));
+
+const fn after(schema: SchemaOf) -> Parameter {
+    Parameter {
+        name: "after",
+        place: "query",
+        description: "Where the page begins: `next` of the page before. From the first row without it.",
+        schema,
+        example: None,
+    }
+}
+
+/// Whom a merchant asks for.
+pub(crate) const BUYER: Parameter = Parameter {
+    name: "buyer",
+    place: "query",
+    description: "For whom. A merchant must say it; of a buyer it is refused, for the token says it.",
+    schema: SchemaGenerator::subschema_for::<BuyerId>,
+    example: None,
+};
+
+/// What makes a repeated request the same request.
+pub(crate) const IDEMPOTENCY_KEY: Parameter = Parameter {
+    name: "Idempotency-Key",
+    place: "header",
+    description: "The same request under the same key gets the same hold, until the sale closes.",
+    schema: |_| json_schema!({ "type": "string", "pattern": format!("^[!-~]{{1,{KEY_BYTES_MAX}}}$") }),
+    example: None,
+};
+
+/// The variable parts of a path, such as `/v1/sales/{sale}`.
+pub(crate) fn in_path(path: &str) -> Vec<Parameter> {
+    let name = |part: &str| Some(part.strip_prefix('{')?.strip_suffix('}')?.to_owned());
+    path.split('/').filter_map(name).filter_map(|name| of_path(&name)).collect()
+}
+
+fn of_path(name: &str) -> Option<Parameter> {
+    match name {
+        "sale" => Some(part::<SaleId>("sale", "Which sale.", Some("club"))),
+        "tier" => Some(part::<TierId>("tier", "Which tier of it.", Some("standing"))),
+        "hold" => Some(part::<HoldId>("hold", "Which hold.", None)),
+        _ => None,
+    }
+}
+
+fn part<T: JsonSchema>(
+    name: &'static str,
+    description: &'static str,
+    example: Option<&'static str>,
+) -> Parameter {
+    let schema = SchemaGenerator::subschema_for::<T>;
+    Parameter { name, place: "path", description, schema, example }
+}
+
+impl Parameter {
+    /// It as it is written down.
+    pub(crate) fn render(&self, generator: &mut SchemaGenerator) -> Value {
+        let schema: Schema = (self.schema)(generator);
+        let mut parameter = json!({
+            "name": self.name,
+            "in": self.place,
+            "description": self.description,
+            "required": self.place == "path",
+            "schema": schema,
+        });
+        if let Some(example) = self.example {
+            parameter["example"] = json!(example);
+        }
+        parameter
+    }
+}
