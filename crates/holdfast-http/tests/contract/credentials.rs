@@ -166,7 +166,7 @@ async fn a_token_that_is_remembered_is_believed_no_longer_than_it_is_good() {
     for _ in 0..3 {
         believes(&shop, &token).await;
     }
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    tokio::time::sleep(Duration::from_millis(3_100)).await;
     doubts(&shop, &token, "has expired").await;
     // What is remembered is the whole token, not a part of it.
     let good = sign_with_private_key(&claims());
