@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_api::{Code, Hold, Problem};
-use holdfast_core::{HoldView, ReceiptKey, SaleId};
-use holdfast_engine::{Handle, SaleRef};
+use holdfast_core::{Command, HoldView, ReceiptKey, SaleId};
+use holdfast_engine::{Answer, Handle, SaleRef, Sales};
 use prometheus_client::registry::Registry;
+
+use tokio::time::timeout;
 
 use crate::auth::MerchantKeys;
 use crate::limits::{LimitOptions, Limits};
@@ -19,6 +21,11 @@ use crate::views::{Moves, Views};
 
 /// How long a request's body may take to arrive, unless something else is set.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long the store may take before whoever asked hears that it does not answer: a disk hangs.
+const STORE_DEADLINE: Duration = Duration::from_secs(5);
+
+const NO_ANSWER: &str = "the store has not answered for 5 seconds";
 
 /// What the routes need.
 pub struct Options {
@@ -87,6 +94,25 @@ impl App {
         Self { engine: self.engine.on_this_runtime(), views: Arc::default(), ..self.clone() }
     }
 
+    /// Applies a command to a sale.
+    pub(crate) async fn execute(&self, sale: SaleRef, command: Command) -> Result<Answer, Problem> {
+        let answer = timeout(STORE_DEADLINE, self.engine.execute(sale, command)).await;
+        // It may still be written.
+        let answer = answer.map_err(|_| Problem::new(Code::OutcomeUnknown).because(NO_ANSWER))?;
+        answer.map_err(|error| problem::of_engine(&error))
+    }
+
+    /// Looks at the sales.
+    pub(crate) async fn look<R, F>(&self, look: F) -> Result<R, Problem>
+    where
+        R: Send + 'static,
+        F: FnOnce(&Sales) -> R + Send + 'static,
+    {
+        let seen = timeout(STORE_DEADLINE, self.engine.look(look)).await;
+        let seen = seen.map_err(|_| Problem::new(Code::StoreUnavailable).because(NO_ANSWER))?;
+        seen.map_err(|error| problem::of_engine(&error))
+    }
+
     /// A hold under its signed id.
     pub(crate) fn hold(&self, sale: SaleId, hold: &HoldView) -> Hold {
         Hold::new(hold.receipt.id(&self.options.receipts, &hold.buyer), sale, hold)
@@ -103,11 +129,12 @@ impl App {
 
     /// The sale as everyone may see it.
     pub(crate) async fn sale(&self, id: SaleId) -> Result<holdfast_api::Sale, Problem> {
-        let view = self.engine.look(move |sales| {
+        let view = self.look(move |sales| {
             let (sale, clock_ms) = sales.get(SaleRef::Id(id))?;
             sale.view(clock_ms)
         });
-        let view = view.await.map_err(|error| problem::of_engine(&error))?;
-        view.map(|view| holdfast_api::Sale::new(id, view)).ok_or_else(problem::sale_not_found)
+        view.await?
+            .map(|view| holdfast_api::Sale::new(id, view))
+            .ok_or_else(problem::sale_not_found)
     }
 }

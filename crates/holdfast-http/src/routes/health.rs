@@ -6,7 +6,6 @@ use holdfast_api::{Code, Problem};
 use http::HeaderMap;
 
 use crate::app::App;
-use crate::problem::of_engine;
 use crate::routes::Answer;
 
 /// The process lives.
@@ -16,7 +15,7 @@ pub(crate) async fn alive() -> &'static str {
 
 /// The engine answers from a store that is not in doubt.
 pub(crate) async fn ready(State(app): State<App>) -> Answer {
-    app.engine.look(|_| ()).await.map_err(|error| of_engine(&error))?;
+    app.look(|_| ()).await?;
     Ok("ready\n".into_response())
 }
 

@@ -14,7 +14,7 @@ use crate::address::{Cursor, Path, parameter, sale_id};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body;
-use crate::problem::{PRIVATE, hold_not_found, of_engine, of_refusal, sale_not_found};
+use crate::problem::{PRIVATE, hold_not_found, of_refusal, sale_not_found};
 use crate::routes::{Answer, private};
 
 /// Bytes in an idempotency key, at most.
@@ -33,8 +33,7 @@ pub(crate) async fn reserve(
         body::read(request, app.body_deadline).await?;
     let buyer = who(caller, buyer)?;
     let command = Command::Reserve(Reserve { buyer, tier, quantity, key });
-    let answer = app.engine.execute(SaleRef::Id(sale), command).await;
-    let answer = answer.map_err(|error| of_engine(&error))?;
+    let answer = app.execute(SaleRef::Id(sale), command).await?;
     let hold = answer.hold.map(|hold| app.hold(sale, &hold));
     match (answer.outcome, hold) {
         (Outcome::Reserved(_), Some(hold)) => Ok(private(StatusCode::CREATED, &hold)),
@@ -55,11 +54,11 @@ pub(crate) async fn me(
     let sale = sale_id(&sale)?;
     let named = parameter(&uri, "buyer")?.as_deref().map(BuyerId::new).transpose();
     let buyer = who(caller, named.map_err(|error| Problem::invalid("buyer", error.to_string()))?)?;
-    let hold = app.engine.look(move |sales| {
+    let hold = app.look(move |sales| {
         let (sale, clock_ms) = sales.get(SaleRef::Id(sale))?;
         Some(sale.hold_of(&buyer, clock_ms))
     });
-    let hold = hold.await.map_err(|error| of_engine(&error))?.ok_or_else(sale_not_found)?;
+    let hold = hold.await?.ok_or_else(sale_not_found)?;
     let hold = hold.map(|hold| app.hold(sale, &hold));
     Ok(private(StatusCode::OK, &Me { buyer, hold }))
 }
@@ -75,11 +74,11 @@ pub(crate) async fn list(
     let sale = sale_id(&sale)?;
     let row = |next: &str| next.parse().ok().map(HoldKey::from_number);
     let Cursor { after, limit } = Cursor::read(&uri, row)?;
-    let holds = app.engine.look(move |sales| {
+    let holds = app.look(move |sales| {
         let (sale, clock_ms) = sales.get(SaleRef::Id(sale))?;
         Some(sale.holds_after(after, limit + 1, clock_ms).collect::<Vec<_>>())
     });
-    let mut holds = holds.await.map_err(|error| of_engine(&error))?.ok_or_else(sale_not_found)?;
+    let mut holds = holds.await?.ok_or_else(sale_not_found)?;
     let more = holds.len() > limit;
     holds.truncate(limit);
     let next = holds.last().filter(|_| more).map(|hold| hold.key.number().to_string());
@@ -108,7 +107,7 @@ pub(crate) async fn cancel(
     let (_, found) = find(&app, caller, &hold).await?;
     let sale = SaleRef::Number(found.receipt.sale);
     let command = Command::Cancel { hold: found.key, buyer: Some(found.buyer) };
-    let answer = app.engine.execute(sale, command).await.map_err(|error| of_engine(&error))?;
+    let answer = app.execute(sale, command).await?;
     match answer.outcome {
         Outcome::Refused(refusal) => Err(of_refusal(refusal, None).into()),
         _ => Ok((StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, PRIVATE)]).into_response()),
@@ -125,11 +124,11 @@ async fn find(app: &App, caller: Caller, id: &str) -> Result<(SaleId, HoldView),
         return Err(hold_not_found());
     }
     let Receipt { sale, key, .. } = signed.receipt;
-    let found = app.engine.look(move |sales| {
+    let found = app.look(move |sales| {
         let (found, clock_ms) = sales.get(SaleRef::Number(sale))?;
         Some((sales.id(sale)?, found.hold_by_key(key, clock_ms)?))
     });
-    let found = found.await.map_err(|error| of_engine(&error))?;
+    let found = found.await?;
     let is_genuine =
         |(_, hold): &(SaleId, HoldView)| signed.is_genuine(&app.options.receipts, &hold.buyer);
     found.filter(is_genuine).ok_or_else(hold_not_found)

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode, Uri, header};
 use crate::address::{Cursor, Path, sale_id};
 use crate::app::App;
 use crate::body;
-use crate::problem::{of_engine, of_refusal};
+use crate::problem::of_refusal;
 use crate::routes::{Answer, private};
 
 /// Creates a sale, or changes it before it opens.
@@ -93,13 +93,13 @@ pub(crate) async fn show(State(app): State<App>, Path(sale): Path<String>) -> An
 pub(crate) async fn list(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Answer {
     app.merchant(&headers)?;
     let Cursor { after, limit } = Cursor::read(&uri, |id| SaleId::new(id).ok())?;
-    let items = app.engine.look(move |sales| {
+    let items = app.look(move |sales| {
         let all = sales
             .after(after)
             .filter_map(|(id, sale, clock_ms)| Some(Sale::new(id, sale.view(clock_ms)?)));
         all.take(limit + 1).collect::<Vec<_>>()
     });
-    let mut items = items.await.map_err(|error| of_engine(&error))?;
+    let mut items = items.await?;
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|sale| sale.id.to_string());
@@ -114,9 +114,9 @@ async fn change(app: App, sale: &str, headers: &HeaderMap, command: Command) -> 
 }
 
 async fn execute(app: &App, sale: SaleId, command: Command) -> Result<Outcome, Problem> {
-    let answer = app.engine.execute(SaleRef::Id(sale), command).await;
+    let answer = app.execute(SaleRef::Id(sale), command).await?;
     app.moves.count();
-    match answer.map_err(|error| of_engine(&error))?.outcome {
+    match answer.outcome {
         Outcome::Refused(refusal) => Err(of_refusal(refusal, None)),
         outcome => Ok(outcome),
     }
