@@ -2,7 +2,9 @@
 //! same run, alternating, and prints medians and ratios.
 #![expect(clippy::print_stdout, reason = "a command prints its result")]
 
+mod buys;
 mod decisions;
+mod peer;
 mod restart;
 mod rules;
 mod sample;
@@ -24,6 +26,11 @@ enum Benchmark {
     Decisions(decisions::Options),
     /// How long a restart takes with many holds.
     Restart(restart::Options),
+    /// Buys over HTTP, beside bare servers and the common design of Go and Redis.
+    Buys(buys::Options),
+    /// A floor that `buys` starts.
+    #[command(subcommand, hide = true)]
+    Peer(peer::Peer),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -31,5 +38,7 @@ fn main() -> anyhow::Result<()> {
         Benchmark::Rules(options) => rules::run(&options),
         Benchmark::Decisions(options) => decisions::run(&options),
         Benchmark::Restart(options) => restart::run(&options),
+        Benchmark::Buys(options) => buys::run(&options),
+        Benchmark::Peer(peer) => peer::run(&peer),
     }
 }

@@ -60,23 +60,32 @@ pub enum SignError {
 /// Why a token is not believed. What concerns its claims is said only of a token that a known
 /// key has signed, so it tells nothing to whoever guesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Doubt {
+pub enum Doubt {
+    /// There is no key to believe.
     #[error("no buyers' key is configured on this server: it can believe no token")]
     NoKeys,
+    /// It is no token.
     #[error("the token cannot be read")]
     Unreadable,
+    /// It was signed with another key, or not at all.
     #[error("no buyers' key of this server has signed the token")]
     UnknownKey,
+    /// It demands an extension.
     #[error("the token's header has `crit`, and this server knows no extension")]
     Critical,
+    /// A claim is missing, or has another form.
     #[error("the token must have `sub`, `exp` and `aud`")]
     Claims,
+    /// Its time is over.
     #[error("the token has expired: ask the shop for a new one")]
     Expired,
+    /// Its time has not come.
     #[error("the token is not valid yet: its `nbf` is in the future")]
     Early,
+    /// It is for somebody else.
     #[error("the token is for another audience: its `aud` must name `{AUDIENCE}`")]
     Audience,
+    /// Its buyer's name cannot be one.
     #[error("the token's `sub` {0}")]
     Buyer(InvalidId),
 }
@@ -130,7 +139,10 @@ impl BuyerKeys {
     }
 
     /// Whose token it is.
-    pub(crate) fn buyer(&self, token: &str) -> Result<BuyerId, Doubt> {
+    ///
+    /// # Errors
+    /// Why it is not believed.
+    pub fn buyer(&self, token: &str) -> Result<BuyerId, Doubt> {
         let Some(believed) = &self.believed else { return Ok(self.verify(token)?.buyer) };
         let digest = Digest::of(token);
         if let Some(buyer) = believed.buyer(&digest) {
