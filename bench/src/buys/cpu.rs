@@ -23,8 +23,18 @@ pub(super) struct Reading {
     pub(super) load_core_us: u64,
     /// What the server's processes used.
     pub(super) server_us: u64,
+    /// What the kernel's own threads used, on any core: they write to disks, for whoever asks.
+    pub(super) kernel_us: u64,
     /// What all other programs used, on any core; this one not counted.
     pub(super) others_us: u64,
+}
+
+/// What all processes have used.
+#[derive(Default)]
+struct Used {
+    server_us: u64,
+    kernel_us: u64,
+    others_us: u64,
 }
 
 impl Meter {
@@ -34,12 +44,13 @@ impl Meter {
 
     pub(super) fn read(&self) -> anyhow::Result<Reading> {
         let stat = KernelStats::current().context("read /proc/stat")?;
-        let (server_us, others_us) = self.processes()?;
+        let Used { server_us, kernel_us, others_us } = self.processes()?;
         Ok(Reading {
             at: Instant::now(),
             core_us: busy_us(&stat.cpu_time, self.server_core)?,
             load_core_us: busy_us(&stat.cpu_time, self.load_core)?,
             server_us,
+            kernel_us,
             others_us,
         })
     }
@@ -53,9 +64,8 @@ impl Meter {
         Ok(used_us as f64 / 1e6 / (end.at - begin.at).as_secs_f64())
     }
 
-    /// What the server has used, and what all others have.
-    fn processes(&self) -> anyhow::Result<(u64, u64)> {
-        let (own, mut server, mut others) = (std::process::id(), 0, 0);
+    fn processes(&self) -> anyhow::Result<Used> {
+        let (own, mut used) = (std::process::id(), Used::default());
         for process in procfs::process::all_processes().context("list /proc")? {
             // One that has just ended is counted by its parent.
             let Ok(stat) = process.and_then(|process| process.stat()) else { continue };
@@ -63,12 +73,14 @@ impl Meter {
             let used_us = (stat.utime + stat.stime + ended) * tick_us();
             let Ok(pid) = u32::try_from(stat.pid) else { continue };
             if self.server.contains(&pid) {
-                server += used_us;
-            } else if pid != own && stat.pid != KERNEL && stat.ppid != KERNEL {
-                others += used_us;
+                used.server_us += used_us;
+            } else if stat.pid == KERNEL || stat.ppid == KERNEL {
+                used.kernel_us += used_us;
+            } else if pid != own {
+                used.others_us += used_us;
             }
         }
-        Ok((server, others))
+        Ok(used)
     }
 }
 

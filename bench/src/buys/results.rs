@@ -20,6 +20,8 @@ pub(super) struct Measured {
     core_us: f64,
     /// What the server's processes used for each buy.
     process_us: f64,
+    /// What the kernel's own threads used for each buy, on any core.
+    kernel_us: f64,
     /// How busy the cores were, 0 to 1.
     core_busy: f64,
     load_core_busy: f64,
@@ -52,6 +54,7 @@ impl Measured {
             seconds,
             core_us: each(end.core_us - begin.core_us),
             process_us: each(end.server_us - begin.server_us),
+            kernel_us: each(end.kernel_us.saturating_sub(begin.kernel_us)),
             core_busy: share(end.core_us - begin.core_us),
             load_core_busy: share(end.load_core_us - begin.load_core_us),
             others: share(end.others_us.saturating_sub(begin.others_us)),
@@ -99,8 +102,8 @@ impl Results {
 
     pub(super) fn print(&self) {
         println!(
-            "workload connections server    buys/core_s us/buy  min..max       process_us buys/s  \
-             core  others  holdfast/it"
+            "workload connections server    buys/core_s us/buy  min..max       process_us kernel_us \
+             buys/s  core  others  holdfast/it"
         );
         for row in &self.rows {
             self.print_row(row);
@@ -112,7 +115,8 @@ impl Results {
         let (least, most) = (all.clone().fold(f64::MAX, f64::min), all.fold(0.0, f64::max));
         let name = |text: String| text.to_lowercase();
         println!(
-            "{:<8} {:<11} {:<9} {:<11.0} {:<7.2} {:<14} {:<10.2} {:<7.0} {:<5} {:<7} {}",
+            "{:<8} {:<11} {:<9} {:<11.0} {:<7.2} {:<14} {:<10.2} {:<9.2} {:<7.0} {:<5} \
+             {:<7} {}",
             name(format!("{:?}", row.workload)),
             row.connections,
             name(format!("{:?}", row.server)),
@@ -120,6 +124,7 @@ impl Results {
             row.core_us(),
             format!("{least:.2}..{most:.2}"),
             row.median(|run| run.process_us),
+            row.median(|run| run.kernel_us),
             row.median(|run| run.answered as f64 / run.seconds),
             format!("{:.0} %", row.median(|run| run.core_busy) * 100.0),
             format!("{:.0} %", row.median(|run| run.others) * 100.0),
