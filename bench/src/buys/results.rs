@@ -1,5 +1,6 @@
 //! What runs came to, and how that compares.
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Workload;
@@ -73,6 +74,11 @@ impl Measured {
     }
 }
 
+/// As it is written on the command line.
+fn name(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
 impl Row {
     fn median(&self, of: impl Fn(&Measured) -> f64) -> f64 {
         median(self.runs.iter().map(of).collect())
@@ -113,13 +119,14 @@ impl Results {
     fn print_row(&self, row: &Row) {
         let all = row.runs.iter().map(|run| run.core_us);
         let (least, most) = (all.clone().fold(f64::MAX, f64::min), all.fold(0.0, f64::max));
-        let name = |text: String| text.to_lowercase();
+        let workload = name(&row.workload);
+        let server = name(&row.server);
         println!(
             "{:<8} {:<11} {:<9} {:<11.0} {:<7.2} {:<14} {:<10.2} {:<9.2} {:<7.0} {:<5} \
              {:<7} {}",
-            name(format!("{:?}", row.workload)),
+            workload,
             row.connections,
-            name(format!("{:?}", row.server)),
+            server,
             1e6 / row.core_us(),
             row.core_us(),
             format!("{least:.2}..{most:.2}"),

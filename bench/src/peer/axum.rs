@@ -1,6 +1,7 @@
 //! The bare handler: the same listener, the same check of tokens, the same JSON in and out, and no
 //! decision in between.
 
+use std::net::IpAddr;
 use std::path::Path as File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,7 +51,7 @@ struct Site(Router);
 impl holdfast_front::Site for Site {
     type Body = axum::body::Body;
 
-    async fn answer(&self, request: Request<Body>) -> Response {
+    async fn answer(&self, _: IpAddr, request: Request<Body>) -> Response {
         match self.0.clone().call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
