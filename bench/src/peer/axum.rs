@@ -62,8 +62,8 @@ impl holdfast_front::Site for Site {
         StatusCode::SERVICE_UNAVAILABLE.into_response()
     }
 
-    fn lane(&self, _: &Uri) -> u64 {
-        0
+    fn lane(&self, _: &Uri) -> Option<u64> {
+        None
     }
 }
 
