@@ -33,6 +33,10 @@ enum Benchmark {
     Peer(peer::Peer),
 }
 
+/// The same as the server's, so that the floors do not pay for another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     match Cli::parse().benchmark {
         Benchmark::Rules(options) => rules::run(&options),
