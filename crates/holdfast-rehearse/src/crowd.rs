@@ -1,146 +1,160 @@
 //! The crowd: every buyer comes at their moment, whether or not those before were answered.
 //!
-//! A pacer thread knows the schedule and calls each buyer when it is time; it never waits for an
-//! answer. Player threads, each with a runtime of its own, play the buyers they are dealt.
+//! Its generators are dealt the buyers in turn and start at one instant. Each plays its part on one
+//! thread: in this process, or in one of its own, since a process may open only so many files.
 
-mod buyer;
-mod player;
+mod alarm;
+mod buy;
+mod child;
+mod generator;
+mod judge;
+mod lines;
+mod troupe;
+mod visit;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+pub(crate) use buy::{Buy, Ending, Said};
+#[cfg(test)]
+pub(crate) use buy::{GivenBack, Refusal, Tries};
+pub use child::generator;
+pub(crate) use generator::{Effort, Played};
+use generator::{Job, Stage};
+use troupe::Member;
 
-pub(crate) use buyer::{Buy, Ending};
-pub(crate) use player::Effort;
-use player::{Call, Player};
-
+use crate::capacity::Capacity;
+use crate::duration::micros;
+use crate::series::Series;
 use crate::shop::Shop;
-use crate::{Options, Progress, RehearseError, Stop, schedule};
+use crate::watch::{Watch, Watched};
+use crate::{Options, Progress, RehearseError};
 
-/// Time for the players to be ready before the first buyer is due.
+/// Time for the generators to hear when the rush starts.
 const LEAD: Duration = Duration::from_millis(100);
-/// How long the pacer sleeps at most before it looks whether it is to stop.
-const STOP_WITHIN: Duration = Duration::from_millis(50);
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// What came of the rush.
 pub(crate) struct Rush {
     /// One for each buyer, in no order.
     pub(crate) buys: Vec<Buy>,
-    /// The busiest player's effort.
-    pub(crate) effort: Effort,
+    pub(crate) series: Series,
+    /// Of each generator.
+    pub(crate) efforts: Vec<Effort>,
+    pub(crate) watched: Watched,
 }
 
 /// Plays all buyers; returns when each of them has an answer or has given up.
 pub(crate) fn rush(
-    shop: &Arc<Shop>,
+    shop: &Shop,
     options: &Options,
-    connections: usize,
+    capacity: Capacity,
     progress: &mut Progress,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Rush, RehearseError> {
-    let moments = schedule::moments(options.seed, options.buyers, options.over);
+    let series = Series::for_span(options.arrivals.span());
+    let moments = options.arrivals.moments(options.seed);
+    let mut members = Vec::new();
+    for job in deal(shop, options, capacity, &moments, series.width) {
+        members.push(match &options.generator {
+            Some(command) if capacity.processes > 1 => Member::apart(command, job)?,
+            _ => Member::here(job)?,
+        });
+    }
+    let watch = Watch::new(shop, options, series.width)?;
+    let is_ready = members.iter().all(Member::is_ready);
     let start = Instant::now() + LEAD;
-    let (results, buys) = channel();
-    let started = Arc::new(AtomicU32::new(0));
-    thread::scope(|scope| {
-        let (mut callers, mut players) = (Vec::new(), Vec::new());
-        for _ in 0..options.threads {
-            // Room for every call: the pacer must never wait for a player.
-            let (caller, calls) = mpsc::channel(moments.len());
-            callers.push(caller);
-            let player = Player {
-                shop: Arc::clone(shop),
-                calls,
-                connections: (connections / options.threads).max(1),
-                start,
-                patience: options.patience,
-                stop: options.stop.clone(),
-                started: Arc::clone(&started),
-                results: results.clone(),
-            };
-            let thread = thread::Builder::new().name("player".into());
-            players.push(thread.spawn_scoped(scope, move || player.play())?);
-        }
-        drop(results);
-        let thread = thread::Builder::new().name("pacer".into());
-        thread.spawn_scoped(scope, move || pace(start, &moments, &callers, &options.stop))?;
-
-        let buys = collect(&buys, start, &started, progress, tell);
-        let mut effort = Effort::default();
-        for player in players {
-            let missing = (options.buyers as usize).saturating_sub(buys.len());
-            effort = effort.max(player.join().map_err(|_| RehearseError::Crowd { missing })??);
-        }
-        if buys.len() != options.buyers as usize && !options.stop.is_given() {
-            let missing = options.buyers as usize - buys.len();
-            return Err(RehearseError::Crowd { missing });
-        }
-        Ok(Rush { buys, effort })
-    })
+    watch.start(start);
+    if is_ready {
+        members.iter_mut().for_each(|member| member.start(start));
+    }
+    attend(&mut members, options, start, is_ready, progress, tell);
+    let played = members.into_iter().map(Member::join).collect::<Result<Vec<_>, _>>();
+    let watched = watch.end();
+    gather(played?, series, watched, moments.len(), options)
 }
 
-/// Calls each buyer at their moment, dealing them to the players in turn.
-fn pace(start: Instant, moments: &[Duration], callers: &[mpsc::Sender<Call>], stop: &Stop) {
-    let deal = callers.iter().cycle();
-    for ((buyer, due), caller) in (0..).zip(moments).zip(deal) {
-        loop {
-            let wait = (start + *due).saturating_duration_since(Instant::now());
-            if stop.is_given() {
-                return;
-            }
-            if wait.is_zero() {
-                break;
-            }
-            thread::sleep(wait.min(STOP_WITHIN));
-        }
-        if caller.blocking_send(Call { buyer, due: *due }).is_err() {
-            // The player died; the missing results will tell.
-            return;
+/// Deals the buyers to the generators in turn.
+fn deal(
+    shop: &Shop,
+    options: &Options,
+    capacity: Capacity,
+    moments: &[Duration],
+    bin: Duration,
+) -> Vec<Job> {
+    let mut jobs: Vec<_> = (0..capacity.processes)
+        .map(|_| Job {
+            access: shop.access().clone(),
+            manners: options.manners,
+            seed: options.seed,
+            patience: options.patience,
+            connections: capacity.connections_each,
+            bin,
+            buyers: Vec::new(),
+        })
+        .collect();
+    for ((buyer, due), turn) in (0..).zip(moments).zip((0..jobs.len()).cycle()) {
+        if let Some(job) = jobs.get_mut(turn) {
+            job.buyers.push((buyer, micros(*due)));
         }
     }
+    jobs
 }
 
-/// Gathers results until every player has gone home.
-fn collect(
-    results: &Receiver<Buy>,
+/// Tells how far they are, until all are done. If one dies or all are to stop, all stop.
+fn attend(
+    members: &mut [Member],
+    options: &Options,
     start: Instant,
-    started: &AtomicU32,
+    mut going: bool,
     progress: &mut Progress,
     tell: &mut dyn FnMut(Progress),
-) -> Vec<Buy> {
-    let mut buys = Vec::new();
+) {
     loop {
-        let end = loop {
-            match results.try_recv() {
-                Ok(buy) => {
-                    count(progress, &buy.ending);
-                    buys.push(buy);
-                }
-                Err(end) => break end,
-            }
-        };
-        progress.started = started.load(Ordering::Relaxed);
+        let done = members.iter().filter(|member| member.is_done()).count();
+        count(progress, members);
         progress.elapsed = start.elapsed();
         tell(*progress);
-        if end == TryRecvError::Disconnected {
-            return buys;
+        if done == members.len() {
+            return;
         }
-        // Polled, so that a player who delivers a result never has to wake this thread.
+        let died = members.iter().any(Member::has_failed);
+        if options.stop.is_given() || died || !going {
+            members.iter_mut().for_each(Member::stop);
+            going = true;
+        }
         thread::sleep(PROGRESS_EVERY);
     }
 }
 
-fn count(progress: &mut Progress, ending: &Ending) {
-    let counter = match ending {
-        Ending::Won(_) => &mut progress.won,
-        Ending::Lost(_) => &mut progress.lost,
-        Ending::Refused(_) => &mut progress.refused,
-        Ending::Unanswered(_) => &mut progress.unanswered,
+fn count(progress: &mut Progress, members: &[Member]) {
+    let sum = |of: &dyn Fn(&Member) -> u64| {
+        u32::try_from(members.iter().map(of).sum::<u64>()).unwrap_or(u32::MAX)
     };
-    *counter += 1;
+    progress.started = sum(&|member| member.counters.started.load(Ordering::Relaxed));
+    progress.won = sum(&|member| member.counters.won.load(Ordering::Relaxed));
+    progress.lost = sum(&|member| member.counters.lost.load(Ordering::Relaxed));
+    progress.refused = sum(&|member| member.counters.refused.load(Ordering::Relaxed));
+    progress.unanswered = sum(&|member| member.counters.unanswered.load(Ordering::Relaxed));
+    progress.vanished = sum(&|member| member.counters.vanished.load(Ordering::Relaxed));
+}
+
+fn gather(
+    played: Vec<Played>,
+    mut series: Series,
+    watched: Watched,
+    buyers: usize,
+    options: &Options,
+) -> Result<Rush, RehearseError> {
+    let (mut buys, mut efforts) = (Vec::with_capacity(buyers), Vec::new());
+    for part in played {
+        buys.extend(part.buys);
+        series.merge(part.series);
+        efforts.push(part.effort);
+    }
+    if buys.len() != buyers && !options.stop.is_given() {
+        return Err(RehearseError::Crowd { missing: buyers - buys.len() });
+    }
+    Ok(Rush { buys, series, efforts, watched })
 }

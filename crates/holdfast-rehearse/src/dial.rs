@@ -10,21 +10,30 @@ use tokio::net::{TcpSocket, TcpStream};
 const LOOPBACK_SOURCES: u32 = 64;
 
 /// Opens connections to one address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Dialer {
     target: SocketAddr,
+    /// Where they come from in turn; empty: the system's choice.
+    sources: Vec<IpAddr>,
 }
 
 impl Dialer {
-    pub(crate) fn new(target: SocketAddr) -> Self {
-        Self { target }
+    /// From `sources`; if there are none and the target is on loopback, from many of its addresses.
+    pub(crate) fn new(target: SocketAddr, sources: &[IpAddr]) -> Self {
+        let loopback = (0..LOOPBACK_SOURCES)
+            .map(|turn| IpAddr::from(Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + turn)));
+        let sources = match target.ip() {
+            _ if !sources.is_empty() => sources.to_vec(),
+            IpAddr::V4(ip) if ip.is_loopback() => loopback.collect(),
+            _ => Vec::new(),
+        };
+        Self { target, sources }
     }
 
-    /// A new connection; `turn` picks the source address if the target is on loopback.
+    /// A new connection; `turn` picks the source address.
     pub(crate) async fn dial(&self, turn: u32) -> io::Result<TcpStream> {
         let domain = Domain::for_address(self.target);
         let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-        socket.set_tcp_nodelay(true)?;
         if let Some(source) = self.source(turn) {
             socket.set_reuse_address(true)?;
             socket.bind(&source.into())?;
@@ -33,14 +42,8 @@ impl Dialer {
     }
 
     fn source(&self, turn: u32) -> Option<SocketAddr> {
-        match self.target.ip() {
-            IpAddr::V4(ip) if ip.is_loopback() => {
-                let first = u32::from(Ipv4Addr::LOCALHOST);
-                let ip = Ipv4Addr::from(first + turn % LOOPBACK_SOURCES);
-                Some((ip, 0).into())
-            }
-            _ => None,
-        }
+        let index = (turn as usize).checked_rem(self.sources.len())?;
+        Some((*self.sources.get(index)?, 0).into())
     }
 }
 
@@ -50,10 +53,14 @@ mod tests {
 
     #[test]
     fn loopback_is_dialled_from_many_addresses_and_others_from_the_systems_choice() {
-        let near = Dialer::new("127.0.0.1:80".parse().unwrap());
+        let dialer =
+            |target: &str, sources: &[IpAddr]| Dialer::new(target.parse().unwrap(), sources);
+        let near = dialer("127.0.0.1:80", &[]);
         let ips = [0, 1, 63, 64].map(|turn| near.source(turn).unwrap().ip().to_string());
         assert_eq!(ips, ["127.0.0.1", "127.0.0.2", "127.0.0.64", "127.0.0.1"]);
-        assert_eq!(Dialer::new("192.0.2.1:80".parse().unwrap()).source(1), None);
-        assert_eq!(Dialer::new("[::1]:80".parse().unwrap()).source(1), None);
+        assert_eq!(dialer("192.0.2.1:80", &[]).source(1), None);
+        assert_eq!(dialer("[::1]:80", &[]).source(1), None);
+        let chosen = dialer("192.0.2.1:80", &["192.0.2.7".parse().unwrap()]);
+        assert_eq!(chosen.source(5), Some("192.0.2.7:0".parse().unwrap()));
     }
 }

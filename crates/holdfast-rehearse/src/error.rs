@@ -38,12 +38,24 @@ pub enum RehearseError {
         /// The sale that may still be open, and why.
         sale_left_open: Option<String>,
     },
+    /// A generator of the crowd died or failed; its buyers have no result.
+    #[error("a generator of the crowd {how}: the rehearsal says nothing about the server")]
+    Generator {
+        /// What it did.
+        how: String,
+    },
     /// A part of the crowd died; its buyers have no result.
     #[error("{missing} buyers were lost by the crowd itself: this is a bug of the rehearsal")]
     Crowd {
         /// Buyers without a result.
         missing: usize,
     },
+}
+
+impl RehearseError {
+    pub(crate) fn generator(how: &str) -> Self {
+        Self::Generator { how: how.to_owned() }
+    }
 }
 
 fn open(sale: Option<&str>) -> String {

@@ -1,23 +1,23 @@
-//! One request and its answer, on a connection of its own.
+//! One request and its answer, on a connection of its own. Written by hand, since a rehearsal makes
+//! tens of thousands of them a second on the machine that it measures.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::reply::{self, Reply};
 use crate::wire::Problem;
 
-/// A request, ready to be sent as often as needed.
-pub(crate) type Ask = Request<Full<Bytes>>;
+/// A request as it goes onto the wire, to be sent as often as needed.
+pub(crate) type Ask = Vec<u8>;
 
 /// More than any answer of the contract.
-const BODY_BYTES_MAX: usize = 4 << 20;
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// Room for a usual answer.
+const ANSWER_BYTES: usize = 1_024;
 
 /// What the server said.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// What `Retry-After` says, if it is there and in seconds.
     pub(crate) retry_after: Option<Duration>,
-    pub(crate) body: Bytes,
+    pub(crate) body: Vec<u8>,
     /// When the last byte had come.
     pub(crate) at: Instant,
 }
@@ -35,13 +35,13 @@ pub(crate) struct Answer {
 pub(crate) enum Failure {
     /// No connection: nothing was sent.
     #[error("no connection: {0}")]
-    Connect(#[from] io::Error),
+    Connect(io::Error),
     /// The connection broke before the answer was whole.
     #[error("the connection broke: {0}")]
     Broken(String),
-    /// What was to be sent is not HTTP.
-    #[error("the request cannot be written: {0}")]
-    Request(#[from] http::Error),
+    /// What was to be sent cannot be made.
+    #[error("the request cannot be made: {0}")]
+    Request(String),
     /// The answer took too long.
     #[error("no answer in time")]
     Late,
@@ -61,32 +61,34 @@ impl Answer {
 }
 
 /// Sends `ask` and reads its answer to the last byte; then the connection is dropped.
-pub(crate) async fn exchange(stream: TcpStream, ask: Ask) -> Result<Answer, Failure> {
-    let handshake = http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|error| broken(&error))?;
-    let answer = async move {
-        let response = sender.send_request(ask).await.map_err(|error| broken(&error))?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| Failure::Broken(error.to_string()))?.to_bytes();
-        let at = Instant::now();
-        Ok(Answer { status: head.status, retry_after: retry_after(&head.headers), body, at })
-    };
-    let mut answer = std::pin::pin!(answer);
-    // Whichever ends first: a connection that is over has said all that it will, and an answer
-    // that is whole needs the connection no more.
-    tokio::select! {
-        biased;
-        answer = &mut answer => answer,
-        _ = connection => answer.await,
+pub(crate) async fn exchange(mut stream: TcpStream, ask: &[u8]) -> Result<Answer, Failure> {
+    send(&mut stream, ask).await?;
+    let mut bytes = Vec::with_capacity(ANSWER_BYTES);
+    loop {
+        let count = stream.read_buf(&mut bytes).await.map_err(|error| broken(&error))?;
+        let reply = reply::read(&bytes, count == 0).map_err(Failure::Broken)?;
+        if let Some(Reply { status, retry_after, body }) = reply {
+            return Ok(Answer { status, retry_after, body, at: Instant::now() });
+        }
+        if bytes.len() > ANSWER_BYTES_MAX {
+            return Err(Failure::Broken("the answer has no end".into()));
+        }
     }
 }
 
-fn broken(error: &hyper::Error) -> Failure {
-    Failure::Broken(error.to_string())
+/// Sends `ask` and waits until the answer begins, if at all; then the connection is dropped.
+pub(crate) async fn desert(mut stream: TcpStream, ask: &[u8], wait: bool) -> Result<(), Failure> {
+    send(&mut stream, ask).await?;
+    if wait {
+        stream.readable().await.map_err(|error| broken(&error))?;
+    }
+    Ok(())
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+async fn send(stream: &mut TcpStream, ask: &[u8]) -> Result<(), Failure> {
+    stream.write_all(ask).await.map_err(|error| broken(&error))
+}
+
+fn broken(error: &io::Error) -> Failure {
+    Failure::Broken(error.to_string())
 }

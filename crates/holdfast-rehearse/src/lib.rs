@@ -7,27 +7,41 @@
 //! Invariant: this crate knows the server by its HTTP contract alone. It shares no type and no
 //! rule with it, so that a mistake there cannot excuse itself here. It prints nothing.
 
+mod arrivals;
+mod capacity;
 mod crowd;
 mod dial;
+mod duration;
 mod error;
 mod exchange;
+mod histogram;
+mod machine;
+mod manners;
 mod options;
+mod page;
 mod progress;
 mod render;
+mod reply;
 mod report;
 mod run;
-mod schedule;
+mod series;
 mod shop;
 mod stop;
 mod target;
 mod token;
 mod verdict;
+mod watch;
 mod wire;
 
+pub use arrivals::Arrivals;
+pub use crowd::generator;
+pub use duration::duration;
 pub use error::RehearseError;
+pub use histogram::Percentiles;
+pub use manners::Manners;
 pub use options::Options;
 pub use progress::{Phase, Progress};
-pub use report::{Bottleneck, Crowd, Load, Percentiles, Plan, Report, SCHEMA};
+pub use report::{Bottleneck, Crowd, Load, Plan, Report, SCHEMA, Timeline, Wave, schema};
 pub use run::run;
 pub use stop::Stop;
 pub use target::Target;

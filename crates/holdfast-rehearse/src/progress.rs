@@ -34,6 +34,8 @@ pub struct Progress {
     pub refused: u32,
     /// Buyers who got no answer.
     pub unanswered: u32,
+    /// Buyers who did not wait for one.
+    pub vanished: u32,
 }
 
 impl Progress {
@@ -47,6 +49,7 @@ impl Progress {
             lost: 0,
             refused: 0,
             unanswered: 0,
+            vanished: 0,
         }
     }
 }

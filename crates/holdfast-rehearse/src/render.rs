@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::wire::Counts;
-use crate::{Bottleneck, Percentiles, Report};
+use crate::{Manners, Percentiles, Report};
 
 const WIDTH: usize = 80;
 
@@ -21,22 +21,47 @@ impl Report {
     fn render_plan(&self, text: &mut Text) {
         let plan = &self.plan;
         text.line(&format!("Rehearsal {} against {}", self.sale, self.target));
-        text.line(&format!(
-            "{} buyers over {}, {} units, seed {}",
+        text.paragraph(&format!(
+            "{} buyers, {}; {} units, seed {}, {} {}",
             plan.buyers,
-            time(plan.over_ms),
+            plan.arrivals,
             plan.capacity,
-            plan.seed
+            plan.seed,
+            plan.processes,
+            if plan.processes == 1 { "process" } else { "processes" }
         ));
+        if let Some(manners) = manners(&plan.manners) {
+            text.paragraph(&manners);
+        }
         text.line("");
     }
 
     fn render_crowd(&self, text: &mut Text) {
         let crowd = &self.crowd;
         text.count("won", crowd.won, &Counts::new());
+        if crowd.given_back > 0 {
+            text.line(&format!("             {:>9}  given back", crowd.given_back));
+        }
         text.count("lost", crowd.lost, &crowd.lost_by_code);
         text.count("refused", crowd.refused, &crowd.refused_by_answer);
         text.count("unanswered", crowd.unanswered, &crowd.unanswered_by_reason);
+        if crowd.vanished > 0 {
+            text.count("vanished", crowd.vanished, &Counts::new());
+        }
+        let tries = &crowd.tries;
+        if tries.begun > self.plan.buyers as u64 {
+            text.paragraph(&format!(
+                "{} tries: {} won, {} all held, {} sold out, {} sent away (429, 503), {} refused \
+                 otherwise, {} unanswered",
+                tries.begun,
+                tries.won,
+                tries.all_held,
+                tries.sold_out,
+                tries.shed,
+                tries.refused,
+                tries.unanswered
+            ));
+        }
         if crowd.connect_retries + crowd.overloaded_retries > 0 {
             text.line(&format!(
                 "  retries: {} after a failed connection, {} after \"come back later\"",
@@ -50,39 +75,71 @@ impl Report {
         for (who, percentiles) in rows {
             text.percentiles(who, percentiles);
         }
+        if tries.begun > self.plan.buyers as u64 {
+            text.percentiles("each try", self.tries_latency_ms);
+        }
     }
 
     fn render_load(&self, text: &mut Text) {
         let load = &self.load;
         text.percentiles("start lag", Some(load.lag_ms));
+        text.percentiles("connecting", load.connect_ms);
         text.line("");
-        let scheduled = load.scheduled_per_second;
-        let scheduled = scheduled.map_or("all at once".into(), |rate| format!("{rate:.0}/s"));
-        text.line(&format!(
-            "  scheduled {scheduled}, started {:.0}/s, answered {:.0}/s, drained in {}",
-            load.started_per_second,
+        let offered = load.offered_per_second;
+        let offered = offered.map_or("all at once".into(), |rate| format!("{rate:.0}/s"));
+        text.paragraph(&format!(
+            "offered {offered}, achieved {:.0}/s (peak {:.0}/s of {:.0}/s), answered {:.0}/s, \
+             drained in {}",
+            load.achieved_per_second,
+            load.achieved_per_second_max,
+            load.offered_per_second_max,
             load.answered_per_second,
             time(load.drained_ms)
         ));
-        let (active, starved, open) =
-            (load.active_percent, load.starved_percent, self.plan.connections);
-        match load.bottleneck {
-            Bottleneck::None => {}
-            Bottleneck::Crowd => text.paragraph(&format!(
-                "  The crowd itself was a bottleneck: its busiest thread was idle for {:.0} % of \
-                 the time and waited for a free core for {starved:.0} %, and buyers were begun up \
-                 to {} late. The latencies above are upper bounds: the server may be faster.",
-                100.0 - active,
-                time(load.lag_ms.max)
-            )),
-            Bottleneck::Connections => text.paragraph(&format!(
-                "  {} buyers found all {open} connections taken and began late: the server was \
-                 slow, or the crowd may open too few (--connections, and no more than `ulimit -n` \
-                 allows). Their latency counts the wait.",
-                load.waited_for_connection
-            )),
+        text.paragraph(&self.machine());
+        if let Some(words) = &load.bottleneck_words {
+            text.paragraph(words);
         }
         text.line("");
+        if self.waves.len() > 1 {
+            self.render_waves(text);
+        }
+    }
+
+    fn render_waves(&self, text: &mut Text) {
+        text.line("  waves               offered/s achieved/s answered/s   shed/s        p99");
+        for wave in &self.waves {
+            let rate = |rate: Option<f64>| rate.map_or("-".into(), |rate| format!("{rate:.0}"));
+            let p99 = wave.latency_ms.map_or("-".into(), |latency| time(latency.p99));
+            text.line(&format!("  {}", wave.arrivals));
+            text.line(&format!(
+                "                     {:>10} {:>10} {:>10} {:>8} {p99:>10}",
+                rate(wave.offered_per_second),
+                rate(wave.achieved_per_second),
+                rate(wave.answered_per_second),
+                rate(wave.shed_per_second)
+            ));
+        }
+        text.line("");
+    }
+
+    /// What it cost, and what was turned away.
+    fn machine(&self) -> String {
+        let load = &self.load;
+        let crowd: f64 = load.generators.iter().map(|one| one.cpu_seconds).sum();
+        let busy = load.machine.busy_percent;
+        let busy = busy.map_or(String::new(), |busy| {
+            format!("machine {busy:.0} % busy ({} cores), ", load.machine.cores)
+        });
+        let server = load.server_cpu_seconds;
+        let server = server.map_or(String::new(), |cpu| format!(", server {cpu:.1} s"));
+        let turned = load.turned_away.map_or(String::new(), |turned| {
+            format!(
+                "; ListenOverflows +{}, ListenDrops +{}",
+                turned.listen_overflows, turned.listen_drops
+            )
+        });
+        format!("{busy}processor time: crowd {crowd:.1} s{server}{turned}")
     }
 
     fn render_verdict(&self, text: &mut Text) {
@@ -94,6 +151,16 @@ impl Report {
             checked.losers_looked,
             checked.unclear_looked
         ));
+        text.line(&format!(
+            "  judged: {} refusals, {} looks at the public view",
+            checked.refusals_judged, checked.views_watched
+        ));
+        if checked.given_back_looked + checked.returned_asked > 0 {
+            text.line(&format!(
+                "  given back: {} looked again, {} new buyers asked for what came back",
+                checked.given_back_looked, checked.returned_asked
+            ));
+        }
         if checked.unclear_holding > 0 {
             let count = checked.unclear_holding;
             text.line(&format!("  {count} buyers without a clear answer hold a unit"));
@@ -104,7 +171,8 @@ impl Report {
         for unverified in &verdict.unverified {
             text.paragraph(&format!("  NOT VERIFIED: {unverified}"));
         }
-        let unclear = self.crowd.refused + self.crowd.unanswered;
+        let allowed = if self.plan.allow_shed { self.crowd.shed } else { 0 };
+        let unclear = self.crowd.refused + self.crowd.unanswered - allowed;
         if unclear > 0 {
             text.line(&format!("  NOT ANSWERED WITH YES OR NO: {unclear} buyers"));
         }
@@ -161,8 +229,20 @@ impl Text {
     }
 }
 
+/// How the crowd behaves, if not plainly.
+pub(crate) fn manners(manners: &Manners) -> Option<String> {
+    let percent = |share: f64| (share * 100.0 * 1e6).round() / 1e6;
+    let Manners { retries, bots, give_back, vanish, .. } = *manners;
+    let shares =
+        [(retries, "retry"), (bots, "are bots"), (give_back, "give back"), (vanish, "vanish")];
+    let words = shares.iter().filter(|(share, _)| *share > 0.0);
+    let words: Vec<_> =
+        words.map(|(share, what)| format!("{} % {what}", percent(*share))).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
 /// Milliseconds, as people say them.
-fn time(ms: f64) -> String {
+pub(crate) fn time(ms: f64) -> String {
     match ms {
         ms if ms >= 10_000.0 => format!("{:.1} s", ms / 1_000.0),
         ms if ms >= 100.0 => format!("{ms:.0} ms"),

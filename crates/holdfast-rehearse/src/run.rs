@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
+use crate::capacity::Capacity;
 use crate::exchange::{Answer, Ask, Failure};
-use crate::shop::{Shop, Tries};
+use crate::report::About;
+use crate::shop::{Access, Shop};
 use crate::{Options, Phase, Progress, RehearseError, Report, Verdict, crowd, verdict};
 
 /// Time that a single request outside the rush may take.
 pub(crate) const ANSWER_SECONDS_MAX: u64 = 10;
-
-/// Files that a process needs besides its connections.
-const FILES_SPARE: usize = 128;
 
 /// Holds a rehearsal. Blocks until it is over: on threads of its own, so it needs no runtime and
 /// must not be called on one (use `spawn_blocking`). `progress` is told how far it is.
@@ -23,10 +23,12 @@ const FILES_SPARE: usize = 128;
 /// When the rehearsal could not be held. Everything that went wrong *in* it is in the report.
 pub fn run(options: &Options, mut progress: impl FnMut(Progress)) -> Result<Report, RehearseError> {
     options.check()?;
-    let connections = connections(options);
-    let shop = Arc::new(Shop::new(options, sale_name())?);
+    let buyers = options.arrivals.moments(options.seed).len();
+    let capacity = Capacity::of(options, buyers);
+    let shop = Arc::new(Shop::new(Access::new(options, sale_name())?));
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let mut now = Progress::new(options.buyers);
+    let mut now = Progress::new(u32::try_from(buyers).unwrap_or(u32::MAX));
+    let started_at = Timestamp::now();
 
     progress(now);
     if options.stop.is_given() {
@@ -39,11 +41,11 @@ pub fn run(options: &Options, mut progress: impl FnMut(Progress)) -> Result<Repo
         None => Ok(None),
         Some(Ok(())) => {
             now.phase = Phase::Rush;
-            let rush = crowd::rush(&shop, options, connections, &mut now, &mut progress);
+            let rush = crowd::rush(&shop, options, capacity, &mut now, &mut progress);
             rush.map(|rush| {
                 now.phase = Phase::Verdict;
                 progress(now);
-                let verdict = verdict::reach(&shop, options, &rush.buys);
+                let verdict = verdict::reach(&shop, options, &rush);
                 let verdict = runtime.block_on(unless_stopped(options, verdict));
                 verdict.map(|verdict| (rush, verdict))
             })
@@ -60,7 +62,8 @@ pub fn run(options: &Options, mut progress: impl FnMut(Progress)) -> Result<Repo
     }
     let (rush, mut verdict) = judged?.ok_or(RehearseError::Stopped { sale_left_open: None })?;
     note_close(&mut verdict, closed);
-    Ok(Report::new(options, connections, shop.sale(), &rush, verdict))
+    let about = About { started_at, capacity, sale: shop.sale() };
+    Ok(Report::new(options, about, &rush, verdict))
 }
 
 /// `None`: it was stopped before it was done.
@@ -76,15 +79,6 @@ fn note_close(verdict: &mut Verdict, closed: Result<(), RehearseError>) {
     if let Err(error) = closed {
         verdict.unverified.push(format!("the sale may still be open: {error}"));
     }
-}
-
-/// Open connections as asked, but no more than the process may open files.
-fn connections(options: &Options) -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let files = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
-    let most = files.map_or(usize::MAX, |files| files.saturating_sub(FILES_SPARE).max(1));
-    options.connections.min(most)
 }
 
 /// A name that no earlier rehearsal against this server has used.
@@ -116,7 +110,7 @@ pub(crate) async fn answer(
     ask: Result<Ask, Failure>,
     turn: u32,
 ) -> Result<Answer, Failure> {
-    let (ask, mut tries) = (ask?, Tries::default());
-    let asked = shop.ask(&ask, turn, &mut tries);
+    let ask = ask?;
+    let asked = shop.ask(&ask, turn);
     timeout(Duration::from_secs(ANSWER_SECONDS_MAX), asked).await.unwrap_or(Err(Failure::Late))
 }

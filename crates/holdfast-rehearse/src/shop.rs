@@ -1,13 +1,12 @@
 //! The server as the rehearsal sees it: every request of the contract that it makes.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request};
-use http_body_util::Full;
-use serde::Serialize;
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::dial::Dialer;
@@ -20,27 +19,26 @@ use crate::{Options, RehearseError, Target};
 const CONNECTS_MAX: u32 = 5;
 /// The pause after the first connection that failed; it doubles.
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
-/// Times that a single request comes back after a 503.
+/// Times that a single request of the verdict comes back after a 503.
 const COMEBACKS_MAX: u32 = 8;
 /// Buyers' tokens outlive every rehearsal.
 const TOKEN_LIFE: Duration = Duration::from_secs(86_400);
 
-/// The server, the sale of this rehearsal, and who may ask for what.
-pub(crate) struct Shop {
+/// What it takes to be a crowd for one sale. It holds secrets, so it cannot be printed.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Access {
     target: Target,
-    dialer: Dialer,
-    merchant: HeaderValue,
-    signer: Option<Signer>,
+    merchant_key: String,
+    buyer_secret: Option<Vec<u8>>,
+    source_addresses: Vec<IpAddr>,
     sale: String,
 }
 
-/// What it took to get an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tries {
-    /// Connections that failed and were tried again.
-    pub(crate) connect: u32,
-    /// Answers that said "come back later", and were obeyed.
-    pub(crate) comeback: u32,
+/// The server, the sale of this rehearsal, and who may ask for what.
+pub(crate) struct Shop {
+    access: Access,
+    dialer: Dialer,
+    signer: Option<Signer>,
 }
 
 /// The name of a buyer in the sale.
@@ -48,46 +46,62 @@ pub(crate) fn buyer_name(buyer: u32) -> String {
     format!("buyer-{buyer:07}")
 }
 
-impl Shop {
+impl Access {
     pub(crate) fn new(options: &Options, sale: String) -> Result<Self, RehearseError> {
-        let merchant = bearer(&options.merchant_key).map_err(|_| RehearseError::Option {
-            option: "merchant_key",
-            reason: "it has characters that a header cannot carry".into(),
-        })?;
+        if HeaderValue::from_str(&options.merchant_key).is_err() {
+            let reason = "it has characters that a header cannot carry".into();
+            return Err(RehearseError::Option { option: "merchant_key", reason });
+        }
         Ok(Self {
             target: options.target.clone(),
-            dialer: Dialer::new(options.target.address()),
-            merchant,
-            signer: options.buyer_secret.as_deref().map(|s| Signer::new(s, TOKEN_LIFE)),
+            merchant_key: options.merchant_key.clone(),
+            buyer_secret: options.buyer_secret.clone(),
+            source_addresses: options.source_addresses.clone(),
             sale,
         })
     }
+}
+
+impl Shop {
+    pub(crate) fn new(access: Access) -> Self {
+        let dialer = Dialer::new(access.target.address(), &access.source_addresses);
+        let signer = access.buyer_secret.as_deref().map(|secret| Signer::new(secret, TOKEN_LIFE));
+        Self { access, dialer, signer }
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
 
     pub(crate) fn sale(&self) -> &str {
-        &self.sale
+        &self.access.sale
+    }
+
+    /// A new connection, or why there is none after several attempts, which are counted.
+    pub(crate) async fn connect(&self, turn: u32, failed: &mut u32) -> Result<TcpStream, Failure> {
+        let mut again = 0;
+        loop {
+            match self.dialer.dial(turn.wrapping_add(again)).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) if again + 1 == CONNECTS_MAX => return Err(Failure::Connect(error)),
+                Err(_) => {
+                    sleep(CONNECT_PAUSE * 2_u32.pow(again)).await;
+                    again += 1;
+                    *failed += 1;
+                }
+            }
+        }
     }
 
     /// Asks until there is an answer other than "come back later", or no hope of one.
-    pub(crate) async fn ask(
-        &self,
-        ask: &Ask,
-        turn: u32,
-        tries: &mut Tries,
-    ) -> Result<Answer, Failure> {
+    pub(crate) async fn ask(&self, ask: &[u8], turn: u32) -> Result<Answer, Failure> {
+        let mut comebacks = 0;
         loop {
-            let stream = match self.dialer.dial(turn.wrapping_add(tries.connect)).await {
-                Ok(stream) => stream,
-                Err(_) if tries.connect + 1 < CONNECTS_MAX => {
-                    sleep(CONNECT_PAUSE * 2_u32.pow(tries.connect)).await;
-                    tries.connect += 1;
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            let answer = exchange(stream, ask.clone()).await?;
+            let stream = self.connect(turn, &mut 0).await?;
+            let answer = exchange(stream, ask).await?;
             match answer.retry_after {
-                Some(pause) if answer.status == 503 && tries.comeback < COMEBACKS_MAX => {
-                    tries.comeback += 1;
+                Some(pause) if answer.status == 503 && comebacks < COMEBACKS_MAX => {
+                    comebacks += 1;
                     sleep(pause).await;
                 }
                 _ => return Ok(answer),
@@ -98,7 +112,7 @@ impl Shop {
     /// Makes the sale.
     pub(crate) fn create(&self, options: &Options) -> Result<Ask, Failure> {
         let body = json!({
-            "name": format!("Rehearsal {}", self.sale),
+            "name": format!("Rehearsal {}", self.sale()),
             "hold_seconds": options.hold_seconds,
             "max_per_buyer": 1,
             "admission": "first_come",
@@ -109,13 +123,12 @@ impl Shop {
                 "price": { "amount": 1_000, "currency": "EUR" },
             }],
         });
-        self.request(Method::PUT, &self.sale_path(""), self.merchant.clone(), None, Some(&body))
+        self.request("PUT", &self.sale_path(""), &self.access.merchant_key, None, Some(&body))
     }
 
     /// Opens or closes the sale.
     pub(crate) fn step(&self, step: &str) -> Result<Ask, Failure> {
-        let path = self.sale_path(&format!("/{step}"));
-        self.request(Method::POST, &path, self.merchant.clone(), None, None::<&()>)
+        self.merchants("POST", &format!("/{step}"))
     }
 
     /// Asks for one unit; with or without the buyer's idempotency key.
@@ -125,13 +138,17 @@ impl Shop {
         let body = Reserve { buyer, tier: TIER, quantity: 1, if_held: "refuse" };
         let key = with_key.then(|| format!("buy-{name}"));
         let path = self.sale_path("/holds");
-        self.request(Method::POST, &path, self.credentials(&name)?, key, Some(&body))
+        self.request("POST", &path, &self.credentials(&name)?, key.as_deref(), Some(&body))
     }
 
     /// Looks at a hold.
     pub(crate) fn hold(&self, buyer: u32, id: &str) -> Result<Ask, Failure> {
-        let who = self.credentials(&buyer_name(buyer))?;
-        self.request(Method::GET, &format!("/v1/holds/{id}"), who, None, None::<&()>)
+        self.on_hold("GET", buyer, id)
+    }
+
+    /// Gives a hold back.
+    pub(crate) fn give_back(&self, buyer: u32, id: &str) -> Result<Ask, Failure> {
+        self.on_hold("DELETE", buyer, id)
     }
 
     /// Asks what a buyer has.
@@ -141,56 +158,74 @@ impl Shop {
             Some(_) => self.sale_path("/me"),
             None => self.sale_path(&format!("/me?buyer={name}")),
         };
-        self.request(Method::GET, &path, self.credentials(&name)?, None, None::<&()>)
+        self.request("GET", &path, &self.credentials(&name)?, None, None::<&()>)
     }
 
     /// The public view, which nobody needs a key for.
-    pub(crate) fn view(&self) -> Result<Ask, Failure> {
-        Ok(self.head(Method::GET, &self.sale_path("")).body(Full::default())?)
+    pub(crate) fn view(&self) -> Ask {
+        let mut head = self.head("GET", &self.sale_path(""));
+        head.push_str("\r\n");
+        head.into_bytes()
     }
 
     /// The server's own audit.
     pub(crate) fn audit(&self) -> Result<Ask, Failure> {
-        let path = self.sale_path("/audit");
-        self.request(Method::GET, &path, self.merchant.clone(), None, None::<&()>)
+        self.merchants("GET", "/audit")
+    }
+
+    fn merchants(&self, method: &str, rest: &str) -> Result<Ask, Failure> {
+        let path = self.sale_path(rest);
+        self.request(method, &path, &self.access.merchant_key, None, None::<&()>)
+    }
+
+    fn on_hold(&self, method: &str, buyer: u32, id: &str) -> Result<Ask, Failure> {
+        // What the server calls an id goes into an address as it is: it must not break out of it.
+        if !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Failure::Request(format!("the hold's id is {id:?}")));
+        }
+        let who = self.credentials(&buyer_name(buyer))?;
+        self.request(method, &format!("/v1/holds/{id}"), &who, None, None::<&()>)
     }
 
     fn sale_path(&self, rest: &str) -> String {
-        format!("/v1/sales/{}{rest}", self.sale)
+        format!("/v1/sales/{}{rest}", self.sale())
     }
 
-    fn credentials(&self, buyer: &str) -> Result<HeaderValue, Failure> {
-        let Some(signer) = &self.signer else { return Ok(self.merchant.clone()) };
-        let token = signer.token(buyer).map_err(|error| Failure::Broken(error.to_string()))?;
-        Ok(bearer(&token).map_err(http::Error::from)?)
+    fn credentials(&self, buyer: &str) -> Result<String, Failure> {
+        let Some(signer) = &self.signer else { return Ok(self.access.merchant_key.clone()) };
+        signer.token(buyer).map_err(|error| Failure::Request(error.to_string()))
     }
 
-    fn head(&self, method: Method, path: &str) -> http::request::Builder {
-        let head = Request::builder().method(method).uri(path);
-        head.header(HOST, self.target.authority()).header(CONNECTION, "close")
+    fn head(&self, method: &str, path: &str) -> String {
+        let host = self.access.target.authority();
+        format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n")
     }
 
     fn request(
         &self,
-        method: Method,
+        method: &str,
         path: &str,
-        who: HeaderValue,
-        key: Option<String>,
+        who: &str,
+        key: Option<&str>,
         body: Option<&impl Serialize>,
     ) -> Result<Ask, Failure> {
-        let mut head = self.head(method, path).header(AUTHORIZATION, who);
+        let mut head = self.head(method, path);
+        head.extend(["authorization: Bearer ", who, "\r\n"]);
         if let Some(key) = key {
-            head = head.header("idempotency-key", key);
+            head.extend(["idempotency-key: ", key, "\r\n"]);
         }
-        let Some(body) = body else { return Ok(head.body(Full::default())?) };
-        let body = serde_json::to_vec(body).map_err(|e| Failure::Broken(e.to_string()))?;
-        let head = head.header(CONTENT_TYPE, "application/json");
-        Ok(head.body(Full::new(Bytes::from(body)))?)
+        let Some(body) = body else {
+            if method != "GET" {
+                head.push_str("content-length: 0\r\n");
+            }
+            head.push_str("\r\n");
+            return Ok(head.into_bytes());
+        };
+        let body = serde_json::to_string(body).map_err(|e| Failure::Request(e.to_string()))?;
+        let length = body.len().to_string();
+        let rest =
+            ["content-type: application/json\r\ncontent-length: ", &length, "\r\n\r\n", &body];
+        head.extend(rest);
+        Ok(head.into_bytes())
     }
-}
-
-fn bearer(secret: &str) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {secret}"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }

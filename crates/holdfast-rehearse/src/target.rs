@@ -5,11 +5,12 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use http::Uri;
+use serde::{Deserialize, Serialize};
 
 use crate::RehearseError;
 
 /// A server to rehearse against: `http://host:port`, resolved once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// What goes into the `Host` header.
     authority: String,
@@ -20,6 +21,11 @@ impl Target {
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it is this machine: one of its addresses is the server's.
+    pub(crate) fn is_here(&self) -> bool {
+        std::net::UdpSocket::bind((self.address.ip(), 0)).is_ok()
     }
 
     pub(crate) fn authority(&self) -> &str {

@@ -2,28 +2,31 @@
 //!
 //! What is seen to be wrong is *broken*. What could not be seen is *unverified*, never assumed to
 //! be right. No hold runs out during a rehearsal and nobody pays, which is what makes the counts
-//! exact: a unit once held stays held.
+//! exact: a unit once held stays held until its buyer gives it back.
 
 mod answers;
 mod asked_again;
 mod count;
 mod finding;
+mod returned;
+mod stretches;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::Options;
-use crate::crowd::{Buy, Ending};
+use crate::arrivals::sample;
+use crate::crowd::{Buy, Ending, Rush};
 use crate::exchange::{Answer, Ask, Failure};
 use crate::options::VERDICT_SECONDS_MAX;
 use crate::run::answer;
-use crate::schedule::sample;
 use crate::shop::Shop;
 use crate::wire::{Audit, Hold};
-use count::Holders;
+use count::{Holders, Known};
 use finding::Finding;
 
 /// Requests of the verdict that are under way at a time.
@@ -32,7 +35,7 @@ const AT_A_TIME: usize = 64;
 const DIFFERENCES_MAX: usize = 10;
 
 /// What was found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Verdict {
     /// Promises seen to be broken.
     pub broken: Vec<Broken>,
@@ -43,7 +46,7 @@ pub struct Verdict {
 }
 
 /// A promise seen to be broken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Broken {
     /// Its number, 1 to 11, in the project's design.
     pub promise: u8,
@@ -52,7 +55,7 @@ pub struct Broken {
 }
 
 /// How much was looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Checked {
     /// Winners who repeated their request, once with its key and once without.
     pub winners_repeated: u64,
@@ -60,10 +63,20 @@ pub struct Checked {
     pub winners_looked: u64,
     /// Losers who looked whether they hold something.
     pub losers_looked: u64,
-    /// Refused and unanswered buyers who looked whether they hold something.
+    /// Buyers without a clear answer (refused, unanswered, vanished, or refused after a silence)
+    /// who looked whether they hold something.
     pub unclear_looked: u64,
     /// Those of them who do.
     pub unclear_holding: u64,
+    /// Times that a buyer was told that there is no unit, each held against the units that were
+    /// free at that moment.
+    pub refusals_judged: u64,
+    /// Buyers who looked at the hold that they had given back, and gave it back again.
+    pub given_back_looked: u64,
+    /// New buyers who asked for units that had come back and were free at the end.
+    pub returned_asked: u64,
+    /// Looks at the public view during the rush, each of which must add up.
+    pub views_watched: u64,
     /// Whether the server's own audit was asked for and answered.
     pub audited: bool,
 }
@@ -72,22 +85,31 @@ pub struct Checked {
 struct Case<'a> {
     shop: &'a Arc<Shop>,
     options: &'a Options,
-    buys: &'a [Buy],
+    rush: &'a Rush,
 }
 
 impl Case<'_> {
+    fn buys(&self) -> impl Iterator<Item = &Buy> {
+        self.rush.buys.iter()
+    }
+
+    /// Buyers who were given a hold, whether or not they gave it back.
     fn winners(&self) -> impl Iterator<Item = (&Buy, &Hold)> {
-        self.buys.iter().filter_map(|buy| match &buy.ending {
-            Ending::Won(hold) => Some((buy, hold)),
+        self.buys().filter_map(|buy| Some((buy, buy.hold()?)))
+    }
+
+    /// Buyers who certainly have nothing.
+    fn losers(&self) -> impl Iterator<Item = (&Buy, &str)> {
+        self.buys().filter_map(|buy| match &buy.ending {
+            Ending::Lost(code) if !buy.doubt => Some((buy, code.as_str())),
             _ => None,
         })
     }
 
-    fn losers(&self) -> impl Iterator<Item = (&Buy, &str)> {
-        self.buys.iter().filter_map(|buy| match &buy.ending {
-            Ending::Lost(code) => Some((buy, code.as_str())),
-            _ => None,
-        })
+    /// Everyone who has a hold at the end, as far as is known.
+    fn holding<'a>(&'a self, known: &'a Known) -> impl Iterator<Item = (u32, &'a Hold)> {
+        let kept = self.buys().filter_map(|buy| Some((buy.buyer, buy.kept()?)));
+        kept.chain(known.found.iter().map(|(buyer, hold)| (*buyer, hold)))
     }
 
     /// Some of `items`, drawn from the seed; all if they are few.
@@ -120,8 +142,8 @@ impl Case<'_> {
 }
 
 /// Reaches the verdict on what the crowd got, while the sale is still open.
-pub(crate) async fn reach(shop: &Arc<Shop>, options: &Options, buys: &[Buy]) -> Verdict {
-    let case = Case { shop, options, buys };
+pub(crate) async fn reach(shop: &Arc<Shop>, options: &Options, rush: &Rush) -> Verdict {
+    let case = Case { shop, options, rush };
     let mut verdict = Verdict::default();
     let limit = Duration::from_secs(u64::from(VERDICT_SECONDS_MAX));
     if timeout(limit, inspect(&case, &mut verdict)).await.is_err() {
@@ -134,13 +156,18 @@ pub(crate) async fn reach(shop: &Arc<Shop>, options: &Options, buys: &[Buy]) -> 
 
 async fn inspect(case: &Case<'_>, verdict: &mut Verdict) {
     answers::check(case, verdict);
-    let holders = count::holders(case, verdict).await;
-    count::check(case, holders, verdict);
-    count::check_public_view(case, holders, verdict).await;
-    asked_again::repeat(case, verdict).await;
-    asked_again::look(case, verdict).await;
+    count::check_views(case, verdict);
+    let mut known = count::look_up(case, verdict).await;
+    answers::one_hold_each(case, &known, verdict);
+    stretches::check(case, &known, verdict);
+    count::check(case, &known, verdict);
+    returned::look(case, verdict).await;
+    returned::ask(case, &mut known, verdict).await;
+    count::check_public_view(case, known.holders, verdict).await;
+    asked_again::repeat(case, &known, verdict).await;
+    asked_again::look(case, &known, verdict).await;
     asked_again::losers(case, verdict).await;
-    audit(case, holders, verdict).await;
+    audit(case, known.holders, verdict).await;
 }
 
 /// Asks the server for its own audit, which sees what nobody outside can.

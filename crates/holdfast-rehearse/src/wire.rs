@@ -19,7 +19,7 @@ pub(crate) struct Reserve<'a> {
 }
 
 /// A hold, as the server told it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Hold {
     pub(crate) id: String,

@@ -31,7 +31,11 @@ enum Command {
     /// Run a server.
     Serve(settings::ServeArgs),
     /// Send a simulated crowd against a server and audit what each buyer got.
-    Rehearse(rehearse::RehearseArgs),
+    #[command(after_help = rehearse::EXAMPLES)]
+    Rehearse(Box<rehearse::RehearseArgs>),
+    /// Play a part of a rehearsal's crowd: started by `rehearse`, not by hand.
+    #[command(name = rehearse::GENERATOR, hide = true)]
+    Generate,
     /// Count every promise afresh from the records of a stopped server.
     Audit(audit::AuditArgs),
     /// Sign a buyer's token, to try the API as a buyer.
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Rehearse(args) => rehearse::run(&args),
+        Command::Generate => rehearse::generate(),
         Command::Audit(args) => audit::run(args),
         Command::Token(args) => token::run(&args),
     };

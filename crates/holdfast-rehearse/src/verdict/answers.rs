@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Case, Finding, Verdict};
+use super::{Case, Finding, Known, Verdict};
 use crate::shop::buyer_name;
 use crate::wire::TIER;
 
@@ -11,22 +11,23 @@ use crate::wire::TIER;
 const CLOCK_STEP: Duration = Duration::from_millis(500);
 
 pub(super) fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    one_hold_each(case, verdict);
     as_asked(case, verdict);
     full_time(case, verdict);
     true_words(case, verdict);
-    no_early_refusal(case, verdict);
 }
 
 /// Promise 1: two buyers with one hold have been sold one unit twice.
-fn one_hold_each(case: &Case<'_>, verdict: &mut Verdict) {
+pub(super) fn one_hold_each(case: &Case<'_>, known: &Known, verdict: &mut Verdict) {
     let mut finding = Finding::new(1, "winners hold what another winner holds");
     let mut owners = HashMap::new();
-    for (buy, hold) in case.winners() {
-        let other = owners.insert(hold.id.as_str(), buy.buyer);
+    let won = case.winners().map(|(buy, hold)| (buy.buyer, hold));
+    // Whoever gave back and may have it still is in both.
+    let found = known.found.iter().filter(|(buyer, _)| !known.gave_back.contains(buyer));
+    for (buyer, hold) in won.chain(found.map(|(buyer, hold)| (*buyer, hold))) {
+        let other = owners.insert(hold.id.as_str(), buyer);
         finding.see(other.is_none(), || {
             let others = other.map(buyer_name).unwrap_or_default();
-            format!("{} and {others} have {}", buyer_name(buy.buyer), hold.id)
+            format!("{} and {others} have {}", buyer_name(buyer), hold.id)
         });
     }
     finding.conclude(verdict);
@@ -56,7 +57,9 @@ fn full_time(case: &Case<'_>, verdict: &mut Verdict) {
     let mut finding = Finding::new(8, "winners were given less than the whole time");
     let whole = Duration::from_secs(u64::from(case.options.hold_seconds));
     for (buy, hold) in case.winners() {
-        let passed = buy.ended.saturating_sub(buy.started);
+        // It may be the hold of an earlier try that was not answered.
+        let asked = if buy.doubt { buy.started } else { buy.asked };
+        let passed = buy.ended.saturating_sub(asked);
         let remaining = Duration::from_millis(hold.remaining_ms);
         finding.see(remaining + passed + CLOCK_STEP >= whole, || {
             format!("{} has {} ms left", buyer_name(buy.buyer), hold.remaining_ms)
@@ -69,24 +72,13 @@ fn full_time(case: &Case<'_>, verdict: &mut Verdict) {
 /// fewer units are free than one, none is.
 fn true_words(case: &Case<'_>, verdict: &mut Verdict) {
     let mut finding = Finding::new(10, "losers were told what cannot be true");
-    for (buy, code) in case.losers() {
-        let right = code == "all_held" || code == "sold_out" && case.options.capacity == 0;
-        finding.see(right, || {
+    for buy in case.buys().filter(|buy| !buy.refusals.is_empty()) {
+        let none = case.options.capacity == 0;
+        let right = |code: &str| code == "all_held" || code == "sold_out" && none;
+        let wrong = buy.refusals.iter().find(|refusal| !right(&refusal.code));
+        finding.see(wrong.is_none(), || {
+            let code = wrong.map(|refusal| refusal.code.as_str()).unwrap_or_default();
             format!("{} was told {code} though nothing was sold", buyer_name(buy.buyer))
-        });
-    }
-    finding.conclude(verdict);
-}
-
-/// Promise 10: a unit that a later buyer got was free when an earlier one was told there is none.
-fn no_early_refusal(case: &Case<'_>, verdict: &mut Verdict) {
-    let mut finding = Finding::new(10, "losers were refused while a unit was free");
-    let Some((last, _)) = case.winners().max_by_key(|(buy, _)| buy.started) else { return };
-    for (buy, _) in case.losers() {
-        finding.see(buy.ended >= last.started, || {
-            let names = [buy.buyer, last.buyer].map(buyer_name);
-            let early = last.started.saturating_sub(buy.ended);
-            format!("{} was refused {early:?} before {} asked and won", names[0], names[1])
         });
     }
     finding.conclude(verdict);

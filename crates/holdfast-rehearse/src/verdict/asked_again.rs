@@ -3,31 +3,29 @@
 use jiff::Timestamp;
 
 use super::count::me;
-use super::{Case, Finding, Verdict};
-use crate::crowd::Buy;
+use super::{Case, Finding, Known, Verdict};
 use crate::exchange::{Answer, Failure};
 use crate::shop::{Shop, buyer_name};
 use crate::wire::Hold;
 
 /// Promise 7: whoever repeats a request gets the same hold, with its key and without.
-pub(super) async fn repeat(case: &Case<'_>, verdict: &mut Verdict) {
+pub(super) async fn repeat(case: &Case<'_>, known: &Known, verdict: &mut Verdict) {
     let ways = [
         (true, "winners who repeated their request with its key did not get their hold again"),
         (false, "winners who repeated their request without a key did not get their hold again"),
     ];
-    let winners = case.some(case.winners());
+    let winners = case.some(case.holding(known));
     for (with_key, what) in ways {
         let mut finding = Finding::new(7, what);
-        let ask =
-            |shop: &Shop, (buy, _): &(&Buy, &Hold)| (buy.buyer, shop.reserve(buy.buyer, with_key));
-        for ((buy, hold), answer) in winners.iter().zip(case.each(&winners, ask).await) {
+        let ask = |shop: &Shop, (buyer, _): &(u32, &Hold)| (*buyer, shop.reserve(*buyer, with_key));
+        for ((buyer, hold), answer) in winners.iter().zip(case.each(&winners, ask).await) {
             let Some(said) = clear(&answer) else {
                 finding.miss(&answer);
                 continue;
             };
             let again = read(said).map(|again| again.id).unwrap_or_default();
             finding.see(said.status == 200 && again == hold.id, || {
-                let (name, summary) = (buyer_name(buy.buyer), said.summary());
+                let (name, summary) = (buyer_name(*buyer), said.summary());
                 format!("{name} held {} and was answered {summary} {again}", hold.id)
             });
         }
@@ -36,13 +34,13 @@ pub(super) async fn repeat(case: &Case<'_>, verdict: &mut Verdict) {
 }
 
 /// Promises 3 and 8: what was said is still there, and ends no earlier than was said.
-pub(super) async fn look(case: &Case<'_>, verdict: &mut Verdict) {
+pub(super) async fn look(case: &Case<'_>, known: &Known, verdict: &mut Verdict) {
     let mut there = Finding::new(3, "winners who looked found no hold");
     let mut lasting = Finding::new(8, "winners found their hold ended, or ending earlier");
-    let winners = case.some(case.winners());
-    let answers = case.each(&winners, |shop, (buy, h)| (buy.buyer, shop.hold(buy.buyer, &h.id)));
-    for ((buy, told), answer) in winners.iter().zip(answers.await) {
-        let name = buyer_name(buy.buyer);
+    let winners = case.some(case.holding(known));
+    let answers = case.each(&winners, |shop, (buyer, hold)| (*buyer, shop.hold(*buyer, &hold.id)));
+    for ((buyer, told), answer) in winners.iter().zip(answers.await) {
+        let name = buyer_name(*buyer);
         let said = clear(&answer).filter(|said| matches!(said.status.as_u16(), 200 | 404));
         let Some(said) = said else {
             there.miss(&answer);

@@ -1,57 +1,76 @@
 //! How many buyers hold a unit, against how many should and how many the server says there are.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::{Case, Finding, Verdict};
-use crate::crowd::Ending;
 use crate::exchange::{Answer, Failure};
 use crate::run::answer;
-use crate::wire::{Me, SaleView, TierView};
+use crate::watch::tier;
+use crate::wire::{Hold, Me, TierView};
 
 /// Buyers without a clear answer who are looked up; of more than these, nothing is known.
-const UNCLEAR_MAX: usize = 1_000;
+const UNCLEAR_MAX: usize = 20_000;
 
 /// Public views may be a quarter of a second old, and a second older in a cache: looks at it.
 const LOOKS: u32 = 5;
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 
 /// How many buyers hold a unit: between `least` and `most`, since some may not be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Holders {
     pub(super) least: u64,
     pub(super) most: u64,
 }
 
-/// Counts the winners, and looks up those who got no clear answer: they may hold a unit too.
-pub(super) async fn holders(case: &Case<'_>, verdict: &mut Verdict) -> Holders {
-    let won = case.winners().count() as u64;
-    let unclear = |ending: &Ending| matches!(ending, Ending::Refused(_) | Ending::Unanswered(_));
-    let unclear = case.buys.iter().filter(|buy| unclear(&buy.ending));
-    let unclear: Vec<_> = unclear.map(|buy| buy.buyer).collect();
+/// What is known of those who got no clear answer.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) holders: Holders,
+    /// Those who were looked up and hold a unit.
+    pub(super) found: Vec<(u32, Hold)>,
+    /// Those who were looked up and hold none.
+    pub(super) empty: HashSet<u32>,
+    /// Those who were looked up since their giving back was not answered clearly.
+    pub(super) gave_back: HashSet<u32>,
+}
+
+/// Counts who holds a unit, and looks up those who got no clear answer: they may hold one too.
+pub(super) async fn look_up(case: &Case<'_>, verdict: &mut Verdict) -> Known {
+    let kept = case.buys().filter(|buy| buy.kept().is_some()).count() as u64;
+    let unclear: Vec<_> = case.buys().filter(|buy| buy.is_unclear()).collect();
+    let gave_back = unclear.iter().filter(|buy| buy.given_back.is_some());
+    let mut known =
+        Known { gave_back: gave_back.map(|buy| buy.buyer).collect(), ..Known::default() };
+    let count = unclear.len() as u64;
     if unclear.len() > UNCLEAR_MAX {
-        let count = unclear.len();
         verdict.unverified(&format!("what {count} buyers without a clear answer hold: too many"));
-        return Holders { least: won, most: won + count as u64 };
+        known.holders = Holders { least: kept, most: kept + count };
+        return known;
     }
-    let mut holding = 0;
     // Having a hold without knowing it breaks no promise: it is counted, not judged.
     let mut finding = Finding::new(7, "buyers without a clear answer hold a unit");
-    for answer in case.each(&unclear, |shop, buyer| (*buyer, shop.me(*buyer))).await {
+    let answers = case.each(&unclear, |shop, buy| (buy.buyer, shop.me(buy.buyer))).await;
+    for (buy, answer) in unclear.iter().zip(answers) {
         match me(&answer) {
-            Some(me) => {
+            Some(Me { hold }) => {
                 finding.see(true, String::new);
-                holding += u64::from(me.hold.is_some());
+                match hold {
+                    Some(hold) => known.found.push((buy.buyer, hold)),
+                    None => drop(known.empty.insert(buy.buyer)),
+                }
             }
             None => finding.miss(&answer),
         }
     }
     let seen = finding.conclude(verdict);
+    let holding = known.found.len() as u64;
     verdict.checked.unclear_looked = seen;
     verdict.checked.unclear_holding = holding;
-    let least = won + holding;
-    Holders { least, most: least + unclear.len() as u64 - seen }
+    known.holders = Holders { least: kept + holding, most: kept + holding + count - seen };
+    known
 }
 
 /// What a buyer has, if the answer says so.
@@ -61,11 +80,15 @@ pub(super) fn me(answer: &Result<Answer, Failure>) -> Option<Me> {
 }
 
 /// Promises 1 and 6: exactly as many hold a unit as there are units, or buyers if those are fewer.
-pub(super) fn check(case: &Case<'_>, holders: Holders, verdict: &mut Verdict) {
+pub(super) fn check(case: &Case<'_>, known: &Known, verdict: &mut Verdict) {
     let capacity = u64::from(case.options.capacity);
-    let Holders { least, most } = holders;
+    let Holders { least, most } = known.holders;
     if least > capacity {
         verdict.broken(1, format!("{least} buyers hold a unit, but there are {capacity}"));
+    }
+    if case.buys().any(|buy| buy.given_back.is_some()) {
+        // A unit may have come back after everyone had asked; who asks for it now is another check.
+        return;
     }
     let lost = case.losers().count() as u64;
     let due = capacity.min(least + lost);
@@ -75,6 +98,16 @@ pub(super) fn check(case: &Case<'_>, holders: Holders, verdict: &mut Verdict) {
     }
 }
 
+/// Promise 1: every public view during the rush added up.
+pub(super) fn check_views(case: &Case<'_>, verdict: &mut Verdict) {
+    let mut finding = Finding::new(1, "public views during the rush did not add up");
+    let samples = case.rush.watched.samples.iter();
+    for (at, tier) in samples.filter_map(|sample| Some((sample.at, sample.tier?))) {
+        finding.see(adds_up(tier), || format!("after {at:.1?}, {}", counts(tier)));
+    }
+    verdict.checked.views_watched = finding.conclude(verdict);
+}
+
 /// Promises 1, 6 and 10: the public view adds up, and says what the buyers know.
 pub(super) async fn check_public_view(case: &Case<'_>, holders: Holders, verdict: &mut Verdict) {
     let mut wrong = None;
@@ -82,7 +115,7 @@ pub(super) async fn check_public_view(case: &Case<'_>, holders: Holders, verdict
         if look > 0 {
             sleep(LOOK_EVERY).await;
         }
-        let tier = match tier(case).await {
+        let tier = match seen(case).await {
             Ok(tier) => tier,
             Err(reason) => return verdict.unverified(&format!("the public view: {reason}")),
         };
@@ -110,11 +143,16 @@ pub(super) fn check_audit(held: u64, holders: Holders, verdict: &mut Verdict) {
     }
 }
 
-async fn tier(case: &Case<'_>) -> Result<TierView, String> {
-    let answer = answer(case.shop, case.shop.view(), 0).await.map_err(|e| e.to_string())?;
-    let view: Option<SaleView> = serde_json::from_slice(&answer.body).ok();
-    let tier = view.and_then(|view| view.tiers.first().copied());
-    tier.filter(|_| answer.status == 200).ok_or_else(|| answer.summary())
+async fn seen(case: &Case<'_>) -> Result<TierView, String> {
+    let answer = answer(case.shop, Ok(case.shop.view()), 0).await.map_err(|e| e.to_string())?;
+    tier(&answer).ok_or_else(|| answer.summary())
+}
+
+fn counts(tier: TierView) -> String {
+    let TierView { capacity, free, held, sold, withheld } = tier;
+    let parts = format!("{free} free + {held} held + {sold} sold + {withheld} withheld");
+    let is = if adds_up(tier) { "is" } else { "is not" };
+    format!("{parts} {is} {capacity}")
 }
 
 fn adds_up(tier: TierView) -> bool {
@@ -128,7 +166,7 @@ fn judge(tier: TierView, capacity: i64, holders: Holders) -> Option<(u8, String)
     let TierView { free, held, sold, withheld, .. } = tier;
     let counts = format!("{free} free + {held} held + {sold} sold + {withheld} withheld");
     if !adds_up(tier) {
-        return Some((1, format!("{counts} is not {}", tier.capacity)));
+        return Some((1, self::counts(tier)));
     }
     if tier.capacity != capacity {
         return Some((10, format!("it says capacity {}, but it is {capacity}", tier.capacity)));

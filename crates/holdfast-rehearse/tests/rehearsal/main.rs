@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a measurement prints what it found")]
 
+mod manners;
+mod report;
 mod rush;
 mod support;
 mod verdict;

@@ -56,6 +56,11 @@ impl Server {
         Ok(server)
     }
 
+    /// Its process.
+    pub(super) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     fn read_address(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
         if let Some(stdout) = self.child.stdout.as_mut() {

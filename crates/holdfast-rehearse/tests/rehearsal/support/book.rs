@@ -28,7 +28,14 @@ pub(crate) struct Book {
     by_id: HashMap<String, usize>,
     keys: HashMap<String, String>,
     seen: HashSet<String>,
+    given_back: usize,
+    views: usize,
 }
+
+/// Give-backs until who sold a unit before it came back has made up for it.
+const MADE_UP_AFTER: usize = 10;
+/// Views until who miscounts for a while counts right.
+const RIGHT_AFTER: usize = 3;
 
 impl Book {
     pub(crate) fn create(&mut self, ways: Ways, sale: &str, body: &Value) {
@@ -64,6 +71,9 @@ impl Book {
                 return Err(Refusal::Problem(429, "rate_limited"));
             }
             Ways::RefusesTheFirst if first_of_all => return Err(Refusal::Problem(409, "all_held")),
+            Ways::RefusesFirstTries if first_visit => {
+                return Err(Refusal::Problem(409, "all_held"));
+            }
             _ => {}
         }
         if let Some(hold) = self.by_buyer.get(buyer) {
@@ -77,7 +87,7 @@ impl Book {
             }
             return Ok((false, hold));
         }
-        if self.holds.len() >= self.stock {
+        if self.taken(ways) >= self.stock {
             let code = if ways == Ways::SaysSoldOut { "sold_out" } else { "all_held" };
             return Err(Refusal::Problem(409, code));
         }
@@ -86,6 +96,35 @@ impl Book {
             Ways::LeavesAWinnerUnanswered if first_of_all => Err(Refusal::Silence),
             _ => Ok((true, hold)),
         }
+    }
+
+    /// Units that nobody else may have.
+    fn taken(&self, ways: Ways) -> usize {
+        match ways {
+            Ways::KeepsWhatIsGivenBack => self.holds.len(),
+            Ways::SellsBeforeItIsGivenBack if self.given_back < MADE_UP_AFTER => self.held().saturating_sub(1),
+            _ => self.held(),
+        }
+    }
+
+    /// Takes a hold back.
+    pub(crate) fn give_back(&mut self, ways: Ways, id: &str) -> Result<(), (u16, &'static str)> {
+        let number = *self.by_id.get(id).ok_or((404, "hold_not_found"))?;
+        let hold = &mut self.holds[number];
+        match ways {
+            Ways::RefusesWhatIsGivenBack => return Err((409, "wrong_state")),
+            Ways::ForgetsWhatIsGivenBack => return Ok(()),
+            Ways::TakesBackOnce if hold["status"] == "cancelled" => {
+                return Err((404, "hold_not_found"));
+            }
+            _ => {}
+        }
+        if hold["status"] == "held" {
+            hold["status"] = "cancelled".into();
+            self.given_back += 1;
+            self.by_buyer.remove(hold["buyer"].as_str().unwrap());
+        }
+        Ok(())
     }
 
     fn give(&mut self, ways: Ways, buyer: &str) -> Value {
@@ -132,16 +171,18 @@ impl Book {
 
     /// Holds that the books show.
     pub(crate) fn held(&self) -> usize {
-        self.holds.len()
+        self.holds.iter().filter(|hold| hold["status"] == "held").count()
     }
 
-    pub(crate) fn view(&self, ways: Ways) -> Value {
-        let mut held = self.holds.len().min(self.capacity);
+    pub(crate) fn view(&mut self, ways: Ways) -> Value {
+        self.views += 1;
+        let mut held = self.held().min(self.capacity);
         if ways == Ways::CountsOneHeldTooFew {
-            held -= 1;
+            held = held.saturating_sub(1);
         }
         let mut free = self.capacity - held;
-        if ways == Ways::CountsOneFreeTooMany {
+        let miscounts = ways == Ways::MiscountsForAWhile && self.views <= RIGHT_AFTER;
+        if ways == Ways::CountsOneFreeTooMany || miscounts {
             free += 1;
         }
         let counts = json!({ "held": held, "free": free, "sold": 0, "withheld": 0 });

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -15,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use book::{Book, Refusal};
+use holdfast_rehearse::{Arrivals, Options, Report, run};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
@@ -22,6 +24,31 @@ use tokio::sync::oneshot;
 
 pub(crate) const MERCHANT_KEY: &str = "the merchant's key";
 pub(crate) const BUYER_SECRET: &[u8] = b"the secret that buyers' tokens are signed with";
+
+pub(crate) const BUYERS: u32 = 300;
+pub(crate) const CAPACITY: u32 = 60;
+
+/// A small rehearsal against this shop.
+pub(crate) fn options(server: &Server) -> Options {
+    Options {
+        arrivals: Arrivals::uniform(BUYERS, Duration::from_millis(300)),
+        capacity: CAPACITY,
+        patience: Duration::from_secs(2),
+        ..Options::new(server.address.into(), MERCHANT_KEY)
+    }
+}
+
+pub(crate) fn rehearse(ways: Ways) -> Report {
+    let server = Server::start(ways);
+    run(&options(&server), |_| {}).unwrap()
+}
+
+/// The promises found broken, each once.
+pub(crate) fn broken(report: &Report) -> Vec<u8> {
+    let mut promises: Vec<_> = report.verdict.broken.iter().map(|broken| broken.promise).collect();
+    promises.dedup();
+    promises
+}
 
 /// How the shop behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +76,20 @@ pub(crate) enum Ways {
     /// Serves one buyer, and does not say so.
     LeavesAWinnerUnanswered,
     LimitsTheRate,
+    /// Says "all held" once to everybody who comes to stay, though units are free.
+    RefusesFirstTries,
+    /// Takes a hold back, and gives its unit to nobody.
+    KeepsWhatIsGivenBack,
+    /// Takes a hold back, and shows it as held to its buyer.
+    ForgetsWhatIsGivenBack,
+    /// Will not take a hold back.
+    RefusesWhatIsGivenBack,
+    /// Takes a hold back once, and knows nothing of it the second time.
+    TakesBackOnce,
+    /// Sells a unit again before it came back: as many as there are hold two.
+    SellsBeforeItIsGivenBack,
+    /// Public views do not add up for a while.
+    MiscountsForAWhile,
 }
 
 /// A running shop; it stops when dropped.
@@ -121,7 +162,7 @@ fn router(shop: Shop) -> Router {
         .route("/v1/sales/{sale}/holds", post(reserve))
         .route("/v1/sales/{sale}/me", get(me))
         .route("/v1/sales/{sale}/audit", get(audit))
-        .route("/v1/holds/{hold}", get(hold))
+        .route("/v1/holds/{hold}", get(hold).delete(give_back))
         .with_state(shop)
 }
 
@@ -210,6 +251,13 @@ async fn hold(State(shop): State<Shop>, Path(id): Path<String>) -> Response {
     match shop.book().hold(shop.ways, &id) {
         Some(hold) => Json(hold).into_response(),
         None => problem(404, "hold_not_found"),
+    }
+}
+
+async fn give_back(State(shop): State<Shop>, Path(id): Path<String>) -> Response {
+    match shop.book().give_back(shop.ways, &id) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err((status, code)) => problem(status, code),
     }
 }
 

@@ -1,0 +1,146 @@
+//! How the crowd came and went, and what that cost.
+
+use std::num::NonZero;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::bottleneck::{Bottleneck, find};
+use super::{Crowd, per_second, tenths};
+use crate::crowd::{Effort, Ending, Rush};
+use crate::duration::millis;
+use crate::histogram::Times;
+use crate::machine::TurnedAway;
+use crate::{Options, Percentiles};
+
+/// A machine that is busier than this has nothing left to give.
+pub(super) const SATURATED_PERCENT: f64 = 95.0;
+
+/// How the crowd came and went.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Load {
+    /// Buyers due per second of the schedule; null when all were due at once.
+    pub offered_per_second: Option<f64>,
+    /// Buyers begun per second, to the last one.
+    pub achieved_per_second: f64,
+    /// The same in the bin of the timeline in which most were due.
+    pub offered_per_second_max: f64,
+    /// The same in the bin in which most were begun.
+    pub achieved_per_second_max: f64,
+    /// Buyers answered per second, to the last answer.
+    pub answered_per_second: f64,
+    /// From the start to the last answer, in milliseconds.
+    pub drained_ms: f64,
+    /// How late buyers were begun: the crowd's own fault, and part of every latency.
+    pub lag_ms: Percentiles,
+    /// How long new connections took; null if there were none.
+    pub connect_ms: Option<Percentiles>,
+    /// Buyers who came when every connection was taken.
+    pub waited_for_connection: u64,
+    /// Connections that this machine turned away; null if the server is on another one.
+    pub turned_away: Option<TurnedAway>,
+    /// This machine, on which the crowd was.
+    pub machine: Machine,
+    /// Each generator of the crowd.
+    pub generators: Vec<Generator>,
+    /// Processor time of the server during the rush, in seconds; null if it is not known.
+    pub server_cpu_seconds: Option<f64>,
+    /// What held the rehearsal back.
+    pub bottleneck: Bottleneck,
+    /// The same in a sentence; null if nothing did.
+    pub bottleneck_words: Option<String>,
+}
+
+/// How busy this machine was.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Machine {
+    /// Its cores.
+    pub cores: usize,
+    /// How busy they were, on average, from the start to the last answer, 0 to 100; null if it
+    /// cannot be told.
+    pub busy_percent: Option<f64>,
+    /// The part of that time in which they were busier than 95 %.
+    pub saturated_percent: Option<f64>,
+}
+
+/// How hard a generator had it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Generator {
+    /// The part of the rush in which it was at work or ready for it, 0 to 100.
+    pub active_percent: f64,
+    /// The part of the rush in which it was ready, but no core was free for it.
+    pub starved_percent: f64,
+    /// Processor time, in seconds.
+    pub cpu_seconds: f64,
+}
+
+impl Load {
+    pub(super) fn new(options: &Options, rush: &Rush, crowd: &Crowd) -> Self {
+        let lags = rush.buys.iter().map(|buy| buy.started.saturating_sub(buy.due));
+        let is_answered = |ending: &Ending| {
+            matches!(ending, Ending::Won(_) | Ending::Lost(_) | Ending::Refused(_))
+        };
+        let answers = rush.buys.iter().filter(|buy| is_answered(&buy.ending));
+        let drained = answers.map(|buy| buy.ended).max().unwrap_or_default();
+        let begun = rush.buys.iter().map(|buy| buy.started).max().unwrap_or_default();
+        let last = rush.buys.iter().map(|buy| buy.ended).max().unwrap_or_default();
+        let buyers = rush.buys.len() as u64;
+        let most = |of: fn(&crate::series::Bin) -> u64| {
+            let most = rush.series.bins.iter().map(of).max().unwrap_or_default();
+            per_second(most, rush.series.width).unwrap_or_default()
+        };
+        let mut load = Self {
+            offered_per_second: per_second(buyers, options.arrivals.span()),
+            achieved_per_second: per_second(buyers, begun).unwrap_or_default(),
+            offered_per_second_max: most(|bin| bin.due),
+            achieved_per_second_max: most(|bin| bin.begun),
+            answered_per_second: per_second(crowd.won + crowd.lost + crowd.refused, drained)
+                .unwrap_or_default(),
+            drained_ms: millis(drained),
+            lag_ms: lags.collect::<Times>().percentiles().unwrap_or_default(),
+            connect_ms: rush.series.connects.percentiles(),
+            waited_for_connection: rush.buys.iter().filter(|buy| buy.waited).count() as u64,
+            turned_away: rush.watched.turned_away,
+            machine: Machine::during(rush, last),
+            generators: rush.efforts.iter().map(|effort| Generator::new(*effort, last)).collect(),
+            server_cpu_seconds: rush.watched.server_cpu.map(|cpu| cpu.as_secs_f64()),
+            bottleneck: Bottleneck::None,
+            bottleneck_words: None,
+        };
+        (load.bottleneck, load.bottleneck_words) = find(&load, options, rush, crowd);
+        load
+    }
+}
+
+impl Machine {
+    fn during(rush: &Rush, last: Duration) -> Self {
+        let samples: Vec<f64> = rush.watched.busy(Duration::ZERO, last).collect();
+        let share = |count: usize| tenths(count as f64 * 100.0 / samples.len() as f64);
+        let saturated = samples.iter().filter(|busy| **busy > SATURATED_PERCENT).count();
+        Self {
+            cores: std::thread::available_parallelism().map_or(1, NonZero::get),
+            busy_percent: mean(&samples).map(tenths),
+            saturated_percent: (!samples.is_empty()).then(|| share(saturated)),
+        }
+    }
+}
+
+/// `None` of nothing.
+pub(super) fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+impl Generator {
+    fn new(effort: Effort, last: Duration) -> Self {
+        let percent = |part: Duration| {
+            let share = part.as_secs_f64() / last.as_secs_f64().max(f64::MIN_POSITIVE);
+            tenths(share.min(1.0) * 100.0)
+        };
+        Self {
+            active_percent: percent(effort.active),
+            starved_percent: percent(effort.starved),
+            cpu_seconds: effort.cpu.as_secs_f64(),
+        }
+    }
+}

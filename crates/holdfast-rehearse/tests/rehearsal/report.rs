@@ -1,0 +1,76 @@
+//! The report as it is written: JSON that keeps to its schema, and a page that needs nothing else.
+
+use std::fs;
+use std::path::Path;
+
+use holdfast_rehearse::{Report, schema};
+use serde_json::Value;
+
+use crate::support::{Ways, rehearse};
+
+/// The schema that is published.
+fn published() -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rehearsal.schema.json");
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+}
+
+fn json(report: &Report) -> Value {
+    serde_json::to_value(report).unwrap()
+}
+
+#[test]
+fn the_published_schema_is_the_one_that_is_kept() {
+    let again = "holdfast rehearse --json-schema > docs/rehearsal.schema.json";
+    assert_eq!(published(), schema(), "write it afresh: {again}");
+    assert!(jsonschema::meta::is_valid(&published()));
+}
+
+#[test]
+fn every_report_keeps_to_the_schema_and_nothing_else_does() {
+    let validator = jsonschema::draft202012::new(&published()).unwrap();
+    for ways in [Ways::Honest, Ways::SellsOneShort, Ways::LimitsTheRate] {
+        let report = json(&rehearse(ways));
+        let errors: Vec<_> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{ways:?}");
+        // The control: what is missing or of another kind is noticed.
+        for (field, value) in [("crowd", Value::Null), ("ok", "yes".into())] {
+            let mut wrong = report.clone();
+            wrong[field] = value;
+            assert!(!validator.is_valid(&wrong), "{field}");
+        }
+    }
+}
+
+#[test]
+fn the_report_keeps_its_field_names() {
+    let report = json(&rehearse(Ways::Honest));
+    let names: Vec<_> = report.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = [
+        "command",
+        "crowd",
+        "load",
+        "losers_latency_ms",
+        "ok",
+        "plan",
+        "sale",
+        "schema",
+        "started_at",
+        "target",
+        "timeline",
+        "tries_latency_ms",
+        "verdict",
+        "version",
+        "waves",
+        "winners_latency_ms",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(report["schema"], 2);
+    assert_eq!(report["crowd"]["won"], 60);
+    assert_eq!(report["load"]["bottleneck"].as_str().map(str::is_empty), Some(false));
+    assert!(report["losers_latency_ms"]["p999"].is_f64());
+    let bins = report["timeline"]["bins"].as_array().unwrap();
+    let sum = |field: &str| bins.iter().map(|bin| bin[field].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("due"), sum("begun"), sum("won"), sum("all_held")), (300, 300, 60, 240));
+    let looks = report["timeline"]["looks"].as_array().unwrap();
+    assert_eq!(looks.last().unwrap()["stock"]["held"], 60, "{looks:?}");
+}

@@ -1,0 +1,258 @@
+//! Flags and environment of `rehearse`, and what they come to.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use holdfast_rehearse::{Arrivals, Manners, Options, Target, duration};
+
+use super::repeat;
+use crate::settings::{Told, decide_keys};
+
+/// What `--help` ends with.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  holdfast rehearse
+      50,000 buyers within 30 seconds for 5,000 units, against a server started for it
+  holdfast rehearse --over 1s --html report.html
+      the same within one second; what came of it as a page with charts
+  holdfast rehearse --arrivals 'ramp 0/s to 5000/s for 20s, poisson 1000/s for 20s'
+      a rush that grows, then a calm: waves one after another
+  holdfast rehearse --arrivals 'recorded arrivals.csv' --retries 30% --bots 10% --vanish 5%
+      yesterday's arrivals, and a crowd as it really is
+  holdfast rehearse --target http://shop.test:8080 --merchant-key-file merchant.keys
+      against a server that runs: it makes, names and closes a sale of its own there
+
+Waves of --arrivals, separated by commas:
+  50000 over 30s               so many buyers, at moments drawn from that time
+  50000 at once
+  steady 500/s for 10s         at equal distances
+  poisson 500/s for 10s        at random, as people do who know nothing of each other
+  ramp 0/s to 5000/s for 20s   at a rate that rises or falls evenly
+  pause 5s
+  recorded FILE                one moment a line: seconds (1.25), with a unit (1250ms), or RFC 3339;
+                               of a CSV file the first column
+
+It exits 0 only if every promise held and every buyer who waited was told yes or no.";
+
+/// Flags and environment of `rehearse`.
+#[derive(clap::Args)]
+pub(crate) struct RehearseArgs {
+    /// Server to rehearse against; without it, one is started for the rehearsal
+    #[arg(long, env = "HOLDFAST_TARGET", value_name = "URL")]
+    pub(super) target: Option<Target>,
+
+    /// That server's merchant key. In the environment: `HOLDFAST_MERCHANT_KEY`
+    #[arg(long, value_name = "KEY", requires = "target")]
+    merchant_key: Option<String>,
+
+    /// File that has that server's merchant key. In the environment: `HOLDFAST_MERCHANT_KEY_FILE`
+    #[arg(long, value_name = "FILE", requires = "target")]
+    pub(super) merchant_key_file: Option<PathBuf>,
+
+    /// File with the HS256 secret that the target was given with --buyer-key: buyers then come
+    /// with tokens of their own, and not with the merchant's key. A server that is started for
+    /// the rehearsal gets one by itself
+    #[arg(long, env = "HOLDFAST_REHEARSE_BUYER_SECRET", value_name = "FILE", requires = "target")]
+    pub(super) buyer_secret: Option<PathBuf>,
+
+    /// Buyers, each on a connection of their own
+    #[arg(long, env = "HOLDFAST_REHEARSE_BUYERS", default_value_t = 50_000)]
+    pub(super) buyers: u32,
+
+    /// Time within which they come, such as 30s, 500ms or 1m; 0s: all at once
+    #[arg(long, env = "HOLDFAST_REHEARSE_OVER", default_value = "30s", value_parser = duration)]
+    pub(super) over: Duration,
+
+    /// Instead of --buyers and --over: waves of buyers, one after another; see below
+    #[arg(
+        long,
+        env = "HOLDFAST_REHEARSE_ARRIVALS",
+        value_name = "WAVES",
+        conflicts_with_all = ["buyers", "over"]
+    )]
+    pub(super) arrivals: Option<Arrivals>,
+
+    /// Units in the sale
+    #[arg(long, env = "HOLDFAST_REHEARSE_CAPACITY", default_value_t = 5_000)]
+    pub(super) capacity: u32,
+
+    #[command(flatten)]
+    pub(super) crowd: CrowdArgs,
+
+    /// How long a buyer waits in all, from their moment on
+    #[arg(long, env = "HOLDFAST_REHEARSE_PATIENCE", default_value = "30s", value_parser = duration)]
+    pub(super) patience: Duration,
+
+    /// How long a hold lasts, in seconds; longer than the rehearsal, so that none runs out in it
+    #[arg(
+        long,
+        env = "HOLDFAST_REHEARSE_HOLD_SECONDS",
+        value_name = "SECONDS",
+        default_value_t = 300
+    )]
+    pub(super) hold_seconds: u32,
+
+    /// Take no offence at buyers who end with 429 or 503 overloaded: for load beyond what the
+    /// server can bear
+    #[arg(long, env = "HOLDFAST_REHEARSE_ALLOW_SHED")]
+    pub(super) allow_shed: bool,
+
+    /// Connections that are open at a time [default: as many as there are buyers]
+    #[arg(long, env = "HOLDFAST_REHEARSE_CONNECTIONS", value_name = "COUNT")]
+    pub(super) connections: Option<usize>,
+
+    /// Processes that play buyers [default: as many as their open files need, see `ulimit -n`]
+    #[arg(long, env = "HOLDFAST_REHEARSE_PROCESSES", value_name = "COUNT")]
+    pub(super) processes: Option<usize>,
+
+    /// Address that connections come from; several with commas, in turn. Each has some 28,000
+    /// ports [default: the system's choice, or 64 addresses if the target is on 127.0.0.0/8]
+    #[arg(
+        long,
+        env = "HOLDFAST_REHEARSE_SOURCE_ADDRESS",
+        value_delimiter = ',',
+        value_name = "IP"
+    )]
+    pub(super) source_address: Vec<IpAddr>,
+
+    /// Draws the buyers' moments and manners
+    #[arg(long, env = "HOLDFAST_REHEARSE_SEED", default_value_t = 1)]
+    pub(super) seed: u64,
+
+    /// Also write the report as JSON
+    #[arg(long, env = "HOLDFAST_REHEARSE_JSON", value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+
+    /// Also write the report as a page with charts, in one file
+    #[arg(long, env = "HOLDFAST_REHEARSE_HTML", value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+
+    /// Print the JSON Schema of the report, and do nothing else
+    #[arg(long)]
+    pub(super) json_schema: bool,
+}
+
+/// How the crowd behaves.
+#[derive(clap::Args)]
+#[command(next_help_heading = "The crowd, in shares of it")]
+pub(super) struct CrowdArgs {
+    /// Share that tries again after "all held", an error or no answer: with pauses from 0.2 s that
+    /// double up to 5 s, half of each drawn, none shorter than `Retry-After`
+    #[arg(long, env = "HOLDFAST_REHEARSE_RETRIES", value_name = "SHARE", default_value = "0%", value_parser = share)]
+    retries: f64,
+
+    /// Share that hammers: asks again and again, heeding nothing
+    #[arg(long, env = "HOLDFAST_REHEARSE_BOTS", value_name = "SHARE", default_value = "0%", value_parser = share)]
+    bots: f64,
+
+    /// Share that gives its hold back, if it gets one
+    #[arg(long, env = "HOLDFAST_REHEARSE_GIVE_BACK", value_name = "SHARE", default_value = "0%", value_parser = share)]
+    give_back: f64,
+
+    /// Share that leaves without its answer: half of them at once, half when it comes
+    #[arg(long, env = "HOLDFAST_REHEARSE_VANISH", value_name = "SHARE", default_value = "0%", value_parser = share)]
+    vanish: f64,
+
+    /// Tries that a buyer who tries again or hammers makes, at most
+    #[arg(long, env = "HOLDFAST_REHEARSE_TRIES", value_name = "COUNT", default_value_t = 10)]
+    tries: u32,
+
+    /// How long a buyer who tries again or hammers waits for one answer
+    #[arg(long, env = "HOLDFAST_REHEARSE_ANSWER_WITHIN", value_name = "TIME", default_value = "10s", value_parser = duration)]
+    answer_within: Duration,
+
+    /// The pause of a buyer who hammers
+    #[arg(long, env = "HOLDFAST_REHEARSE_BOT_PAUSE", value_name = "TIME", default_value = "100ms", value_parser = duration)]
+    bot_pause: Duration,
+
+    /// How long a hold is kept before it is given back, at most
+    #[arg(long, env = "HOLDFAST_REHEARSE_GIVE_BACK_WITHIN", value_name = "TIME", default_value = "2s", value_parser = duration)]
+    give_back_within: Duration,
+}
+
+impl RehearseArgs {
+    /// Everything but the server, put over the defaults.
+    pub(super) fn over(&self, options: Options) -> anyhow::Result<Options> {
+        let generator = std::env::current_exe().context("find this program")?;
+        Ok(Options {
+            arrivals: self.waves(),
+            manners: self.crowd.manners(),
+            capacity: self.capacity,
+            hold_seconds: self.hold_seconds,
+            patience: self.patience,
+            seed: self.seed,
+            connections: self.connections,
+            processes: self.processes,
+            generator: Some(vec![generator.into(), super::GENERATOR.into()]),
+            source_addresses: self.source_address.clone(),
+            allow_shed: self.allow_shed,
+            command: repeat::command(self),
+            ..options
+        })
+    }
+
+    pub(super) fn waves(&self) -> Arrivals {
+        self.arrivals.clone().unwrap_or_else(|| Arrivals::uniform(self.buyers, self.over))
+    }
+
+    pub(super) fn merchant_key(&self) -> anyhow::Result<String> {
+        let keys = self.merchant_key.clone().map(|key| vec![key]);
+        let by_flag = Told { keys, file: self.merchant_key_file.clone() };
+        let keys = decide_keys([by_flag, Told::by_environment()])?;
+        let first = keys.into_iter().next();
+        first.context("--target needs that server's merchant key: --merchant-key KEY")
+    }
+
+    pub(super) fn secret_of_buyers(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        let Some(path) = &self.buyer_secret else { return Ok(None) };
+        let doing = || format!("the buyers' secret {}", path.display());
+        let secret = std::fs::read_to_string(path).with_context(doing)?;
+        Ok(Some(holdfast_http::hs256_secret(&secret).with_context(doing)?.to_vec()))
+    }
+}
+
+impl CrowdArgs {
+    pub(super) fn manners(&self) -> Manners {
+        Manners {
+            retries: self.retries,
+            bots: self.bots,
+            give_back: self.give_back,
+            vanish: self.vanish,
+            tries_max: self.tries,
+            answer_seconds_max: self.answer_within.as_secs_f64(),
+            bot_pause_seconds: self.bot_pause.as_secs_f64(),
+            give_back_seconds_max: self.give_back_within.as_secs_f64(),
+        }
+    }
+}
+
+/// Reads `20%` or `0.2`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, whole) = match text.strip_suffix('%') {
+        Some(number) => (number, 100.0),
+        None => (text, 1.0),
+    };
+    let share: f64 = number.trim().parse().map_err(|_| "it must be as in 20% or 0.2")?;
+    let share = share / whole;
+    if (0.0..=1.0).contains(&share) {
+        return Ok(share);
+    }
+    Err("a share is within 0% and 100%".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_percents_or_fractions() {
+        assert_eq!(share("20%"), Ok(0.2));
+        assert_eq!(share("0.2"), Ok(0.2));
+        assert_eq!(share("100 %"), Ok(1.0));
+        for text in ["", "%", "20", "-1%", "101%", "NaN", "a fifth"] {
+            assert!(share(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The command that repeats a rehearsal: what was set by flags or environment, without secrets.
+
+use holdfast_rehearse::{Arrivals, Manners};
+
+use super::args::RehearseArgs;
+
+/// What to type; whatever is as by default is left out.
+pub(super) fn command(args: &RehearseArgs) -> String {
+    let mut words = vec!["holdfast rehearse".to_owned()];
+    let mut set = |flag: &str, value: &dyn ToString, default: &dyn ToString| {
+        let (value, default) = (value.to_string(), default.to_string());
+        if value != default {
+            words.push(format!("--{flag} {}", quoted(&value)));
+        }
+    };
+    let unset = &"";
+    let path = |path: &Option<std::path::PathBuf>| {
+        path.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+    };
+    let plain = Arrivals::uniform(50_000, std::time::Duration::from_secs(30));
+    if let Some(target) = &args.target {
+        set("target", target, unset);
+    }
+    set("merchant-key-file", &path(&args.merchant_key_file), unset);
+    set("buyer-secret", &path(&args.buyer_secret), unset);
+    set("arrivals", &args.waves(), &plain);
+    set("capacity", &args.capacity, &5_000);
+    manners(&args.crowd.manners(), &mut set);
+    set("patience", &seconds(args.patience.as_secs_f64()), &"30s");
+    set("hold-seconds", &args.hold_seconds, &300);
+    set("connections", &args.connections.map(|count| count.to_string()).unwrap_or_default(), unset);
+    set("processes", &args.processes.map(|count| count.to_string()).unwrap_or_default(), unset);
+    let addresses: Vec<_> = args.source_address.iter().map(ToString::to_string).collect();
+    set("source-address", &addresses.join(","), unset);
+    set("seed", &args.seed, &1);
+    if args.allow_shed {
+        words.push("--allow-shed".into());
+    }
+    words.join(" ")
+}
+
+type Set<'a> = dyn FnMut(&str, &dyn ToString, &dyn ToString) + 'a;
+
+fn manners(manners: &Manners, set: &mut Set<'_>) {
+    let plain = Manners::default();
+    for (flag, value, default) in [
+        ("retries", manners.retries, plain.retries),
+        ("bots", manners.bots, plain.bots),
+        ("give-back", manners.give_back, plain.give_back),
+        ("vanish", manners.vanish, plain.vanish),
+    ] {
+        set(flag, &percent(value), &percent(default));
+    }
+    set("tries", &manners.tries_max, &plain.tries_max);
+    for (flag, value, default) in [
+        ("answer-within", manners.answer_seconds_max, plain.answer_seconds_max),
+        ("bot-pause", manners.bot_pause_seconds, plain.bot_pause_seconds),
+        ("give-back-within", manners.give_back_seconds_max, plain.give_back_seconds_max),
+    ] {
+        set(flag, &seconds(value), &seconds(default));
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{}%", (share * 1e8).round() / 1e6)
+}
+
+fn seconds(seconds: f64) -> String {
+    format!("{seconds}s")
+}
+
+/// As a shell takes it for one word.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:%,@+".contains(c);
+    if value.chars().all(plain) {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: RehearseArgs,
+    }
+
+    fn repeated(words: &[&str]) -> String {
+        let arguments = ["rehearse"].iter().chain(words);
+        command(&Cli::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}")).args)
+    }
+
+    #[test]
+    fn what_is_set_is_in_it_and_nothing_else() {
+        assert_eq!(repeated(&[]), "holdfast rehearse");
+        assert_eq!(
+            repeated(&["--over", "1s", "--retries", "0.2", "--json", "report.json"]),
+            "holdfast rehearse --arrivals '50000 over 1s' --retries 20%"
+        );
+        let target = ["--target", "http://127.0.0.1:1", "--merchant-key", "a secret"];
+        assert_eq!(repeated(&target), "holdfast rehearse --target http://127.0.0.1:1");
+        let waves = ["--arrivals", "poisson 10/s for 2s, pause 1s", "--answer-within", "500ms"];
+        let command = repeated(&waves);
+        assert_eq!(
+            command,
+            "holdfast rehearse --arrivals 'poisson 10/s for 2s, pause 1s' --answer-within 0.5s"
+        );
+    }
+}
