@@ -41,7 +41,9 @@ pub use histogram::Percentiles;
 pub use manners::Manners;
 pub use options::Options;
 pub use progress::{Phase, Progress};
-pub use report::{Bottleneck, Crowd, Load, Plan, Report, SCHEMA, Timeline, Wave, schema};
+pub use report::{
+    Bin, Bottleneck, Crowd, Load, Plan, Report, SCHEMA, Stock, Timeline, Wave, schema,
+};
 pub use run::run;
 pub use stop::Stop;
 pub use target::Target;

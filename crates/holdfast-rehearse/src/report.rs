@@ -17,7 +17,7 @@ pub use bottleneck::Bottleneck;
 pub use crowd::Crowd;
 pub use load::Load;
 pub use plan::Plan;
-pub use timeline::Timeline;
+pub use timeline::{Bin, Stock, Timeline};
 pub use waves::Wave;
 
 use crate::capacity::Capacity;

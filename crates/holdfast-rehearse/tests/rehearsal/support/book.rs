@@ -102,7 +102,9 @@ impl Book {
     fn taken(&self, ways: Ways) -> usize {
         match ways {
             Ways::KeepsWhatIsGivenBack => self.holds.len(),
-            Ways::SellsBeforeItIsGivenBack if self.given_back < MADE_UP_AFTER => self.held().saturating_sub(1),
+            Ways::SellsBeforeItIsGivenBack if self.given_back < MADE_UP_AFTER => {
+                self.held().saturating_sub(1)
+            }
             _ => self.held(),
         }
     }
