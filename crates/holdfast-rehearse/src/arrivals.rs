@@ -4,6 +4,7 @@ mod parse;
 mod recorded;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(crate) struct Window {
     pub(crate) name: String,
     pub(crate) begins: Duration,
     pub(crate) ends: Duration,
+    /// Who is due in it.
+    pub(crate) buyers: Range<u32>,
 }
 
 impl Arrivals {
@@ -56,16 +59,23 @@ impl Arrivals {
 
     /// The moments of all buyers, counted from the start and in order; the seed decides them.
     pub(crate) fn moments(&self, seed: u64) -> Vec<Duration> {
-        let mut random = StdRng::seed_from_u64(seed);
         let mut begins = Duration::ZERO;
         let mut all = Vec::new();
-        for wave in &self.waves {
-            let mut moments = wave.moments(&mut random);
-            moments.sort_unstable();
+        for (wave, moments) in self.each(seed) {
             all.extend(moments.into_iter().map(|moment| begins + moment));
             begins += wave.span();
         }
         all
+    }
+
+    /// Each wave, and the moments of its buyers, counted from its own start and in order.
+    fn each(&self, seed: u64) -> impl Iterator<Item = (&Wave, Vec<Duration>)> {
+        let mut random = StdRng::seed_from_u64(seed);
+        self.waves.iter().map(move |wave| {
+            let mut moments = wave.moments(&mut random);
+            moments.sort_unstable();
+            (wave, moments)
+        })
     }
 
     /// About how many buyers come; refuses to be cheated into making them all.
@@ -73,15 +83,17 @@ impl Arrivals {
         self.waves.iter().map(Wave::buyers_about).sum()
     }
 
-    pub(crate) fn windows(&self) -> Vec<Window> {
-        let mut begins = Duration::ZERO;
-        let waves = self.waves.iter().map(|wave| {
-            let ends = begins + wave.span();
-            let window = Window { name: wave.to_string(), begins, ends };
-            begins = ends;
+    /// The waves on the clock of the rush. Buyers are numbered as they come.
+    pub(crate) fn windows(&self, seed: u64) -> Vec<Window> {
+        let (mut begins, mut first) = (Duration::ZERO, 0_u32);
+        let windows = self.each(seed).map(|(wave, moments)| {
+            let next = first.saturating_add(u32::try_from(moments.len()).unwrap_or(u32::MAX));
+            let (name, ends) = (wave.to_string(), begins + wave.span());
+            let window = Window { name, begins, ends, buyers: first..next };
+            (begins, first) = (ends, next);
             window
         });
-        waves.collect()
+        windows.collect()
     }
 }
 
@@ -250,7 +262,10 @@ mod tests {
         assert_eq!((within(&moments, 0.0, 0.1), within(&moments, 2.0, 3.0)), (10, 10));
         let arrivals: Arrivals = "10 at once, pause 2s, steady 10/s for 1s".parse().unwrap();
         assert_eq!(arrivals.span(), Duration::from_secs(3));
-        assert_eq!(arrivals.windows()[2].begins, Duration::from_secs(2));
+        let windows = arrivals.windows(1);
+        assert_eq!(windows[2].begins, Duration::from_secs(2));
+        let buyers: Vec<_> = windows.iter().map(|window| window.buyers.clone()).collect();
+        assert_eq!(buyers, [0..10, 10..10, 10..20]);
     }
 
     #[test]

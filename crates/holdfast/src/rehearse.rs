@@ -6,7 +6,7 @@ mod server;
 mod show;
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write, stdin, stdout};
+use std::io::{BufReader, BufWriter, ErrorKind, Write, stdin, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -64,8 +64,11 @@ pub(crate) fn run(args: &RehearseArgs) -> anyhow::Result<ExitCode> {
 
 /// Plays a part of the crowd, as the rehearsal that started this process says.
 pub(crate) fn generate() -> anyhow::Result<ExitCode> {
-    holdfast_rehearse::generator(BufReader::new(stdin()), BufWriter::new(stdout()))?;
-    Ok(ExitCode::SUCCESS)
+    match holdfast_rehearse::generator(BufReader::new(stdin()), BufWriter::new(stdout())) {
+        // The rehearsal has ended, and wants to hear no more.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::FAILURE),
+        played => Ok(played.map(|()| ExitCode::SUCCESS)?),
+    }
 }
 
 fn rehearse(options: &Options) -> anyhow::Result<Report> {

@@ -37,7 +37,12 @@ pub struct Wave {
 }
 
 pub(super) fn of(options: &Options, rush: &Rush) -> Vec<Wave> {
-    options.arrivals.windows().into_iter().map(|window| Wave::new(&window, rush)).collect()
+    options
+        .arrivals
+        .windows(options.seed)
+        .into_iter()
+        .map(|window| Wave::new(&window, rush))
+        .collect()
 }
 
 impl Wave {
@@ -49,11 +54,16 @@ impl Wave {
         };
         let told = |buy: &&Buy| matches!(buy.ending, Ending::Won(_) | Ending::Lost(_));
         let count = |of: &dyn Fn(&&Buy) -> bool| rush.buys.iter().filter(of).count() as u64;
-        let due = count(&|buy| holds(buy.due));
+        let due = window.buyers.len() as u64;
         let bins = (0_u32..).zip(&rush.series.bins);
         let within = bins.filter(|(place, _)| holds(rush.series.width * *place));
         let shed = within.map(|(_, bin)| bin.came_to[Class::Shed as usize]).sum();
-        let latencies = rush.buys.iter().filter(told).filter(|buy| holds(buy.due)).map(latency);
+        let latencies = rush
+            .buys
+            .iter()
+            .filter(told)
+            .filter(|buy| window.buyers.contains(&buy.buyer))
+            .map(latency);
         Self {
             arrivals: window.name.clone(),
             begins_ms: millis(window.begins),

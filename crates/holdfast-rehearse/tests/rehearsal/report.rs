@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use holdfast_rehearse::{Report, schema};
+use holdfast_rehearse::{Options, Report, run, schema};
 use serde_json::Value;
 
-use crate::support::{Ways, rehearse};
+use crate::support::{Server, Ways, options, rehearse};
 
 /// The schema that is published.
 fn published() -> Value {
@@ -73,4 +73,28 @@ fn the_report_keeps_its_field_names() {
     assert_eq!((sum("due"), sum("begun"), sum("won"), sum("all_held")), (300, 300, 60, 240));
     let looks = report["timeline"]["looks"].as_array().unwrap();
     assert_eq!(looks.last().unwrap()["stock"]["held"], 60, "{looks:?}");
+}
+
+#[test]
+fn the_page_is_whole_in_itself_and_takes_nothing_for_markup() {
+    let server = Server::start(Ways::SellsOneShort);
+    let arrivals = "300 over 300ms, pause 1s".parse().unwrap();
+    let command = "holdfast rehearse --arrivals '<b>&'".into();
+    let report = run(&Options { arrivals, command, ..options(&server) }, |_| {}).unwrap();
+    let page = report.page();
+    let target = format!("http://{}", server.address);
+    let elsewhere = page.replace(&target, "");
+    for word in ["http", "//", "src=", "href=", "url(", "@import", "<script", "<b>&"] {
+        assert!(!elsewhere.contains(word), "{word}");
+    }
+    assert!(page.contains("&lt;b&gt;&amp;"), "{page}");
+    for word in ["Not OK.", "Promise 6 broken: ", "<svg", "Arrivals", "Wave by wave", "all held"] {
+        assert!(page.contains(word), "{word}");
+    }
+    // Every element that is opened is closed, and no number went wrong.
+    for element in ["svg", "figure", "table", "section", "path", "dl"] {
+        let opened = page.matches(&format!("<{element}")).count();
+        assert_eq!(opened, page.matches(&format!("</{element}>")).count(), "{element}");
+    }
+    assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
 }

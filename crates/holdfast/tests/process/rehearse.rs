@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -16,18 +16,23 @@ fn rehearse(folder: &Path) -> Command {
     rehearse
 }
 
-/// One that does not end by itself for a minute; waits until its server runs, and gives that one's
-/// process id.
-fn long_rehearsal(folder: &Path) -> (Child, String) {
-    let rehearsal =
-        holdfast(folder).args(["rehearse", "--buyers", "600", "--over", "1m"]).spawn().unwrap();
-    let children = format!("/proc/{0}/task/{0}/children", rehearsal.id());
-    let server = wait_for("it has a server", || {
-        fs::read_to_string(&children).ok()?.split_whitespace().next().map(str::to_owned)
-    });
+/// One that does not end by itself for a minute; waits until its server and its two generators
+/// run, and gives their process ids.
+fn long_rehearsal(folder: &Path) -> (Child, Vec<String>) {
+    let mut rehearse = holdfast(folder);
+    rehearse.args(["rehearse", "--buyers", "600", "--over", "1m", "--processes", "2"]);
+    let rehearsal = rehearse.spawn().unwrap();
+    let children =
+        wait_for("its children run", || Some(children(&rehearsal)).filter(|c| c.len() == 3));
     // Time to get from there into the rush.
     sleep(Duration::from_secs(1));
-    (rehearsal, server)
+    (rehearsal, children)
+}
+
+fn children(parent: &Child) -> Vec<String> {
+    let children = format!("/proc/{0}/task/{0}/children", parent.id());
+    let children = fs::read_to_string(children).unwrap_or_default();
+    children.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Whether a process has ended; who inherited it may not have taken note yet.
@@ -99,7 +104,11 @@ fn what_cannot_work_is_refused_before_the_rush() {
         (&["--target", "http://127.0.0.1:1"], "--merchant-key"),
         (&["--json", "no/such/folder.json"], "no/such/folder.json"),
         (&["--hold-seconds", "60"], "a hold must outlast the rehearsal"),
-        (&["--threads", "0"], "threads"),
+        (&["--processes", "0"], "processes"),
+        (&["--arrivals", "many over 1s"], "\"many\" is not a number of buyers"),
+        (&["--retries", "120%"], "a share is within 0% and 100%"),
+        (&["--retries", "60%", "--bots", "60%"], "more than the whole crowd"),
+        (&["--html", "no/such/folder.html"], "no/such/folder.html"),
         (&["--connections", "0"], "connections"),
     ] {
         let output = rehearse(folder.path()).args(arguments).output().unwrap();
@@ -113,23 +122,77 @@ fn what_cannot_work_is_refused_before_the_rush() {
 fn a_rehearsal_that_is_interrupted_leaves_nothing_behind() {
     for name in ["-INT", "-TERM"] {
         let folder = tempfile::tempdir().unwrap();
-        let (mut rehearsal, server) = long_rehearsal(folder.path());
+        let (mut rehearsal, children) = long_rehearsal(folder.path());
         assert_eq!(names(folder.path()).len(), 1, "its folder is here");
         signal(&rehearsal, name);
         let status = wait_for("the rehearsal ends", || rehearsal.try_wait().unwrap());
         assert!(!status.success());
-        wait_for("its server ends", || ended(&server));
+        children.iter().for_each(|child| wait_for("its children end", || ended(child)));
         assert_eq!(names(folder.path()), Vec::<String>::new());
     }
 }
 
 #[test]
-fn a_rehearsal_that_is_killed_takes_its_server_along() {
+fn a_rehearsal_that_is_killed_takes_its_children_along() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut rehearsal, server) = long_rehearsal(folder.path());
+    let (mut rehearsal, children) = long_rehearsal(folder.path());
     rehearsal.kill().unwrap();
     rehearsal.wait().unwrap();
-    wait_for("its server ends", || ended(&server));
+    children.iter().for_each(|child| wait_for("its children end", || ended(child)));
+}
+
+#[test]
+fn a_rehearsal_whose_generator_dies_says_so_and_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"));
+    let mut rehearse = holdfast(folder.path());
+    rehearse.args(["rehearse", "--buyers", "600", "--over", "1m", "--processes", "2"]);
+    rehearse.args(["--target", &format!("http://{}", server.address)]);
+    rehearse.env("HOLDFAST_MERCHANT_KEY", KEY).stderr(Stdio::piped());
+    let rehearsal = rehearse.spawn().unwrap();
+    let generators = wait_for("they run", || Some(children(&rehearsal)).filter(|c| c.len() == 2));
+    let killed = Command::new("kill").args(["-KILL", &generators[1]]).status().unwrap();
+    assert!(killed.success());
+    let output = rehearsal.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(complaint(&output).contains("a generator of the crowd"), "{}", complaint(&output));
+    assert!(complaint(&output).contains("SIGKILL"), "{}", complaint(&output));
+    wait_for("the other one ends", || ended(&generators[0]));
+    assert_eq!(statuses(&server), ["closed"]);
+}
+
+#[test]
+fn a_crowd_of_every_kind_in_several_processes_is_played_judged_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("arrivals.csv"), "at,path\n0.1,/buy\n100ms,/buy\n0.2,/buy\n")
+        .unwrap();
+    let mut rehearse = holdfast(folder.path());
+    let waves = "ramp 0/s to 400/s for 1s, recorded arrivals.csv, poisson 100/s for 1s, 20 at once";
+    rehearse.args(["rehearse", "--arrivals", waves, "--capacity", "50", "--processes", "3"]);
+    rehearse.args(["--give-back", "20%", "--vanish", "10%", "--bots", "10%", "--tries", "3"]);
+    rehearse.args(["--json", "report.json", "--html", "report.html", "--patience", "5s"]);
+    let output = rehearse.env("HOLDFAST_REHEARSE_RETRIES", "20%").output().unwrap();
+    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}{}", complaint(&output));
+    let report = report(folder.path());
+    assert_eq!(report["plan"]["processes"], 3);
+    assert_eq!(report["plan"]["manners"]["retries"], 0.2);
+    assert_eq!(report["load"]["generators"].as_array().unwrap().len(), 3);
+    let waves = report["waves"].as_array().unwrap();
+    let buyers: Vec<_> = waves.iter().map(|wave| wave["buyers"].as_u64().unwrap()).collect();
+    assert_eq!((buyers[0], buyers[1], buyers[3]), (200, 3, 20), "{buyers:?}");
+    assert!(report["crowd"]["vanished"].as_u64().unwrap() > 0, "{report}");
+    let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<svg"), "{page}");
+}
+
+#[test]
+fn a_bad_line_of_recorded_arrivals_is_refused_by_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("arrivals"), "0\n0.5\nlater\n").unwrap();
+    let mut rehearse = holdfast(folder.path());
+    let output = rehearse.args(["rehearse", "--arrivals", "recorded arrivals"]).output().unwrap();
+    assert!(complaint(&output).contains("line 3, \"later\""), "{}", complaint(&output));
 }
 
 #[test]
@@ -137,7 +200,15 @@ fn a_rehearsal_that_is_interrupted_closes_its_sale_on_the_target() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"));
     let mut rehearse = holdfast(folder.path());
-    rehearse.args(["rehearse", "--over", "1m", "--target", &format!("http://{}", server.address)]);
+    rehearse.args([
+        "rehearse",
+        "--over",
+        "1m",
+        "--buyers",
+        "600",
+        "--target",
+        &format!("http://{}", server.address),
+    ]);
     let mut rehearsal = rehearse.env("HOLDFAST_MERCHANT_KEY", KEY).spawn().unwrap();
     wait_for("its sale is open", || (statuses(&server) == ["open"]).then_some(()));
     signal(&rehearsal, "-INT");
