@@ -16,6 +16,7 @@ pub(crate) struct Reply {
 }
 
 /// How the end of a body is found.
+#[derive(Clone, Copy)]
 enum Length {
     Known(usize),
     Chunked,

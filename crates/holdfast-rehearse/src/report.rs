@@ -68,6 +68,7 @@ pub struct Report {
 }
 
 /// Where and when a rehearsal was held.
+#[derive(Clone, Copy)]
 pub(crate) struct About<'a> {
     pub(crate) started_at: Timestamp,
     pub(crate) capacity: Capacity,

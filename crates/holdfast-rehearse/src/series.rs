@@ -65,11 +65,11 @@ pub(crate) struct Bin {
 impl Series {
     /// For a rush whose buyers come within `span`: fine if that is short.
     pub(crate) fn for_span(span: Duration) -> Self {
-        let ms = match span.as_millis() {
+        let ms = match u64::try_from(span.as_millis()).unwrap_or(u64::MAX) {
             0..=2_000 => 50,
             2_001..=10_000 => 250,
             10_001..=600_000 => 1_000,
-            longer => longer.div_ceil(600_000) as u64 * 1_000,
+            longer => longer.div_ceil(600_000).saturating_mul(1_000),
         };
         Self::new(Duration::from_millis(ms))
     }

@@ -48,7 +48,7 @@ impl Report {
     }
 
     fn latency(&self) -> Chart {
-        let points = |of: fn(&Bin) -> Option<f64>| self.points(|bin| of(bin));
+        let points = |of: fn(&Bin) -> Option<f64>| self.points(of);
         let curves = vec![
             curve("99 of 100", "orange", Look::Line, points(|bin| bin.latency_p99_ms)),
             curve("half", "blue", Look::Line, points(|bin| bin.latency_p50_ms)),

@@ -1,7 +1,7 @@
 //! What became of holds that were given back.
 
 use super::{Case, Finding, Known, Verdict};
-use crate::crowd::Said;
+use crate::crowd::{Buy, Said};
 use crate::shop::{Shop, buyer_name};
 use crate::wire::Hold;
 
@@ -51,7 +51,7 @@ pub(super) async fn look(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// Promise 6: units that came back and that nobody has are there for whoever asks.
 pub(super) async fn ask(case: &Case<'_>, known: &mut Known, verdict: &mut Verdict) {
-    if !case.buys().any(|buy| buy.is_given_back()) {
+    if !case.buys().any(Buy::is_given_back) {
         return;
     }
     let free = u64::from(case.options.capacity).saturating_sub(known.holders.most);

@@ -24,14 +24,15 @@ struct Gap {
 /// Promises 1 and 10: never more holds than units, and nobody refused while a unit was free.
 pub(super) fn check(case: &Case<'_>, known: &Known, verdict: &mut Verdict) {
     let capacity = i64::from(case.options.capacity);
-    let most = most_at_once(case.buys().filter_map(certain).collect());
+    let certain: Vec<_> = case.buys().filter_map(certain).collect();
+    let most = most_at_once(&certain);
     // Holds that are still there are counted by themselves.
     if most > capacity && known.holders.least <= u64::from(case.options.capacity) {
         verdict
             .broken(1, format!("{most} units were held at one moment, but there are {capacity}"));
     }
-    let possible = case.buys().filter_map(|buy| possible(buy, known)).collect();
-    let gaps = gaps(possible, capacity);
+    let possible: Vec<_> = case.buys().filter_map(|buy| possible(buy, known)).collect();
+    let gaps = gaps(&possible, capacity);
     let mut finding = Finding::new(10, "losers were refused while a unit was free");
     let mut judged = 0;
     for buy in case.buys().filter(|buy| !buy.refusals.is_empty()) {
@@ -65,7 +66,7 @@ fn possible(buy: &Buy, known: &Known) -> Option<Stretch> {
 }
 
 /// The most stretches that share a moment; those that only touch share none.
-fn most_at_once(stretches: Vec<Stretch>) -> i64 {
+fn most_at_once(stretches: &[Stretch]) -> i64 {
     let mut count = 0;
     let counts = steps(stretches, true).into_iter().map(|(_, step)| {
         count += step;
@@ -75,7 +76,7 @@ fn most_at_once(stretches: Vec<Stretch>) -> i64 {
 }
 
 /// Where fewer stretches than `capacity` are.
-fn gaps(stretches: Vec<Stretch>, capacity: i64) -> Vec<Gap> {
+fn gaps(stretches: &[Stretch], capacity: i64) -> Vec<Gap> {
     let mut gaps = Vec::new();
     let (mut count, mut open) = (0, None);
     if capacity > 0 {
@@ -101,7 +102,7 @@ fn within_one(gaps: &[Gap], asked: Duration, told: Duration) -> bool {
 }
 
 /// Beginnings and ends in order; which come first if they are at one moment.
-fn steps(stretches: Vec<Stretch>, ends_first: bool) -> Vec<(Duration, i64)> {
+fn steps(stretches: &[Stretch], ends_first: bool) -> Vec<(Duration, i64)> {
     let begins = stretches.iter().map(|(from, _)| (*from, 1));
     let ends = stretches.iter().filter_map(|(_, to)| Some(((*to)?, -1)));
     let mut steps: Vec<_> = begins.chain(ends).collect();
@@ -119,27 +120,27 @@ mod tests {
 
     #[test]
     fn stretches_are_counted_at_every_moment() {
-        assert_eq!(most_at_once(vec![]), 0);
-        assert_eq!(most_at_once(vec![(ms(1), Some(ms(3))), (ms(3), None)]), 1);
-        assert_eq!(most_at_once(vec![(ms(1), Some(ms(4))), (ms(3), None), (ms(2), None)]), 3);
+        assert_eq!(most_at_once(&[]), 0);
+        assert_eq!(most_at_once(&[(ms(1), Some(ms(3))), (ms(3), None)]), 1);
+        assert_eq!(most_at_once(&[(ms(1), Some(ms(4))), (ms(3), None), (ms(2), None)]), 3);
     }
 
     #[test]
     fn a_unit_is_free_before_the_last_is_asked_for_and_after_one_came_back() {
-        let held = vec![(ms(10), Some(ms(50))), (ms(20), None), (ms(70), None)];
+        let held = [(ms(10), Some(ms(50))), (ms(20), None), (ms(70), None)];
         let free = [
             Gap { after: None, before: Some(ms(20)) },
             Gap { after: Some(ms(50)), before: Some(ms(70)) },
         ];
-        assert_eq!(gaps(held.clone(), 2), free);
+        assert_eq!(gaps(&held, 2), free);
         for (asked, told, untrue) in
             [(1, 19, true), (1, 20, false), (30, 40, false), (50, 60, false), (51, 69, true)]
         {
             assert_eq!(within_one(&free, ms(asked), ms(told)), untrue, "{asked} to {told}");
         }
-        assert_eq!(gaps(held.clone(), 0), []);
-        assert_eq!(gaps(held, 9), [Gap { after: None, before: None }]);
+        assert_eq!(gaps(&held, 0), []);
+        assert_eq!(gaps(&held, 9), [Gap { after: None, before: None }]);
         // Taken again in the moment in which it came back: it need not have been free.
-        assert_eq!(gaps(vec![(ms(1), Some(ms(5))), (ms(5), None)], 1).len(), 1);
+        assert_eq!(gaps(&[(ms(1), Some(ms(5))), (ms(5), None)], 1).len(), 1);
     }
 }

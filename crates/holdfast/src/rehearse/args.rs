@@ -78,9 +78,6 @@ pub(crate) struct RehearseArgs {
     #[arg(long, env = "HOLDFAST_REHEARSE_CAPACITY", default_value_t = 5_000)]
     pub(super) capacity: u32,
 
-    #[command(flatten)]
-    pub(super) crowd: CrowdArgs,
-
     /// How long a buyer waits in all, from their moment on
     #[arg(long, env = "HOLDFAST_REHEARSE_PATIENCE", default_value = "30s", value_parser = duration)]
     pub(super) patience: Duration,
@@ -132,6 +129,10 @@ pub(crate) struct RehearseArgs {
     /// Print the JSON Schema of the report, and do nothing else
     #[arg(long)]
     pub(super) json_schema: bool,
+
+    // Last, since its heading would be over what follows too.
+    #[command(flatten)]
+    pub(super) crowd: CrowdArgs,
 }
 
 /// How the crowd behaves.
@@ -143,7 +144,7 @@ pub(super) struct CrowdArgs {
     #[arg(long, env = "HOLDFAST_REHEARSE_RETRIES", value_name = "SHARE", default_value = "0%", value_parser = share)]
     retries: f64,
 
-    /// Share that hammers: asks again and again, heeding nothing
+    /// Share that hammers: asks again and again, heeding neither the answer nor `Retry-After`
     #[arg(long, env = "HOLDFAST_REHEARSE_BOTS", value_name = "SHARE", default_value = "0%", value_parser = share)]
     bots: f64,
 

@@ -25,7 +25,6 @@ impl Show {
         let Progress { won, lost, refused, unanswered, vanished, .. } = progress;
         let done: u64 = [won, lost, refused, unanswered, vanished].into_iter().map(u64::from).sum();
         self.bar.set_length(u64::from(progress.buyers));
-        self.bar.set_position(done);
         self.bar.set_prefix(match progress.phase {
             Phase::Opening => "opening",
             Phase::Rush => "rush",
@@ -43,6 +42,7 @@ impl Show {
              vanished {vanished}  under way {waiting}",
             self.rate
         ));
+        self.bar.set_position(done);
     }
 
     pub(super) fn end(self) {
