@@ -145,10 +145,11 @@ impl Report {
     fn render_verdict(&self, text: &mut Text) {
         let (verdict, checked) = (&self.verdict, &self.verdict.checked);
         text.line(&format!(
-            "  asked again: {} winners, {} holds, {} losers, {} without clear answer",
+            "  asked again: {} winners, {} holds, {} losers, {} sent away, {} unclear",
             checked.winners_repeated,
             checked.winners_looked,
             checked.losers_looked,
+            checked.sent_away_looked,
             checked.unclear_looked
         ));
         text.line(&format!(

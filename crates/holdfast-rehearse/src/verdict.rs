@@ -63,8 +63,11 @@ pub struct Checked {
     pub winners_looked: u64,
     /// Losers who looked whether they hold something.
     pub losers_looked: u64,
-    /// Buyers without a clear answer (refused, unanswered, vanished, or refused after a silence)
-    /// who looked whether they hold something.
+    /// Buyers who were sent away (429, 503 `overloaded`, other refusals before anything was done,
+    /// no connection) who looked whether they hold something.
+    pub sent_away_looked: u64,
+    /// Buyers without a clear answer (vanished, silence, an error, or a refusal after these) who
+    /// looked whether they hold something.
     pub unclear_looked: u64,
     /// Those of them who do.
     pub unclear_holding: u64,
@@ -102,6 +105,16 @@ impl Case<'_> {
     fn losers(&self) -> impl Iterator<Item = (&Buy, &str)> {
         self.buys().filter_map(|buy| match &buy.ending {
             Ending::Lost(code) if !buy.doubt => Some((buy, code.as_str())),
+            _ => None,
+        })
+    }
+
+    /// Buyers who were told something else, or could send nothing: they should have nothing either.
+    fn sent_away(&self) -> impl Iterator<Item = (&Buy, &str)> {
+        self.buys().filter_map(|buy| match &buy.ending {
+            Ending::Refused(why) | Ending::Unanswered(why) if !buy.doubt => {
+                Some((buy, why.as_str()))
+            }
             _ => None,
         })
     }
@@ -167,6 +180,7 @@ async fn inspect(case: &Case<'_>, verdict: &mut Verdict) {
     asked_again::repeat(case, &known, verdict).await;
     asked_again::look(case, &known, verdict).await;
     asked_again::losers(case, verdict).await;
+    asked_again::sent_away(case, verdict).await;
     audit(case, known.holders, verdict).await;
 }
 

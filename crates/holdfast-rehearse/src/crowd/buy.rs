@@ -113,8 +113,8 @@ impl Buy {
     pub(crate) fn is_unclear(&self) -> bool {
         match self.ending {
             Ending::Won(_) => self.given_back.as_ref().is_some_and(|given| given.said != Said::Yes),
-            Ending::Lost(_) => self.doubt,
-            Ending::Refused(_) | Ending::Unanswered(_) | Ending::Vanished => true,
+            Ending::Lost(_) | Ending::Refused(_) | Ending::Unanswered(_) => self.doubt,
+            Ending::Vanished => true,
         }
     }
 }

@@ -161,7 +161,8 @@ impl Report {
             p class="soft" {
                 "Asked again: " (count(checked.winners_repeated)) " winners for the same hold, "
                 (count(checked.winners_looked)) " for what it says, " (count(checked.losers_looked))
-                " losers, and all " (count(checked.unclear_looked)) " without a clear answer, of "
+                " losers, " (count(checked.sent_away_looked)) " who were sent away, and all "
+                (count(checked.unclear_looked)) " without a clear answer, of "
                 "whom " (count(checked.unclear_holding)) " hold a unit. Each of "
                 (count(checked.refusals_judged)) " refusals was held against the units free at "
                 "that moment, and " (count(checked.views_watched)) " public views were added up."

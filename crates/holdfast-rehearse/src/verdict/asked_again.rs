@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::count::me;
 use super::{Case, Finding, Known, Verdict};
+use crate::crowd::Buy;
 use crate::exchange::{Answer, Failure};
 use crate::shop::{Shop, buyer_name};
 use crate::wire::Hold;
@@ -62,10 +63,25 @@ pub(super) async fn look(case: &Case<'_>, known: &Known, verdict: &mut Verdict) 
 
 /// Promise 10: whoever was told that there is no unit has none.
 pub(super) async fn losers(case: &Case<'_>, verdict: &mut Verdict) {
-    let mut finding = Finding::new(10, "losers hold a unit that they were told does not exist");
-    let losers = case.some(case.losers());
-    let answers = case.each(&losers, |shop, (buy, _)| (buy.buyer, shop.me(buy.buyer))).await;
-    for ((buy, code), answer) in losers.iter().zip(answers) {
+    let finding = Finding::new(10, "losers hold a unit that they were told does not exist");
+    verdict.checked.losers_looked = hold_none(case, case.losers(), finding, verdict).await;
+}
+
+/// Promise 10: whoever was sent away before anything was done has none either.
+pub(super) async fn sent_away(case: &Case<'_>, verdict: &mut Verdict) {
+    let finding = Finding::new(10, "buyers who were sent away hold a unit");
+    verdict.checked.sent_away_looked = hold_none(case, case.sent_away(), finding, verdict).await;
+}
+
+async fn hold_none(
+    case: &Case<'_>,
+    buyers: impl Iterator<Item = (&Buy, &str)>,
+    mut finding: Finding,
+    verdict: &mut Verdict,
+) -> u64 {
+    let buyers = case.some(buyers);
+    let answers = case.each(&buyers, |shop, (buy, _)| (buy.buyer, shop.me(buy.buyer))).await;
+    for ((buy, code), answer) in buyers.iter().zip(answers) {
         match me(&answer) {
             Some(me) => finding.see(me.hold.is_none(), || {
                 let id = me.hold.unwrap_or_default().id;
@@ -74,7 +90,7 @@ pub(super) async fn losers(case: &Case<'_>, verdict: &mut Verdict) {
             None => finding.miss(&answer),
         }
     }
-    verdict.checked.losers_looked = finding.conclude(verdict);
+    finding.conclude(verdict)
 }
 
 /// An answer that says something about the hold, and not about the server's health.

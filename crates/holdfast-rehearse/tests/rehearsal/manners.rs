@@ -79,7 +79,8 @@ fn whoever_vanishes_may_hold_a_unit_and_is_counted() {
 #[test]
 fn every_liar_is_caught_at_the_promise_it_breaks() {
     let vanishing = Manners { vanish: 1.0, ..Manners::default() };
-    let liars: [(Ways, Manners, &[u8], &str); 9] = [
+    let plain = Manners::default();
+    let liars: [(Ways, Manners, &[u8], &str); 10] = [
         (Ways::RefusesFirstTries, RESTLESS, &[6, 10], "losers were refused while a unit was free"),
         (Ways::KeepsWhatIsGivenBack, RESTLESS, &[6, 10], "did not get a unit that had come back"),
         (Ways::ForgetsWhatIsGivenBack, RESTLESS, &[2, 6, 10], "still have the hold that they gave"),
@@ -88,6 +89,7 @@ fn every_liar_is_caught_at_the_promise_it_breaks() {
         (Ways::SellsBeforeItIsGivenBack, RESTLESS, &[1], "61 units were held at one moment"),
         (Ways::MiscountsForAWhile, RESTLESS, &[1], "public views during the rush did not add up"),
         (Ways::AnotherHoldForTheSameKey, vanishing, &[7], "with its key did not get their hold"),
+        (Ways::HoldsForWhoIsSentAway, plain, &[6, 10], "buyers who were sent away hold a unit"),
         (Ways::ForgetsHolds, vanishing, &[3], "winners who looked found no hold"),
     ];
     thread::scope(|scope| {

@@ -94,6 +94,9 @@ impl Book {
         let hold = self.give(ways, buyer);
         match ways {
             Ways::LeavesAWinnerUnanswered if first_of_all => Err(Refusal::Silence),
+            Ways::HoldsForWhoIsSentAway if first_of_all => {
+                Err(Refusal::Problem(429, "rate_limited"))
+            }
             _ => Ok((true, hold)),
         }
     }

@@ -88,6 +88,8 @@ pub(crate) enum Ways {
     TakesBackOnce,
     /// Sells a unit again before it came back: as many as there are hold two.
     SellsBeforeItIsGivenBack,
+    /// Sends one buyer away, and gives them a hold all the same.
+    HoldsForWhoIsSentAway,
     /// Public views do not add up for a while.
     MiscountsForAWhile,
 }
