@@ -93,12 +93,16 @@ impl Shop {
         }
     }
 
+    /// Asks once.
+    pub(crate) async fn once(&self, ask: &[u8], turn: u32) -> Result<Answer, Failure> {
+        exchange(self.connect(turn, &mut 0).await?, ask).await
+    }
+
     /// Asks until there is an answer other than "come back later", or no hope of one.
     pub(crate) async fn ask(&self, ask: &[u8], turn: u32) -> Result<Answer, Failure> {
         let mut comebacks = 0;
         loop {
-            let stream = self.connect(turn, &mut 0).await?;
-            let answer = exchange(stream, ask).await?;
+            let answer = self.once(ask, turn).await?;
             match answer.retry_after {
                 Some(pause) if answer.status == 503 && comebacks < COMEBACKS_MAX => {
                     comebacks += 1;

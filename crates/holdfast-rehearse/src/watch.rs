@@ -91,27 +91,30 @@ impl Watch {
 impl Watched {
     /// How busy the machine was in this stretch, as samples of 0 to 100.
     pub(crate) fn busy(&self, from: Duration, to: Duration) -> impl Iterator<Item = f64> {
-        // A sample tells of the time before it; the first one, of that before the start.
+        // A sample tells of the time before it.
         let within = move |sample: &&Sample| sample.at > from && sample.at <= to + LOOK_EVERY;
-        self.samples.iter().skip(1).filter(within).filter_map(|s| s.machine_busy_percent)
+        self.samples.iter().filter(within).filter_map(|s| s.machine_busy_percent)
     }
 }
 
 impl Watcher {
     fn watch(&self, start: Instant, is_over: &Receiver<()>) -> Watched {
         let before = (TurnedAway::so_far(), self.server.and_then(cpu_of));
-        let mut ticks = Ticks::now();
+        let mut ticks = None;
         let mut samples = Vec::new();
         let mut next = start;
         loop {
             let wait = next.saturating_duration_since(Instant::now());
             let over = is_over.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected);
+            // The clock of the cores starts before the first look, which may take long.
+            let begun = ticks.is_none().then(Ticks::now).flatten();
             let tier = self.look();
-            let now = Ticks::now();
+            let now = begun.or_else(Ticks::now);
             let busy = now.zip(ticks).and_then(|(now, before)| now.busy_percent_since(before));
+            let is_new = ticks.is_none() || busy.is_some();
             let at = start.elapsed();
             samples.push(Sample { at, tier, machine_busy_percent: busy });
-            if busy.is_some() {
+            if is_new {
                 ticks = now;
             }
             if over {
@@ -132,7 +135,7 @@ impl Watcher {
 
     fn look(&self) -> Option<TierView> {
         let ask = self.shop.view();
-        let asked = async { timeout(LOOK_MAX, self.shop.ask(&ask, u32::MAX)).await };
+        let asked = async { timeout(LOOK_MAX, self.shop.once(&ask, u32::MAX)).await };
         let answer = self.runtime.block_on(asked).ok()?.ok()?;
         tier(&answer)
     }

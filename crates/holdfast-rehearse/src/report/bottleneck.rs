@@ -1,5 +1,7 @@
 //! What held a rehearsal back, in a word and in a sentence.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -69,16 +71,18 @@ fn waited_for_connections(rush: &Rush) -> bool {
     late.iter().filter(|buy| buy.waited).count() * 2 > late.len()
 }
 
-/// How busy the machine was while buyers were begun late.
+/// How busy the machine was while buyers waited to be begun late.
 fn machine_when_late(rush: &Rush) -> Option<f64> {
     let width = rush.series.width;
-    let late = (0_u32..)
-        .zip(&rush.series.bins)
-        .filter(|(_, bin)| bin.lag.percentiles().is_some_and(|lag| lag.p99 >= LAG_MS_MAX));
-    let late: Vec<_> = late.map(|(place, _)| width * place).collect();
-    let (first, last) = (late.first()?, late.last()?);
-    let busy: Vec<_> = rush.watched.busy(*first, *last + width).collect();
-    mean(&busy)
+    let late = (0_u32..).zip(&rush.series.bins).filter_map(|(place, bin)| {
+        let lag = bin.lag.percentiles().filter(|lag| lag.p99 >= LAG_MS_MAX)?;
+        let begins = width * place;
+        Some((begins, begins + width + Duration::from_secs_f64(lag.p99 / 1e3)))
+    });
+    let late: Vec<_> = late.collect();
+    let first = late.iter().map(|(begins, _)| *begins).min()?;
+    let last = late.iter().map(|(_, ends)| *ends).max()?;
+    mean(&rush.watched.busy(first, last).collect::<Vec<_>>())
 }
 
 /// Whether buyers were sent away, or answers came late or long after the last buyer had come.
