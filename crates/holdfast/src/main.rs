@@ -29,7 +29,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run a server.
-    Serve(settings::ServeArgs),
+    Serve(Box<settings::ServeArgs>),
     /// Send a simulated crowd against a server and audit what each buyer got.
     #[command(after_help = rehearse::EXAMPLES)]
     Rehearse(Box<rehearse::RehearseArgs>),
@@ -49,7 +49,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     telemetry::init();
     let done = match Cli::parse().command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(*args),
         Command::Rehearse(args) => rehearse::run(&args),
         Command::Generate => rehearse::generate(),
         Command::Audit(args) => audit::run(args),
