@@ -32,7 +32,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { rush: Duration::from_secs(3), standing: Duration::from_millis(250) }
+        Self { rush: Duration::from_secs(5), standing: Duration::from_millis(250) }
     }
 }
 

@@ -24,9 +24,9 @@ use crate::{connection, listen};
 pub struct Options {
     /// Listeners, each with a thread of its own; at least 1.
     pub listeners: usize,
-    /// Connections that may wait to be accepted, for each listener; the system may allow fewer
-    /// (on Linux `net.core.somaxconn`). Rust's own listeners take 128: a rush that arrives within a
-    /// second overflows that and waits for TCP's retries.
+    /// Connections that may wait to be accepted, for each listener; the system allows no more than
+    /// it is set to (on Linux `net.core.somaxconn`, mostly 4,096). Rust's own listeners take 128: a
+    /// rush that arrives within a second overflows that and waits for TCP's retries.
     pub backlog: u16,
     /// Connections that may be open, over all listeners; at least one each. When they all are,
     /// those go that keep the server waiting longest.
@@ -48,7 +48,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listeners: thread::available_parallelism().map_or(1, usize::from),
-            backlog: 4_096,
+            backlog: u16::MAX,
             connections: 10_000,
             patience: Some(Patience::default()),
             first_byte: Duration::from_secs(10),

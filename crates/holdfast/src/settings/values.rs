@@ -76,8 +76,8 @@ pub(crate) struct Values {
     #[arg(long, env = "HOLDFAST_LISTENERS", value_name = "COUNT")]
     pub(super) listeners: Option<NonZeroU16>,
 
-    /// Connections that may wait to be accepted at each listener; the system may allow fewer
-    /// (net.core.somaxconn) [default: 4096]
+    /// Connections that may wait to be accepted at each listener [default: what the system allows,
+    /// net.core.somaxconn]
     #[arg(long, env = "HOLDFAST_LISTEN_BACKLOG", value_name = "COUNT")]
     pub(super) listen_backlog: Option<NonZeroU16>,
 
@@ -87,7 +87,7 @@ pub(crate) struct Values {
     pub(super) connections: Option<usize>,
 
     /// How long a request may wait in a rush until the server looks at it; one that has waited
-    /// longer is refused (503 overloaded). 0: none is refused [default: 3000]
+    /// longer is refused (503 overloaded). 0: none is refused [default: 5000]
     #[arg(long, env = "HOLDFAST_SHED_RUSH_MS", value_name = "MILLISECONDS")]
     pub(super) shed_rush_ms: Option<u64>,
 
