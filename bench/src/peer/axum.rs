@@ -62,6 +62,10 @@ impl holdfast_front::Site for Site {
         StatusCode::SERVICE_UNAVAILABLE.into_response()
     }
 
+    fn busy_bytes(&self) -> &[u8] {
+        b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    }
+
     fn lane(&self, _: &Uri) -> Option<u64> {
         None
     }

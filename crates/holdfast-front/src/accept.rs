@@ -1,10 +1,36 @@
 //! Accepting connections, up to the last one that the kernel has taken.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::time::Duration;
-
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{unconstrained, yield_now};
+
+use crate::host::Host;
+use crate::refuse::refuse;
+use crate::seats::Seats;
+use crate::site::Site;
+
+/// A connection that has been accepted.
+pub(crate) struct Arrival {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    /// What was read of it already.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// So many are accepted, or refused, before everything else that is ready has its turn: refusing
+/// must leave time to serve.
+const ACCEPTED_AT_ONCE: usize = 128;
+const REFUSED_AT_ONCE: usize = 32;
+
+/// Connections that may wait while a queue stands that does not pass: whoever waits behind more
+/// has given up before it is their turn.
+const SHORT_BACKLOG: u16 = 1_024;
 
 /// How long to wait when the system has no descriptor for a connection that is already there.
 const BACK_OFF: Duration = Duration::from_millis(50);
@@ -33,8 +59,69 @@ impl Failures {
     }
 }
 
+/// Accepts whoever connects. When all seats are taken those make room that keep the server waiting
+/// longest; `in_hand` is who waits for it. While a queue stands that does not pass, whoever would
+/// wait too long in it is refused at once, and the line in front is kept short.
+pub(crate) async fn all<S: Site>(
+    listener: &TcpListener,
+    host: &Host<S>,
+    seats: &Seats,
+    in_hand: &mut Option<Arrival>,
+    admit: impl Fn(Arrival),
+) -> Infallible {
+    let (mut failures, mut is_short) = (Failures::default(), false);
+    let (mut accepted, mut refused) = (0, 0);
+    loop {
+        if host.waiting.is_standing() != is_short {
+            is_short = !is_short;
+            set_backlog(listener, if is_short { SHORT_BACKLOG } else { host.options.backlog });
+        }
+        match unconstrained(next(listener, host)).await {
+            Ok((stream, peer)) => *in_hand = Some(Arrival { stream, peer, bytes: Vec::new() }),
+            Err(error) if is_the_peers(&error) => {}
+            Err(error) => {
+                host.metrics.not_accepted.inc();
+                host.metrics.evicted.inc_by(seats.clear(Instant::now()) as u64);
+                failures.wait(&error).await;
+            }
+        }
+        if host.waiting.is_full() {
+            *in_hand = in_hand.take().and_then(|arrival| refuse(arrival, host));
+            refused += 1;
+        }
+        if in_hand.is_some() {
+            host.metrics.evicted.inc_by(seats.room().await as u64);
+        }
+        if let Some(arrival) = in_hand.take() {
+            admit(arrival);
+            accepted += 1;
+        }
+        if accepted >= ACCEPTED_AT_ONCE || refused >= REFUSED_AT_ONCE {
+            (accepted, refused) = (0, 0);
+            yield_now().await;
+        }
+    }
+}
+
+/// The next connection. Whether there is one at once tells whether any waited.
+async fn next<S>(listener: &TcpListener, host: &Host<S>) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|cx| {
+        let polled = listener.poll_accept(cx);
+        host.waiting.set_backlogged(polled.is_ready());
+        polled
+    })
+    .await
+}
+
+/// A listener may be told again how many may wait; those that do are not turned away.
+fn set_backlog(listener: &TcpListener, backlog: u16) {
+    if let Err(error) = SockRef::from(listener).listen(backlog.into()) {
+        tracing::warn!(%error, backlog, "the backlog could not be changed");
+    }
+}
+
 /// Whether it was the peer who gave up before it was accepted.
-pub(crate) fn is_the_peers(error: &io::Error) -> bool {
+fn is_the_peers(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset)
 }
 
@@ -43,13 +130,13 @@ pub(crate) fn is_the_peers(error: &io::Error) -> bool {
 pub(crate) fn last(
     listener: TcpListener,
     backlog: u16,
-    mut admit: impl FnMut(TcpStream, SocketAddr),
+    mut admit: impl FnMut(Arrival),
 ) -> io::Result<()> {
     // The runtime may not have heard of all that wait: the kernel is asked itself.
     let listener = listener.into_std()?;
     for _ in 0..backlog {
-        match next(&listener) {
-            Ok((stream, peer)) => admit(stream, peer),
+        match next_now(&listener) {
+            Ok((stream, peer)) => admit(Arrival { stream, peer, bytes: Vec::new() }),
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if is_the_peers(&error) || error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
@@ -61,7 +148,7 @@ pub(crate) fn last(
     Ok(())
 }
 
-fn next(listener: &std::net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+fn next_now(listener: &std::net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept()?;
     stream.set_nonblocking(true)?;
     Ok((TcpStream::from_std(stream)?, peer))

@@ -31,17 +31,18 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// Serves a connection until its peer is done, breaks a deadline, must make room for others, or
 /// the server stops.
 ///
-/// A request that has arrived when the server stops is answered, and the connection closed after
+/// `bytes` is what was read already. A request that has arrived when the server stops is answered, and the connection closed after
 /// it; a connection on which nothing has arrived is closed.
 pub(crate) async fn serve<S: Site>(
     stream: TcpStream,
     peer: IpAddr,
+    bytes: Vec<u8>,
     ticket: Ticket,
     host: Arc<Host<S>>,
     mut stop: watch::Receiver<bool>,
 ) {
     let seat = ticket.seat();
-    let words = first_words(&stream, seat, &mut stop, host.options.first_byte);
+    let words = first_words(&stream, bytes, seat, &mut stop, host.options.first_byte);
     let Some(words) = words.await else { return };
     let is_http2 = words.kind == First::Http2;
     let wire = Wire::new(stream, words.bytes, stop.clone(), Arc::clone(seat), host.options.write);

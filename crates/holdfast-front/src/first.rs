@@ -32,13 +32,14 @@ pub(crate) struct Words {
 
 /// Reads what the peer says first, if it does so in time. A connection that says nothing costs no
 /// buffer.
+/// `bytes` is what was read already.
 pub(crate) async fn first_words(
     stream: &TcpStream,
+    mut bytes: Vec<u8>,
     seat: &Seat,
     stop: &mut watch::Receiver<bool>,
     patience: Duration,
 ) -> Option<Words> {
-    let mut bytes = Vec::new();
     // In a rush the request is there already, before the runtime has heard of it.
     read_now(stream, &mut bytes).ok()?;
     let kind = tokio::select! {
@@ -69,7 +70,7 @@ async fn read_on(stream: &TcpStream, bytes: &mut Vec<u8>) -> io::Result<Option<F
 }
 
 /// Asks the kernel itself: the runtime hears of what is there only when it looks next.
-fn read_now(stream: &TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
+pub(crate) fn read_now(stream: &TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
     let mut buffer = [0; FIRST_BYTES];
     let read = (&*SockRef::from(stream)).read(&mut buffer);
     add(bytes, &buffer, read)

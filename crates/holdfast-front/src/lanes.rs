@@ -39,12 +39,20 @@ impl Lanes {
         if self.window.swap(window, Relaxed) != window {
             self.turn();
         }
-        let at = usize::try_from(lane % LANES as u64).unwrap_or_default();
-        let before = self.arrived[at].fetch_add(1, Relaxed);
+        let before = self.arrived(lane).fetch_add(1, Relaxed);
         if before == 0 {
             self.busy.fetch_add(1, Relaxed);
         }
         before < self.share.load(Relaxed)
+    }
+
+    /// Whether a request of a lane would be within its share, without counting it.
+    pub(crate) fn has_share(&self, lane: u64) -> bool {
+        self.arrived(lane).load(Relaxed) < self.share.load(Relaxed)
+    }
+
+    fn arrived(&self, lane: u64) -> &AtomicU32 {
+        &self.arrived[usize::try_from(lane % LANES as u64).unwrap_or_default()]
     }
 
     /// Counts a request that is let pass.

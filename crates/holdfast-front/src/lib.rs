@@ -12,6 +12,7 @@ mod lanes;
 mod listen;
 mod metrics;
 mod patience;
+mod refuse;
 mod seat;
 mod seats;
 mod serve;

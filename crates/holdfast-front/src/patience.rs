@@ -53,6 +53,8 @@ pub(crate) struct Waiting {
     late_us: AtomicU64,
     /// Somebody was refused since the last look.
     has_shed: AtomicBool,
+    /// Connections wait to be accepted.
+    is_backlogged: AtomicBool,
     /// When there was no queue, last.
     calm_us: AtomicU64,
     lanes: Lanes,
@@ -69,6 +71,7 @@ impl Waiting {
             due_us: AtomicU64::new(NEVER),
             late_us: AtomicU64::new(0),
             has_shed: AtomicBool::new(false),
+            is_backlogged: AtomicBool::new(false),
             calm_us: AtomicU64::new(0),
             lanes: Lanes::default(),
         }
@@ -82,16 +85,49 @@ impl Waiting {
         self.ask(now_us);
         let has_share = self.lanes.enter(lane, now_us);
         let waited_us = self.waited_us(now_us);
-        let rush_us = micros(patience.rush);
-        let is_standing = now_us.saturating_sub(self.calm_us.load(Relaxed)) > rush_us;
-        let is_too_long = waited_us > rush_us
-            || is_standing && !has_share && waited_us > micros(patience.standing);
+        let is_too_long = waited_us > micros(patience.rush)
+            || !has_share
+                && waited_us > micros(patience.standing)
+                && self.is_standing_at(now_us, patience);
         if is_too_long {
             self.has_shed.store(true, Relaxed);
         } else {
             self.lanes.pass();
         }
         is_too_long
+    }
+
+    /// Whether a queue stands that does not pass.
+    pub(crate) fn is_standing(&self) -> bool {
+        self.patience.is_some_and(|patience| self.is_standing_at(self.now_us(), patience))
+    }
+
+    /// Whether a new connection would wait too long: it is cheaper for all to refuse it now.
+    pub(crate) fn is_full(&self) -> bool {
+        let Some(patience) = self.patience else { return false };
+        let now_us = self.now_us();
+        self.is_standing_at(now_us, patience)
+            && self.waited_us(now_us) > micros(patience.standing) / 2
+    }
+
+    /// Whether a lane is still within its share of a standing queue.
+    pub(crate) fn has_share(&self, lane: u64) -> bool {
+        self.lanes.has_share(lane)
+    }
+
+    /// Counts a connection that was refused before anything was read into it.
+    pub(crate) fn refused(&self) {
+        self.has_shed.store(true, Relaxed);
+    }
+
+    /// Whether connections wait to be accepted, as far as the last look at them told.
+    pub(crate) fn set_backlogged(&self, is_backlogged: bool) {
+        self.is_backlogged.store(is_backlogged, Relaxed);
+    }
+
+    fn is_standing_at(&self, now_us: u64, patience: Patience) -> bool {
+        let is_asked = self.due_us.load(Relaxed) != NEVER;
+        is_asked && now_us.saturating_sub(self.calm_us.load(Relaxed)) > micros(patience.rush)
     }
 
     /// Looks at the clock for as long as anyone asks, for ever.
@@ -132,7 +168,8 @@ impl Waiting {
         self.late_us.store(late_us, Relaxed);
         // A queue that is short because some were refused is none that has passed.
         let has_shed = self.has_shed.swap(false, Relaxed);
-        if !has_shed && late_us < micros(patience.standing) / 2 {
+        let is_backlogged = self.is_backlogged.load(Relaxed);
+        if !has_shed && !is_backlogged && late_us < micros(patience.standing) / 2 {
             self.calm_us.store(now_us, Relaxed);
         }
     }

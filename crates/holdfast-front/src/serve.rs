@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::accept::{self, Failures};
+use crate::accept::{self, Arrival};
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::patience::Patience;
@@ -156,13 +155,13 @@ async fn serve<S: Site>(
     // Each connection keeps a sender for as long as it lives.
     let (alive, mut gone) = mpsc::channel::<Infallible>(1);
     let (told, with, places) = (stop.clone(), Arc::clone(&host), seats.clone());
-    let admit = move |stream: TcpStream, peer: SocketAddr| {
+    let admit = move |Arrival { stream, peer, bytes }: Arrival| {
         let ticket = places.take(Instant::now());
         let host = Arc::clone(&with);
         let (metrics, alive) = (host.metrics.clone(), alive.clone());
         metrics.accepted.inc();
         metrics.open.inc();
-        let serve = connection::serve(stream, peer.ip(), ticket, host, told.clone());
+        let serve = connection::serve(stream, peer.ip(), bytes, ticket, host, told.clone());
         tokio::spawn(async move {
             serve.await;
             metrics.open.dec();
@@ -172,42 +171,13 @@ async fn serve<S: Site>(
     let mut in_hand = None;
     tokio::select! {
         _ = stop.wait_for(|&stop| stop) => {}
-        never = accept_all(&listener, &host.metrics, &seats, &mut in_hand, &admit) => match never {},
+        never = accept::all(&listener, &host, &seats, &mut in_hand, &admit) => match never {},
     }
-    in_hand.into_iter().for_each(|(stream, peer)| admit(stream, peer));
+    in_hand.into_iter().for_each(&admit);
     accept::last(listener, host.options.backlog, admit)?;
     let drained = timeout(host.options.drain, gone.recv()).await;
     drained.map(|_| ()).map_err(|_| {
         let what = "requests were cut off: they took longer than the server may take to stop";
         io::Error::new(io::ErrorKind::TimedOut, what)
     })
-}
-
-/// Accepts whoever connects. When all seats are taken those make room that keep the server waiting
-/// longest; `in_hand` is who waits for it.
-async fn accept_all(
-    listener: &tokio::net::TcpListener,
-    metrics: &Metrics,
-    seats: &Seats,
-    in_hand: &mut Option<(TcpStream, SocketAddr)>,
-    admit: impl Fn(TcpStream, SocketAddr),
-) -> Infallible {
-    let mut failures = Failures::default();
-    loop {
-        match listener.accept().await {
-            Ok(accepted) => *in_hand = Some(accepted),
-            Err(error) if accept::is_the_peers(&error) => {}
-            Err(error) => {
-                metrics.not_accepted.inc();
-                metrics.evicted.inc_by(seats.clear(Instant::now()) as u64);
-                failures.wait(&error).await;
-            }
-        }
-        if in_hand.is_some() {
-            metrics.evicted.inc_by(seats.room().await as u64);
-        }
-        if let Some((stream, peer)) = in_hand.take() {
-            admit(stream, peer);
-        }
-    }
 }

@@ -25,6 +25,10 @@ pub trait Site: Clone + Send + Sync + 'static {
     /// The answer to a request that has waited too long. Nothing is done for it.
     fn busy(&self) -> Response<Self::Body>;
 
+    /// The same as the bytes of an answer of HTTP/1.1 after which the connection is closed. It is
+    /// counted as one.
+    fn busy_bytes(&self) -> &[u8];
+
     /// In which lane a request waits: when there is too much to do, what can be done is shared
     /// among the lanes. Any number; equal numbers are one lane. `None`: it is answered however long
     /// it has waited, as a question after the server's health must be.

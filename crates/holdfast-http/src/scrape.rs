@@ -97,6 +97,10 @@ impl holdfast_front::Site for Scrape {
         Refused(Problem::new(Code::Overloaded)).into_response()
     }
 
+    fn busy_bytes(&self) -> &[u8] {
+        b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    }
+
     fn lane(&self, _: &Uri) -> Option<u64> {
         None
     }

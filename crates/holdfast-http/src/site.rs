@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use holdfast_api::{Code, Problem};
-use http::{Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use tower::Service;
 
 use crate::address::Path;
@@ -25,6 +25,8 @@ use crate::routes::holds;
 pub struct Site {
     app: App,
     router: Router,
+    /// The answer of a server that is busy, as bytes.
+    busy: Arc<[u8]>,
     lanes: Arc<Lanes>,
 }
 
@@ -35,7 +37,7 @@ impl Site {
     /// When it is not called on a tokio runtime.
     pub fn on_this_runtime(app: &App) -> Self {
         let app = app.on_this_runtime();
-        Self { router: router(app.clone()), app, lanes: Arc::default() }
+        Self { router: router(app.clone()), app, busy: busy_bytes().into(), lanes: Arc::default() }
     }
 
     async fn route(&self, peer: IpAddr, request: Request<holdfast_front::Body>) -> Response {
@@ -81,10 +83,14 @@ impl holdfast_front::Site for Site {
     }
 
     fn busy(&self) -> Response {
-        let why = "the server has more to do than it can: this request has waited too long";
-        let response = Refused(Problem::new(Code::Overloaded).because(why)).into_response();
+        let response = Refused(busy()).into_response();
         self.count(&response);
         response
+    }
+
+    fn busy_bytes(&self) -> &[u8] {
+        self.app.metrics.count(StatusCode::SERVICE_UNAVAILABLE, Some(&Code::Overloaded));
+        &self.busy
     }
 
     fn lane(&self, uri: &Uri) -> Option<u64> {
@@ -94,6 +100,28 @@ impl holdfast_front::Site for Site {
         }
         self.lanes.of(uri).filter(|lane| self.lanes.knows(*lane)).unwrap_or(Lanes::COMMON).into()
     }
+}
+
+/// What has waited too long is told this.
+fn busy() -> Problem {
+    let why = "the server has more to do than it can: this request has waited too long";
+    Problem::new(Code::Overloaded).because(why)
+}
+
+/// The same as bytes of HTTP/1.1, for whoever is refused before anything is read into their
+/// request.
+fn busy_bytes() -> Vec<u8> {
+    let problem = busy();
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = Refused(problem).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
+    for (name, value) in response.headers() {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    [bytes, b"\r\n".to_vec(), body].concat()
 }
 
 /// The sale in which a request asks to hold units, if that is what it does and the sale's name

@@ -106,6 +106,10 @@ impl Site for Test {
         response
     }
 
+    fn busy_bytes(&self) -> &[u8] {
+        b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 4\r\n\r\nbusy"
+    }
+
     fn lane(&self, uri: &Uri) -> Option<u64> {
         match uri.path() {
             "/health" => None,

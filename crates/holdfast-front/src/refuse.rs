@@ -1,0 +1,54 @@
+//! Refusing a connection at once, without a task, a parser or a wait.
+
+use std::io::Write;
+
+use http::Uri;
+use socket2::SockRef;
+
+use crate::accept::Arrival;
+use crate::first::read_now;
+use crate::host::Host;
+use crate::site::Site;
+
+/// Sends a connection away with the answer that the server is busy. Gives it back if it is to be
+/// served all the same: a lane that asks for no more than its share, or a question after the
+/// server's health.
+///
+/// In an overload the request is there by now, since the connection has waited for its turn. One
+/// whose request comes only now may find the connection reset.
+pub(crate) fn refuse<S: Site>(mut arrival: Arrival, host: &Host<S>) -> Option<Arrival> {
+    // Whoever has gone already needs no answer.
+    let is_there = read_now(&arrival.stream, &mut arrival.bytes).is_ok();
+    let lane = address(&arrival.bytes).map(|address| host.site.lane(&address));
+    let is_spared = lane.is_some_and(|lane| lane.is_none_or(|lane| host.waiting.has_share(lane)));
+    if is_there && is_spared {
+        return Some(arrival);
+    }
+    host.waiting.refused();
+    if is_there {
+        host.metrics.shed.inc();
+        let _ = (&*SockRef::from(&arrival.stream)).write(host.site.busy_bytes());
+    }
+    None
+}
+
+/// The address in the first line of a request.
+fn address(bytes: &[u8]) -> Option<Uri> {
+    let line = bytes.split(|byte| *byte == b'\r').next()?;
+    let address = line.split(|byte| *byte == b' ').nth(1)?;
+    Uri::try_from(address).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_what_stands_after_the_method() {
+        let path = |bytes: &[u8]| address(bytes).map(|address| address.path().to_owned());
+        assert_eq!(path(b"GET /a/b?c HTTP/1.1\r\nhost: x\r\n"), Some("/a/b".into()));
+        for nothing in [b"".as_slice(), b"GET", b"\x16\x03\x01", b"GET \r\nhost: x\r\n"] {
+            assert_eq!(path(nothing), None);
+        }
+    }
+}
