@@ -9,7 +9,7 @@ pub(super) struct Cpu {
     pub(super) engine: u64,
     /// The calling thread, on which the callers are.
     pub(super) callers: u64,
-    /// The thread that flushes, where there is one.
+    /// The one that flushes beside it.
     pub(super) flusher: u64,
 }
 

@@ -1,8 +1,8 @@
-//! Requests and replies between the runtimes and the engine: one hand-over a turn, not one each.
+//! Requests and replies between the runtimes and the engine: one hand-over for many, not one each.
 //!
 //! Waking a task from another thread costs a lock and often a system call; waking it from its own
 //! runtime costs next to nothing. So the engine's thread puts a turn's replies into the mailbox of
-//! each runtime, and a task there, the courier, passes them on. It takes the requests the other
+//! each runtime, many at once, and a task there, the courier, passes them on. It takes the requests the other
 //! way: its turn comes when all that was ready on the runtime has had its turn, and so all that
 //! these asked goes to the engine at once, and into one flush.
 
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use crate::inbox::{Inbox, PutError};
-use crate::{EngineError, Reply, Request};
+use crate::{EngineError, Replies, Reply, Request};
 
 /// Who waits for a reply of a [`crate::Service`], and by which courier it goes.
 pub struct Waiter {
@@ -22,6 +22,9 @@ pub struct Waiter {
 /// A courier's number; 0 stands for none: the engine's thread delivers by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Courier(usize);
+
+/// So many replies go off together: the first need not wait until the last is made.
+const DELIVERY: usize = 64;
 
 type Item = (oneshot::Sender<Reply>, Reply);
 
@@ -60,6 +63,8 @@ pub(crate) struct Dispatch {
     couriers: Couriers,
     /// The couriers that are known here; more may have started.
     known: Vec<Arc<Mailbox>>,
+    /// What goes out next: first what needs no courier, then each courier's.
+    outgoing: Vec<Vec<Item>>,
 }
 
 impl Mailbox {
@@ -82,6 +87,21 @@ impl Mailbox {
 
     fn outgoing(&self) -> MutexGuard<'_, Option<Vec<Request<Waiter>>>> {
         self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes all of these replies, and lets the courier know.
+    fn put(&self, items: &mut Vec<Item>) {
+        let mut bag = self.open();
+        if bag.is_closed {
+            return items.clear();
+        }
+        if bag.items.is_empty() {
+            std::mem::swap(&mut bag.items, items);
+        } else {
+            bag.items.append(items);
+        }
+        drop(bag);
+        self.arrived.notify_one();
     }
 
     /// Takes nothing more; whoever waits for what is in it hears that there is no reply.
@@ -180,42 +200,41 @@ impl From<PutError> for EngineError {
 
 impl Dispatch {
     pub(crate) fn new(couriers: Couriers) -> Self {
-        Self { couriers, known: Vec::new() }
+        Self { couriers, known: Vec::new(), outgoing: Vec::new() }
     }
 
-    /// Sends replies off: by their couriers, or straight to whoever has none.
-    pub(crate) fn send(&mut self, replies: impl Iterator<Item = (Waiter, Reply)>) {
-        self.meet_new();
-        let mut open = Courier::default();
-        let mut place: Option<(&Mailbox, MutexGuard<'_, Bag>)> = None;
-        for (Waiter { courier, reply: waiter }, reply) in replies {
-            if courier != open {
-                place.take().into_iter().for_each(shut);
-                let mailbox = courier.0.checked_sub(1).and_then(|at| self.known.get(at));
-                place = mailbox.map(|mailbox| (mailbox.as_ref(), mailbox.open()));
-                open = courier;
-            }
-            match &mut place {
-                Some((_, bag)) if bag.is_closed => {}
-                Some((_, bag)) => bag.items.push((waiter, reply)),
-                None => hand_over((waiter, reply)),
-            }
+    /// Sends off what has been pushed: by couriers, or straight to whoever has none.
+    pub(crate) fn send(&mut self) {
+        (0..self.outgoing.len()).for_each(|courier| self.deliver(courier));
+    }
+
+    fn deliver(&mut self, courier: usize) {
+        let items = &mut self.outgoing[courier];
+        if items.is_empty() {
+            return;
         }
-        place.into_iter().for_each(shut);
-    }
-
-    fn meet_new(&mut self) {
-        let hired = self.couriers.hired();
-        if hired.mailboxes.len() > self.known.len() {
-            self.known.clone_from(&hired.mailboxes);
+        if courier > self.known.len() {
+            self.known.clone_from(&self.couriers.hired().mailboxes);
+        }
+        match courier.checked_sub(1).and_then(|at| self.known.get(at)) {
+            Some(mailbox) => mailbox.put(items),
+            None => items.drain(..).for_each(hand_over),
         }
     }
 }
 
-/// Lets a courier know that there is something in its mailbox.
-fn shut((mailbox, bag): (&Mailbox, MutexGuard<'_, Bag>)) {
-    drop(bag);
-    mailbox.arrived.notify_one();
+impl Replies<Waiter> for Dispatch {
+    fn push(&mut self, to: Waiter, reply: Reply) {
+        let Courier(place) = to.courier;
+        if place >= self.outgoing.len() {
+            self.outgoing.resize_with(place + 1, Vec::new);
+        }
+        let items = &mut self.outgoing[place];
+        items.push((to.reply, reply));
+        if items.len() >= DELIVERY {
+            self.deliver(place);
+        }
+    }
 }
 
 impl Drop for Dispatch {

@@ -14,7 +14,7 @@ use holdfast_core::Sale;
 use holdfast_store::{Clock, LogId, LogInfo, Records, Store};
 
 use crate::recovery::recover;
-use crate::request::{Reply, Request};
+use crate::request::{Replies, Request};
 use crate::slot::Slot;
 use crate::{EngineError, OpenError, Sales};
 use round::Round;
@@ -49,7 +49,7 @@ pub struct Engine<S, T> {
     late: Vec<(usize, u64, holdfast_store::Batch)>,
     /// Replies to what a planted bug has applied too soon.
     #[cfg(feature = "planted")]
-    early: Vec<(T, Reply)>,
+    early: Vec<(T, crate::Reply)>,
 }
 
 impl<S: Store, T> Engine<S, T> {
@@ -93,7 +93,7 @@ impl<S: Store, T> Engine<S, T> {
     }
 
     /// One turn: [`Engine::settle`], then [`Engine::commit`].
-    pub fn turn(&mut self, requests: &mut Vec<Request<T>>, replies: &mut Vec<(T, Reply)>) {
+    pub fn turn(&mut self, requests: &mut Vec<Request<T>>, replies: &mut impl Replies<T>) {
         self.settle(requests, replies);
         self.commit(replies);
     }

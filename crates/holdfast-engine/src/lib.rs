@@ -28,6 +28,6 @@ pub use courier::Waiter;
 pub use engine::Engine;
 pub use error::{EngineError, OpenError};
 pub use keeper::{Kept, keep};
-pub use request::{Answer, Look, Reply, Request};
+pub use request::{Answer, Look, Replies, Reply, Request};
 pub use sales::{SaleRef, Sales};
 pub use service::{Handle, Options, Service};

@@ -36,6 +36,18 @@ pub struct Answer {
 /// The reply to a command.
 pub type Reply = Result<Answer, EngineError>;
 
+/// Takes the replies of a turn, in the order in which they are given.
+pub trait Replies<T> {
+    /// Takes a reply, and who waits for it.
+    fn push(&mut self, to: T, reply: Reply);
+}
+
+impl<T> Replies<T> for Vec<(T, Reply)> {
+    fn push(&mut self, to: T, reply: Reply) {
+        self.push((to, reply));
+    }
+}
+
 impl Answer {
     /// An answer, read off the sale at this moment of its clock.
     pub(crate) fn read(sale: &Sale, outcome: Outcome, clock_ms: u64) -> Self {

@@ -121,22 +121,30 @@ fn run<S: Store>(
     keeper: &Keeper,
 ) -> Option<EngineError> {
     let _closed_at_the_end = Closing(inbox);
-    let (mut requests, mut replies) = (Vec::new(), Vec::new());
+    let mut requests = Vec::new();
     while inbox.take(&mut requests, patience(&engine)) {
-        let is_rush = requests.len() >= RUSH;
         // Whoever needs no entry does not wait for the flush.
-        engine.settle(&mut requests, &mut replies);
-        dispatch.send(replies.drain(..));
-        if is_rush {
-            engine.advance(&mut replies);
-        } else {
-            engine.commit(&mut replies);
+        engine.settle(&mut requests, &mut dispatch);
+        dispatch.send();
+        let is_in_flight = engine.is_in_flight();
+        if is_in_flight {
+            // What comes during the flush goes with the next one.
+            engine.finish();
+            if inbox.take(&mut requests, Some(Duration::ZERO)) {
+                engine.settle(&mut requests, &mut dispatch);
+                dispatch.send();
+            }
         }
-        dispatch.send(replies.drain(..));
+        if engine.gathered() >= if is_in_flight { RUSH / 8 } else { RUSH } {
+            engine.advance(&mut dispatch);
+        } else {
+            engine.commit(&mut dispatch);
+        }
+        dispatch.send();
         keeper.mind(|| engine.logs());
     }
-    engine.commit(&mut replies);
-    dispatch.send(replies.drain(..));
+    engine.commit(&mut dispatch);
+    dispatch.send();
     engine.doubt().cloned()
 }
 

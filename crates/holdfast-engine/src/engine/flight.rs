@@ -7,7 +7,7 @@ use holdfast_store::{Append, Appended, Store, StoreError};
 use super::round::{Part, Round};
 use super::{Engine, REST};
 use crate::EngineError;
-use crate::request::Reply;
+use crate::request::Replies;
 
 /// How a store takes a round: flushed before it returns, or flushed meanwhile.
 type Write<S> = fn(&mut S, &[Append<'_>], &mut Vec<Result<Appended, StoreError>>);
@@ -15,7 +15,7 @@ type Write<S> = fn(&mut S, &[Append<'_>], &mut Vec<Result<Appended, StoreError>>
 impl<S: Store, T> Engine<S, T> {
     /// Lands what is in flight; then appends what [`Engine::settle`] got ready with one flush,
     /// applies it, pushes the other replies and answers the looks.
-    pub fn commit(&mut self, replies: &mut Vec<(T, Reply)>) {
+    pub fn commit(&mut self, replies: &mut impl Replies<T>) {
         self.land(replies);
         while !self.gathering.is_empty() {
             self.launch(S::append);
@@ -25,7 +25,7 @@ impl<S: Store, T> Engine<S, T> {
 
     /// Waits for what is in flight, sends what [`Engine::settle`] got ready after it, and applies
     /// and answers the one while the other is being flushed.
-    pub fn advance(&mut self, replies: &mut Vec<(T, Reply)>) {
+    pub fn advance(&mut self, replies: &mut impl Replies<T>) {
         self.finish();
         let landed = self.take_flying();
         self.launch(S::begin);
@@ -37,12 +37,17 @@ impl<S: Store, T> Engine<S, T> {
         }
     }
 
+    /// How many commands are ready to be written.
+    pub fn gathered(&self) -> usize {
+        self.gathering.parts().iter().map(|part| part.commands.len()).sum()
+    }
+
     /// Whether a round is in flight.
     pub fn is_in_flight(&self) -> bool {
         !self.flying.is_empty()
     }
 
-    fn land(&mut self, replies: &mut Vec<(T, Reply)>) {
+    fn land(&mut self, replies: &mut impl Replies<T>) {
         self.finish();
         let landed = self.take_flying();
         self.conclude(landed, replies);
@@ -72,8 +77,9 @@ impl<S: Store, T> Engine<S, T> {
         self.flying.results = results;
     }
 
-    /// Waits until what is in flight is durable.
-    fn finish(&mut self) {
+    /// Waits until what is in flight is durable. It is applied with the next [`Engine::advance`] or
+    /// [`Engine::commit`].
+    pub fn finish(&mut self) {
         if self.flying.results.is_empty() {
             return;
         }
@@ -87,7 +93,7 @@ impl<S: Store, T> Engine<S, T> {
     }
 
     /// Applies a round that has landed and tells what came of it; or why nothing did.
-    pub(super) fn conclude(&mut self, mut round: Round<T>, replies: &mut Vec<(T, Reply)>) {
+    pub(super) fn conclude(&mut self, mut round: Round<T>, replies: &mut impl Replies<T>) {
         #[cfg(feature = "planted")]
         self.tell_early(&round.results, replies);
         for (part, result) in round.outcomes() {
@@ -110,20 +116,19 @@ impl<S: Store, T> Engine<S, T> {
         self.spare = round;
     }
 
-    fn apply(&mut self, part: &mut Part<T>, appended: &Appended, replies: &mut Vec<(T, Reply)>) {
+    fn apply(&mut self, part: &mut Part<T>, appended: &Appended, replies: &mut impl Replies<T>) {
         let slot = &mut self.sales.slots[part.at];
         let mut waiting = part.waiting.drain(..);
         let applied = match &slot.fenced {
             Some(error) => Err(error.clone()),
             None => slot.apply(appended, &part.commands, |answer| {
                 if let Some(Some(reply)) = waiting.next() {
-                    replies.push((reply, Ok(answer)));
+                    replies.push(reply, Ok(answer));
                 }
             }),
         };
         if let Err(error) = applied {
-            let rest = waiting.flatten();
-            replies.extend(rest.map(|reply| (reply, Err(error.clone()))));
+            refuse(waiting, &error, replies);
             slot.fenced = Some(error);
         }
         if slot.has_more_to_do() && slot.fenced.is_none() {
@@ -134,14 +139,13 @@ impl<S: Store, T> Engine<S, T> {
     }
 
     /// Nothing of a part was applied: says so to everyone who waits for it.
-    fn fail(&mut self, part: &mut Part<T>, error: &StoreError, replies: &mut Vec<(T, Reply)>) {
+    fn fail(&mut self, part: &mut Part<T>, error: &StoreError, replies: &mut impl Replies<T>) {
         let reason = self.note(error);
         if matches!(error, StoreError::Fenced { .. } | StoreError::RolledBack { .. }) {
             self.sales.slots[part.at].fenced = Some(reason.clone());
             self.watched.remove(&part.at);
         }
-        let waiting = part.waiting.drain(..).flatten();
-        replies.extend(waiting.map(|reply| (reply, Err(reason.clone()))));
+        refuse(part.waiting.drain(..), &reason, replies);
     }
 
     /// Turns a store's failure into a reply. One that leaves the store in doubt ends all answers;
@@ -158,4 +162,13 @@ impl<S: Store, T> Engine<S, T> {
         }
         reason
     }
+}
+
+/// Says why to everyone who waits.
+fn refuse<T>(
+    waiting: impl Iterator<Item = Option<T>>,
+    why: &EngineError,
+    replies: &mut impl Replies<T>,
+) {
+    waiting.flatten().for_each(|reply| replies.push(reply, Err(why.clone())));
 }

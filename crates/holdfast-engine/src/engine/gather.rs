@@ -5,7 +5,7 @@ use holdfast_store::{Store, StoreError};
 
 use super::Engine;
 use crate::SaleRef;
-use crate::request::{Answer, Reply, Request};
+use crate::request::{Answer, Replies, Reply, Request};
 use crate::slot::Slot;
 
 impl<S: Store, T> Engine<S, T> {
@@ -15,7 +15,7 @@ impl<S: Store, T> Engine<S, T> {
     /// While a round is in flight the sales stand as they were before it. Whoever asks meanwhile
     /// may be answered from that: nobody has heard of what is in flight. What it would change
     /// goes into the next round, and is decided after it.
-    pub fn settle(&mut self, requests: &mut Vec<Request<T>>, replies: &mut Vec<(T, Reply)>) {
+    pub fn settle(&mut self, requests: &mut Vec<Request<T>>, replies: &mut impl Replies<T>) {
         self.turn += 1;
         let now = self.clock.monotonic();
         self.rest.take_if(|(until, _)| *until <= now);
@@ -86,26 +86,26 @@ impl<S: Store, T> Engine<S, T> {
     }
 
     /// Answers a command at once if it would change nothing, or puts it into the round.
-    fn queue(&mut self, sale: SaleRef, command: Command, reply: T, replies: &mut Vec<(T, Reply)>) {
+    fn queue(&mut self, sale: SaleRef, command: Command, reply: T, replies: &mut impl Replies<T>) {
         if let Some(doubt) = &self.doubt {
-            return replies.push((reply, Err(doubt.clone())));
+            return replies.push(reply, Err(doubt.clone()));
         }
         let at = match self.find_or_create(sale, &command) {
             Ok(at) => at,
-            Err(answer) => return replies.push((reply, *answer)),
+            Err(answer) => return replies.push(reply, *answer),
         };
         self.prepare(at);
         let slot = &mut self.sales.slots[at];
         if let Some(error) = &slot.fenced {
-            return replies.push((reply, Err(error.clone())));
+            return replies.push(reply, Err(error.clone()));
         }
         let settled = slot.sale.settled(slot.clock_ms, &command);
         if let Some(outcome) = settled.filter(|_| !slot.is_due) {
             let answer = Answer::read(&slot.sale, outcome, slot.clock_ms);
-            return replies.push((reply, Ok(answer)));
+            return replies.push(reply, Ok(answer));
         }
         match &self.rest {
-            Some((_, why)) => replies.push((reply, Err(why.clone()))),
+            Some((_, why)) => replies.push(reply, Err(why.clone())),
             None if settled.is_some() => self.gathering.parked.push((at, command, reply)),
             None => self.push(at, command, Some(reply)),
         }
@@ -117,7 +117,7 @@ impl<S: Store, T> Engine<S, T> {
     pub(super) fn decide_parked(
         &mut self,
         parked: &mut Vec<(usize, Command, T)>,
-        replies: &mut Vec<(T, Reply)>,
+        replies: &mut impl Replies<T>,
     ) -> bool {
         let mut is_any_written = false;
         for (at, command, reply) in parked.drain(..) {
@@ -125,14 +125,15 @@ impl<S: Store, T> Engine<S, T> {
             let gone_wrong = self.doubt.as_ref().or(slot.fenced.as_ref());
             let gone_wrong = gone_wrong.or(self.rest.as_ref().map(|(_, why)| why));
             if let Some(why) = gone_wrong {
-                replies.push((reply, Err(why.clone())));
+                replies.push(reply, Err(why.clone()));
                 continue;
             }
             // By the turn's wall, as the tick had it: a slow flush makes nothing due anew.
             let is_due = slot.sale.is_due(slot.clock_ms, slot.wall_ms);
             match slot.sale.settled(slot.clock_ms, &command).filter(|_| !is_due) {
                 Some(outcome) => {
-                    replies.push((reply, Ok(Answer::read(&slot.sale, outcome, slot.clock_ms))));
+                    let answer = Answer::read(&slot.sale, outcome, slot.clock_ms);
+                    replies.push(reply, Ok(answer));
                 }
                 None => {
                     self.push(at, command, Some(reply));

@@ -5,7 +5,7 @@ use std::mem;
 use holdfast_store::{Append, Appended, Stamp, Store, StoreError};
 
 use super::Engine;
-use crate::Reply;
+use crate::Replies;
 
 impl<S: Store, T> Engine<S, T> {
     /// [`crate::planted::Bug::AnswersFirst`]: makes stamps up, and writes in the next turn.
@@ -31,7 +31,7 @@ impl<S: Store, T> Engine<S, T> {
     }
 
     /// [`crate::planted::Bug::AnswersInFlight`] and [`crate::planted::Bug::AppliesInFlight`].
-    pub(super) fn jump_ahead(&mut self, replies: &mut Vec<(T, Reply)>) {
+    pub(super) fn jump_ahead(&mut self, replies: &mut impl Replies<T>) {
         if self.flying.has_failed() {
             return;
         }
@@ -45,7 +45,7 @@ impl<S: Store, T> Engine<S, T> {
     }
 
     /// Applies what is in flight. Its flush is waited for with the next round.
-    fn conclude_early(&mut self, replies: &mut Vec<(T, Reply)>) {
+    fn conclude_early(&mut self, replies: &mut impl Replies<T>) {
         let mut flying = self.take_flying();
         self.flying.looks = mem::take(&mut flying.looks);
         self.flying.results.clone_from(&flying.results);
@@ -62,14 +62,12 @@ impl<S: Store, T> Engine<S, T> {
     pub(super) fn tell_early(
         &mut self,
         results: &[Result<Appended, StoreError>],
-        replies: &mut Vec<(T, Reply)>,
+        replies: &mut impl Replies<T>,
     ) {
         let error = results.iter().find_map(|result| result.as_ref().err());
         let error = error.map(|error| self.note(error));
-        let early = mem::take(&mut self.early);
-        replies.extend(early.into_iter().map(|(waiting, reply)| match &error {
-            Some(error) => (waiting, Err(error.clone())),
-            None => (waiting, reply),
-        }));
+        for (to, reply) in mem::take(&mut self.early) {
+            replies.push(to, error.as_ref().map_or(reply, |error| Err(error.clone())));
+        }
     }
 }
