@@ -1,8 +1,10 @@
 //! The engine: one writer that batches commands, appends them to the store, applies what comes
 //! back and answers.
 //!
-//! [`Engine::turn`] is the whole of it, synchronous and deterministic: requests in, replies out.
-//! [`Service`] runs turns on a thread of its own behind a cheap [`Handle`].
+//! [`Engine::turn`] is the whole of it, synchronous and deterministic: requests in, replies out. In
+//! a rush [`Engine::settle`] and [`Engine::advance`] do the same with one round in flight: while it is
+//! being flushed the next one is gathered. [`Service`] runs turns on a thread of its own behind a
+//! cheap [`Handle`].
 //!
 //! Invariants, stated as absences: no reply rests on an entry that is not durable; no rule of a
 //! sale is written here; nothing here knows HTTP.

@@ -18,9 +18,13 @@ use crate::{Audit, Engine, EngineError, Reply, Request, SaleRef, Sales};
 /// A snapshot may overtake a look before its audit has begun; hardly ever twice.
 const AUDIT_TRIES: usize = 3;
 
-/// So many requests at once are worth a flush on another thread: their work takes longer than
+/// So many commands at once are worth a flush on another thread: their work takes longer than
 /// handing the flush over does.
 const RUSH: usize = 128;
+
+/// With fewer than this the engine flushes by itself again. Far below [`RUSH`], so that a rush
+/// whose rounds differ in size does not change back and forth.
+const CALM: usize = RUSH / 8;
 
 /// What can be set about a service.
 #[derive(Clone, Copy, Debug)]
@@ -126,16 +130,16 @@ fn run<S: Store>(
         // Whoever needs no entry does not wait for the flush.
         engine.settle(&mut requests, &mut dispatch);
         dispatch.send();
-        let is_in_flight = engine.is_in_flight();
-        if is_in_flight {
+        let mut enough = RUSH;
+        if engine.is_in_flight() {
             // What comes during the flush goes with the next one.
             engine.finish();
-            if inbox.take(&mut requests, Some(Duration::ZERO)) {
-                engine.settle(&mut requests, &mut dispatch);
-                dispatch.send();
-            }
+            inbox.take(&mut requests, Some(Duration::ZERO));
+            engine.settle(&mut requests, &mut dispatch);
+            dispatch.send();
+            enough = CALM;
         }
-        if engine.gathered() >= if is_in_flight { RUSH / 8 } else { RUSH } {
+        if engine.gathered() >= enough {
             engine.advance(&mut dispatch);
         } else {
             engine.commit(&mut dispatch);
