@@ -174,15 +174,19 @@ impl Follower {
         }
         let mut model = self.model.clone();
         let verdict = entries.iter().map(|(stamp, entry)| model.apply(*stamp, entry)).last();
-        let is_told = |one: &Asked| match &one.said {
-            Said::Answer(answer) => {
+        let clock_ms = entries.last().map_or(0, |(stamp, _)| stamp.clock_ms);
+        let told = |one: &Asked| match &one.said {
+            Said::Answer(answer) => Some(answer.clone()).filter(|answer| {
                 Verdict::of(answer.outcome, answer.hold.map(|hold| hold.key)) == verdict
-            }
-            Said::Nothing | Said::Unknown => false,
+            }),
+            Said::Nothing | Said::Unknown => None,
         };
-        let told = places.iter().find(|(_, one)| is_told(one));
-        let unknown = || places.iter().find(|(_, one)| matches!(one.said, Said::Unknown));
-        told.or_else(unknown).or(places.first()).map(|(place, _)| *place)
+        let saw = |hold: HoldView| model.hold_by_key(hold.key, clock_ms) == Some(hold);
+        let exactly = |one: &Asked| told(one).is_some_and(|answer| answer.hold.is_none_or(saw));
+        let nothing = |one: &Asked| matches!(one.said, Said::Unknown);
+        let find = |is_it: &dyn Fn(&Asked) -> bool| places.iter().find(|(_, one)| is_it(one));
+        let found = find(&exactly).or_else(|| find(&|one| told(one).is_some()));
+        found.or_else(|| find(&nothing)).or(places.first()).map(|(place, _)| *place)
     }
 
     /// What was answered without an entry must be true before the new entries or after one of
