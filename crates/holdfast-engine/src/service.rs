@@ -36,11 +36,19 @@ pub struct Options {
     pub patience: Duration,
     /// Bytes that the records may grow by before snapshots are made.
     pub snapshot_bytes: u64,
+    /// Whether a thread of its own flushes in a rush, while the engine goes on. It pays where a core
+    /// is left for it: by default with more than two.
+    pub flush_aside: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { queue: 65_536, patience: Duration::from_secs(1), snapshot_bytes: 64 << 20 }
+        Self {
+            queue: 65_536,
+            patience: Duration::from_secs(1),
+            snapshot_bytes: 64 << 20,
+            flush_aside: thread::available_parallelism().is_ok_and(|cores| cores.get() > 2),
+        }
     }
 }
 
@@ -93,7 +101,8 @@ impl Service {
                 crate::planted::set(bugs.0);
                 holdfast_store::planted::set(bugs.1);
             }
-            run(engine, &inbox, dispatch, &minder)
+            let rush = if options.flush_aside { RUSH } else { usize::MAX };
+            run(engine, &inbox, dispatch, &minder, rush)
         };
         let engine = thread::Builder::new().name("engine".into()).spawn(work)?;
         Ok(Self { handle, engine, keeper })
@@ -123,6 +132,7 @@ fn run<S: Store>(
     inbox: &Inbox<Request<Waiter>>,
     mut dispatch: Dispatch,
     keeper: &Keeper,
+    rush: usize,
 ) -> Option<EngineError> {
     let _closed_at_the_end = Closing(inbox);
     let mut requests = Vec::new();
@@ -130,7 +140,7 @@ fn run<S: Store>(
         // Whoever needs no entry does not wait for the flush.
         engine.settle(&mut requests, &mut dispatch);
         dispatch.send();
-        let mut enough = RUSH;
+        let mut enough = rush;
         if engine.is_in_flight() {
             // What comes during the flush goes with the next one.
             engine.finish();

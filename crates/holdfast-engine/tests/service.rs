@@ -350,8 +350,14 @@ async fn audits_go_on_while_snapshots_overtake_them() {
 /// them ask twice, and the second time is another request for the same.
 #[tokio::test]
 async fn a_rush_is_answered_as_if_one_by_one() {
+    for flush_aside in [false, true] {
+        rush(Options { flush_aside, ..Options::default() }).await;
+    }
+}
+
+async fn rush(options: Options) {
     let folder = tempfile::tempdir().unwrap();
-    let service = start(folder.path(), Options::default());
+    let service = start(folder.path(), options);
     let handle = service.handle().on_this_runtime();
     let (buyers, units) = (3_000, 2_000);
     open_sale(&handle, units, 300).await;
