@@ -90,11 +90,11 @@ fn overload(
         "--retries",
         "100%",
         "--tries",
-        "4",
+        "3",
         "--answer-within",
         "2s",
         "--patience",
-        "10s",
+        "4s",
         "--allow-shed",
     ];
     held(program, &server, &arguments.map(str::to_owned))

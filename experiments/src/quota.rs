@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-/// The length of one period of the quota: short, so that the process is slow rather than often
-/// stopped.
-const PERIOD_US: u32 = 10_000;
+/// The length of one period of the quota, as containers mostly have it.
+const PERIOD_US: u32 = 100_000;
 
 /// A control group that is gone when this is dropped, after the process has ended.
 pub(crate) struct Quota(PathBuf);

@@ -28,9 +28,9 @@ pub(crate) struct Arrival {
 const ACCEPTED_AT_ONCE: usize = 128;
 const REFUSED_AT_ONCE: usize = 32;
 
-/// Connections that may wait while a queue stands that does not pass: whoever waits behind more
-/// has given up before it is their turn.
-const SHORT_BACKLOG: u16 = 1_024;
+/// Connections that may wait in an overload and right after it: whoever waits behind more has given
+/// up before it is their turn.
+const SHORT_BACKLOG: u16 = 256;
 
 /// How long to wait when the system has no descriptor for a connection that is already there.
 const BACK_OFF: Duration = Duration::from_millis(50);
@@ -72,7 +72,7 @@ pub(crate) async fn all<S: Site>(
     let (mut failures, mut is_short) = (Failures::default(), false);
     let (mut accepted, mut refused) = (0, 0);
     loop {
-        if host.waiting.is_standing() != is_short {
+        if host.waiting.is_wary() != is_short {
             is_short = !is_short;
             set_backlog(listener, if is_short { SHORT_BACKLOG } else { host.options.backlog });
         }

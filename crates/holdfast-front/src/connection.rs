@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::body::{Answer, Body};
-use crate::first::{First, first_words};
+use crate::first::{First, first_words, has_gone};
 use crate::host::Host;
 use crate::seat::Seat;
 use crate::seats::Ticket;
@@ -44,6 +44,10 @@ pub(crate) async fn serve<S: Site>(
     let seat = ticket.seat();
     let words = first_words(&stream, bytes, seat, &mut stop, host.options.first_byte);
     let Some(words) = words.await else { return };
+    // While there is too much to do, nothing is done for whoever has given up.
+    if host.waiting.is_standing() && has_gone(&stream) {
+        return;
+    }
     let is_http2 = words.kind == First::Http2;
     let wire = Wire::new(stream, words.bytes, stop.clone(), Arc::clone(seat), host.options.write);
     let io = TokioIo::new(wire);

@@ -4,7 +4,7 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::metrics::Metrics;
-use crate::patience::Waiting;
+use crate::patience::{Standing, Waiting};
 use crate::serve::Options;
 
 /// Requests that one connection of HTTP/2 may have open: a proxy sends a rush through a few.
@@ -24,7 +24,7 @@ pub(crate) struct Host<S> {
 }
 
 impl<S> Host<S> {
-    pub(crate) fn new(site: S, options: Options, metrics: Metrics) -> Self {
+    pub(crate) fn new(site: S, options: Options, metrics: Metrics, standing: Standing) -> Self {
         let mut http1 = http1::Builder::new();
         // A client that says no more may still listen: it sent its request and closed its half.
         http1.half_close(true).timer(TokioTimer::new()).header_read_timeout(options.header);
@@ -38,6 +38,7 @@ impl<S> Host<S> {
             // A peer that is gone is noticed, also while nobody asks.
             .keep_alive_interval(options.header)
             .keep_alive_timeout(options.header);
-        Self { site, http1, http2, waiting: Waiting::new(options.patience), metrics, options }
+        let waiting = Waiting::new(options.patience, standing);
+        Self { site, http1, http2, waiting, metrics, options }
     }
 }

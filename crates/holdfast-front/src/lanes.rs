@@ -46,7 +46,7 @@ impl Lanes {
         before < self.share.load(Relaxed)
     }
 
-    /// Whether a request of a lane would be within its share, without counting it.
+    /// Whether one more of a lane would be within its share.
     pub(crate) fn has_share(&self, lane: u64) -> bool {
         self.arrived(lane).load(Relaxed) < self.share.load(Relaxed)
     }

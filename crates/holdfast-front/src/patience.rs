@@ -1,6 +1,7 @@
 //! How long requests wait until they are looked at, and when that is too long.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -9,6 +10,12 @@ use crate::lanes::Lanes;
 
 /// How often the waiting is measured while anyone asks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// A queue that stood has passed once there was none for so long.
+const CALM: Duration = Duration::from_secs(1);
+
+/// For so long after an overload a queue counts as another one, and not as a rush.
+const WARY: Duration = Duration::from_secs(60);
 
 /// Stands for "no look is due".
 const NEVER: u64 = u64::MAX;
@@ -23,10 +30,10 @@ const NEVER: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// The longest wait while a queue may still pass, and how long one may stand before it counts
-    /// as one that does not.
+    /// as one that does not. In the minute after such a queue both are twice `standing`.
     pub rush: Duration,
-    /// The longest wait in a queue that does not pass. It has passed once nobody is refused and the
-    /// wait is half of this.
+    /// The longest wait in a queue that does not pass. It has passed once, for a second, nobody was
+    /// refused, nobody waited to be accepted, and the wait was less than half of this.
     pub standing: Duration,
 }
 
@@ -55,15 +62,27 @@ pub(crate) struct Waiting {
     has_shed: AtomicBool,
     /// Connections wait to be accepted.
     is_backlogged: AtomicBool,
-    /// When there was no queue, last.
+    /// When there was no queue, last, and when there was one.
     calm_us: AtomicU64,
+    restless_us: AtomicU64,
+    /// Until when the overload before is kept in mind.
+    wary_until_us: AtomicU64,
+    /// At how many listeners a queue stands, and whether it does at this one.
+    standing: Standing,
+    is_standing: AtomicBool,
     lanes: Lanes,
 }
 
+/// At how many of a front's listeners a queue stands that does not pass. The kernel spreads
+/// connections evenly: what one has found out all know.
+pub(crate) type Standing = Arc<AtomicUsize>;
+
 impl Waiting {
-    /// `None`: nobody is ever refused.
-    pub(crate) fn new(patience: Option<Patience>) -> Self {
+    /// Without patience nobody is ever refused.
+    pub(crate) fn new(patience: Option<Patience>, standing: Standing) -> Self {
         Self {
+            standing,
+            is_standing: AtomicBool::new(false),
             begun: Instant::now(),
             patience,
             is_asked: AtomicBool::new(false),
@@ -73,6 +92,8 @@ impl Waiting {
             has_shed: AtomicBool::new(false),
             is_backlogged: AtomicBool::new(false),
             calm_us: AtomicU64::new(0),
+            restless_us: AtomicU64::new(0),
+            wary_until_us: AtomicU64::new(0),
             lanes: Lanes::default(),
         }
     }
@@ -85,10 +106,8 @@ impl Waiting {
         self.ask(now_us);
         let has_share = self.lanes.enter(lane, now_us);
         let waited_us = self.waited_us(now_us);
-        let is_too_long = waited_us > micros(patience.rush)
-            || !has_share
-                && waited_us > micros(patience.standing)
-                && self.is_standing_at(now_us, patience);
+        let is_too_long = waited_us > self.rush_us(patience)
+            || !has_share && waited_us > micros(patience.standing) && self.is_standing();
         if is_too_long {
             self.has_shed.store(true, Relaxed);
         } else {
@@ -99,15 +118,25 @@ impl Waiting {
 
     /// Whether a queue stands that does not pass.
     pub(crate) fn is_standing(&self) -> bool {
-        self.patience.is_some_and(|patience| self.is_standing_at(self.now_us(), patience))
+        self.standing.load(Relaxed) > 0
+    }
+
+    /// Whether a queue stands, or has stood a short while ago.
+    pub(crate) fn is_wary(&self) -> bool {
+        self.is_standing()
+            || self.patience.is_some() && self.now_us() < self.wary_until_us.load(Relaxed)
+    }
+
+    /// For how long a queue may pass for a rush. Whoever was sent away in an overload comes again:
+    /// right after one there is no rush.
+    fn rush_us(&self, patience: Patience) -> u64 {
+        if self.is_wary() { 2 * micros(patience.standing) } else { micros(patience.rush) }
     }
 
     /// Whether a new connection would wait too long: it is cheaper for all to refuse it now.
     pub(crate) fn is_full(&self) -> bool {
         let Some(patience) = self.patience else { return false };
-        let now_us = self.now_us();
-        self.is_standing_at(now_us, patience)
-            && self.waited_us(now_us) > micros(patience.standing) / 2
+        self.is_standing() && self.waited_us(self.now_us()) > micros(patience.standing) / 2
     }
 
     /// Whether a lane is still within its share of a standing queue.
@@ -115,19 +144,20 @@ impl Waiting {
         self.lanes.has_share(lane)
     }
 
-    /// Counts a connection that was refused before anything was read into it.
-    pub(crate) fn refused(&self) {
+    /// Counts a connection that was refused before anything was read into it, in its lane if that is
+    /// known.
+    pub(crate) fn refused(&self, lane: Option<u64>) {
+        let now_us = self.now_us();
+        self.ask(now_us);
         self.has_shed.store(true, Relaxed);
+        if let Some(lane) = lane {
+            self.lanes.enter(lane, now_us);
+        }
     }
 
     /// Whether connections wait to be accepted, as far as the last look at them told.
     pub(crate) fn set_backlogged(&self, is_backlogged: bool) {
         self.is_backlogged.store(is_backlogged, Relaxed);
-    }
-
-    fn is_standing_at(&self, now_us: u64, patience: Patience) -> bool {
-        let is_asked = self.due_us.load(Relaxed) != NEVER;
-        is_asked && now_us.saturating_sub(self.calm_us.load(Relaxed)) > micros(patience.rush)
     }
 
     /// Looks at the clock for as long as anyone asks, for ever.
@@ -145,6 +175,7 @@ impl Waiting {
             }
             self.due_us.store(NEVER, Relaxed);
             self.late_us.store(0, Relaxed);
+            self.set_standing(false);
         }
     }
 
@@ -169,8 +200,25 @@ impl Waiting {
         // A queue that is short because some were refused is none that has passed.
         let has_shed = self.has_shed.swap(false, Relaxed);
         let is_backlogged = self.is_backlogged.load(Relaxed);
-        if !has_shed && !is_backlogged && late_us < micros(patience.standing) / 2 {
-            self.calm_us.store(now_us, Relaxed);
+        let is_calm = !has_shed && !is_backlogged && late_us < micros(patience.standing) / 2;
+        let moment = if is_calm { &self.calm_us } else { &self.restless_us };
+        moment.store(now_us, Relaxed);
+        let since = |moment: &AtomicU64| now_us.saturating_sub(moment.load(Relaxed));
+        if self.is_standing.load(Relaxed) {
+            self.set_standing(since(&self.restless_us) < micros(CALM));
+        } else {
+            self.set_standing(since(&self.calm_us) > self.rush_us(patience));
+        }
+    }
+
+    fn set_standing(&self, is_standing: bool) {
+        match (self.is_standing.swap(is_standing, Relaxed), is_standing) {
+            (false, true) => drop(self.standing.fetch_add(1, Relaxed)),
+            (true, false) => {
+                self.standing.fetch_sub(1, Relaxed);
+                self.wary_until_us.store(self.now_us() + micros(WARY), Relaxed);
+            }
+            _ => {}
         }
     }
 

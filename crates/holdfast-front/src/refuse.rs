@@ -6,25 +6,24 @@ use http::Uri;
 use socket2::SockRef;
 
 use crate::accept::Arrival;
-use crate::first::read_now;
+use crate::first::{has_gone, read_now};
 use crate::host::Host;
 use crate::site::Site;
 
 /// Sends a connection away with the answer that the server is busy. Gives it back if it is to be
 /// served all the same: a lane that asks for no more than its share, or a question after the
-/// server's health.
-///
-/// In an overload the request is there by now, since the connection has waited for its turn. One
-/// whose request comes only now may find the connection reset.
+/// server's health. So is one whose request is not there yet, which is rare, as it has waited for its
+/// turn: what it asks is not known, and an answer before the request would be lost.
 pub(crate) fn refuse<S: Site>(mut arrival: Arrival, host: &Host<S>) -> Option<Arrival> {
     // Whoever has gone already needs no answer.
-    let is_there = read_now(&arrival.stream, &mut arrival.bytes).is_ok();
+    let has_read = read_now(&arrival.stream, &mut arrival.bytes).is_ok();
+    let is_there = has_read && !has_gone(&arrival.stream);
     let lane = address(&arrival.bytes).map(|address| host.site.lane(&address));
     let is_spared = lane.is_some_and(|lane| lane.is_none_or(|lane| host.waiting.has_share(lane)));
-    if is_there && is_spared {
+    if is_there && (is_spared || arrival.bytes.is_empty()) {
         return Some(arrival);
     }
-    host.waiting.refused();
+    host.waiting.refused(lane.flatten());
     if is_there {
         host.metrics.shed.inc();
         let _ = (&*SockRef::from(&arrival.stream)).write(host.site.busy_bytes());

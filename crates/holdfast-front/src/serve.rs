@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::accept::{self, Arrival};
 use crate::host::Host;
 use crate::metrics::Metrics;
-use crate::patience::Patience;
+use crate::patience::{Patience, Standing};
 use crate::seats::Seats;
 use crate::site::Site;
 use crate::{connection, listen};
@@ -124,13 +124,14 @@ impl Front {
         M: Fn() -> S + Clone + Send + 'static,
     {
         let connections = self.options.connections / self.listeners.len().max(1);
-        let mut threads = Vec::new();
+        let (mut threads, standing) = (Vec::new(), Standing::default());
         for (number, listener) in (1..).zip(self.listeners) {
             let (make, stop) = (make.clone(), stop.0.subscribe());
             let (options, metrics) = (self.options, self.metrics.clone());
+            let standing = Standing::clone(&standing);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let work = async move {
-                let host = Arc::new(Host::new(make(), options, metrics));
+                let host = Arc::new(Host::new(make(), options, metrics, standing));
                 serve(listener, host, Seats::new(connections), stop).await
             };
             let thread = thread::Builder::new().name(format!("front-{number}"));
