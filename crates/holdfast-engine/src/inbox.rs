@@ -84,6 +84,11 @@ impl<R> Inbox<R> {
         if had_room { Ok(()) } else { Err(PutError::Full) }
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).requests.len()
+    }
+
     /// Takes everything; waits for something, but no longer than `patience` (`None`: for ever).
     /// `false`: closed, and nothing was left.
     pub(crate) fn take(&self, into: &mut Vec<R>, patience: Option<Duration>) -> bool {

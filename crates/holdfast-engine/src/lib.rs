@@ -32,4 +32,4 @@ pub use error::{EngineError, OpenError};
 pub use keeper::{Kept, keep};
 pub use request::{Answer, Look, Replies, Reply, Request};
 pub use sales::{SaleRef, Sales};
-pub use service::{Handle, Options, Service};
+pub use service::{Counts, Handle, Options, Service};

@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use holdfast_core::Command;
+use holdfast_metrics::{Histogram, SIZE};
 use holdfast_store::{Records, Store};
 use tokio::sync::{Mutex, oneshot};
 
@@ -60,12 +61,28 @@ pub struct Service {
     keeper: JoinHandle<()>,
 }
 
+/// What an engine's thread counts; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// Requests that were taken at a time.
+    pub requests: Histogram,
+    /// Entries that were written at a time, with one flush.
+    pub entries: Histogram,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { requests: Histogram::new(&SIZE), entries: Histogram::new(&SIZE) }
+    }
+}
+
 /// Asks the engine; cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
     inbox: Arc<Inbox<Request<Waiter>>>,
     /// For one audit at a time.
     records: Arc<Mutex<Box<dyn Records>>>,
+    counts: Counts,
     couriers: Couriers,
     courier: Courier,
     /// Takes the requests to the engine; `None`: they are put there one by one.
@@ -86,8 +103,10 @@ impl Service {
         let couriers = Couriers::new(Arc::clone(&inbox));
         let dispatch = Dispatch::new(couriers.clone());
         let courier = Courier::default();
-        let handle =
-            Handle { inbox: Arc::clone(&inbox), records, couriers, courier, mailbox: None };
+        let counts = Counts::default();
+        let counting = counts.clone();
+        let put = Arc::clone(&inbox);
+        let handle = Handle { inbox: put, records, counts, couriers, courier, mailbox: None };
         let records = (engine.records(), engine.records());
         let (minder, keeper) = Keeper::start(records, engine.seed(), options.snapshot_bytes)?;
         #[cfg(feature = "planted")]
@@ -102,7 +121,7 @@ impl Service {
                 holdfast_store::planted::set(bugs.1);
             }
             let rush = if options.flush_aside { RUSH } else { usize::MAX };
-            run(engine, &inbox, dispatch, &minder, rush)
+            run(engine, &inbox, dispatch, &minder, (rush, &counting))
         };
         let engine = thread::Builder::new().name("engine".into()).spawn(work)?;
         Ok(Self { handle, engine, keeper })
@@ -132,11 +151,12 @@ fn run<S: Store>(
     inbox: &Inbox<Request<Waiter>>,
     mut dispatch: Dispatch,
     keeper: &Keeper,
-    rush: usize,
+    (rush, counts): (usize, &Counts),
 ) -> Option<EngineError> {
     let _closed_at_the_end = Closing(inbox);
     let mut requests = Vec::new();
     while inbox.take(&mut requests, patience(&engine)) {
+        count(&counts.requests, requests.len());
         // Whoever needs no entry does not wait for the flush.
         engine.settle(&mut requests, &mut dispatch);
         dispatch.send();
@@ -149,6 +169,7 @@ fn run<S: Store>(
             dispatch.send();
             enough = CALM;
         }
+        count(&counts.entries, engine.gathered());
         if engine.gathered() >= enough {
             engine.advance(&mut dispatch);
         } else {
@@ -165,6 +186,13 @@ fn run<S: Store>(
 /// How long there is time to wait for requests.
 fn patience<S: Store>(engine: &Engine<S, Waiter>) -> Option<Duration> {
     if engine.is_in_flight() { Some(Duration::ZERO) } else { engine.wake_in() }
+}
+
+/// Counts what there is, if there is any.
+fn count(histogram: &Histogram, size: usize) {
+    if size > 0 {
+        histogram.observe(size as u64);
+    }
 }
 
 /// Nobody waits for an engine that is gone, not even after a panic.
@@ -195,6 +223,16 @@ impl Handle {
     pub fn on_this_runtime(&self) -> Self {
         let (courier, mailbox) = self.couriers.start();
         Self { courier, mailbox: Some(mailbox), ..self.clone() }
+    }
+
+    /// What the engine's thread counts.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Requests that wait for the engine's next turn.
+    pub fn waiting(&self) -> usize {
+        self.inbox.len()
     }
 
     /// Applies a command to a sale; the reply rests on durable state only.

@@ -45,7 +45,9 @@ pub(crate) async fn serve<S: Site>(
     let words = first_words(&stream, bytes, seat, &mut stop, host.options.first_byte);
     let Some(words) = words.await else { return };
     // While there is too much to do, nothing is done for whoever has given up.
-    if host.waiting.is_standing() && has_gone(&stream) {
+    let has_gone = has_gone(&stream);
+    host.waiting.came(has_gone);
+    if has_gone && host.waiting.is_standing() {
         return;
     }
     let is_http2 = words.kind == First::Http2;

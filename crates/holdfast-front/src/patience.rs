@@ -1,7 +1,7 @@
 //! How long requests wait until they are looked at, and when that is too long.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -17,6 +17,9 @@ const CALM: Duration = Duration::from_secs(1);
 /// For so long after an overload a queue counts as another one, and not as a rush.
 const WARY: Duration = Duration::from_secs(60);
 
+/// New connections that tell whether most have been given up, at least.
+const NEW_MIN: u32 = 32;
+
 /// Stands for "no look is due".
 const NEVER: u64 = u64::MAX;
 
@@ -30,7 +33,8 @@ const NEVER: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// The longest wait while a queue may still pass, and how long one may stand before it counts
-    /// as one that does not. In the minute after such a queue both are twice `standing`.
+    /// as one that does not; less, if most have given up by the time that they are looked at. In the
+    /// minute after such a queue both are twice `standing`.
     pub rush: Duration,
     /// The longest wait in a queue that does not pass. It has passed once, for a second, nobody was
     /// refused, nobody waited to be accepted, and the wait was less than half of this.
@@ -62,6 +66,9 @@ pub(crate) struct Waiting {
     has_shed: AtomicBool,
     /// Connections wait to be accepted.
     is_backlogged: AtomicBool,
+    /// New connections since the last look, and how many of them had been given up by then.
+    new: AtomicU32,
+    given_up: AtomicU32,
     /// When there was no queue, last, and when there was one.
     calm_us: AtomicU64,
     restless_us: AtomicU64,
@@ -91,6 +98,8 @@ impl Waiting {
             late_us: AtomicU64::new(0),
             has_shed: AtomicBool::new(false),
             is_backlogged: AtomicBool::new(false),
+            new: AtomicU32::new(0),
+            given_up: AtomicU32::new(0),
             calm_us: AtomicU64::new(0),
             restless_us: AtomicU64::new(0),
             wary_until_us: AtomicU64::new(0),
@@ -193,6 +202,13 @@ impl Waiting {
         }
     }
 
+    /// Counts a new connection. One that was given up while it waited tells that the queue is longer
+    /// than its clients' patience: if most were, it is no rush.
+    pub(crate) fn came(&self, has_given_up: bool) {
+        self.new.fetch_add(1, Relaxed);
+        self.given_up.fetch_add(u32::from(has_given_up), Relaxed);
+    }
+
     fn look(&self, patience: Patience) {
         let now_us = self.now_us();
         let late_us = now_us.saturating_sub(self.due_us.load(Relaxed));
@@ -204,10 +220,12 @@ impl Waiting {
         let moment = if is_calm { &self.calm_us } else { &self.restless_us };
         moment.store(now_us, Relaxed);
         let since = |moment: &AtomicU64| now_us.saturating_sub(moment.load(Relaxed));
+        let (new, given_up) = (self.new.swap(0, Relaxed), self.given_up.swap(0, Relaxed));
+        let is_lost = !is_calm && new >= NEW_MIN && given_up > new / 2;
         if self.is_standing.load(Relaxed) {
             self.set_standing(since(&self.restless_us) < micros(CALM));
         } else {
-            self.set_standing(since(&self.calm_us) > self.rush_us(patience));
+            self.set_standing(is_lost || since(&self.calm_us) > self.rush_us(patience));
         }
     }
 

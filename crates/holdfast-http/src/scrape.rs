@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use holdfast_api::{Code, Problem};
 use holdfast_core::{SaleId, SaleView};
-use holdfast_engine::Handle;
+use holdfast_engine::{Counts, Handle};
 use http::{Method, Request, Uri, header};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -53,7 +53,10 @@ struct Units {
 
 impl Scrape {
     /// Reads from a registry, and asks the engine how the sales stand.
-    pub fn new(registry: Registry, engine: Handle) -> Self {
+    pub fn new(mut registry: Registry, engine: Handle) -> Self {
+        let Counts { requests, entries } = engine.counts().clone();
+        registry.register("engine_requests", "Requests that the engine took at a time", requests);
+        registry.register("engine_entries", "Entries written with one flush", entries);
         Self { registry: Arc::new(registry), engine }
     }
 
@@ -75,9 +78,23 @@ impl Scrape {
         let views = timeout(PATIENCE, views).await.ok().and_then(Result::ok).unwrap_or_default();
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
-        encode_registry(&mut text, &units(&views))?;
+        encode_registry(&mut text, &self.now(&views))?;
         encode_eof(&mut text)?;
         Ok(text)
+    }
+}
+
+impl Scrape {
+    /// What stands as it does at this moment.
+    fn now(&self, sales: &[(SaleId, SaleView)]) -> Registry {
+        let mut registry = registry();
+        let waiting = Gauge::<i64>::default();
+        waiting.set(i64::try_from(self.engine.waiting()).unwrap_or(i64::MAX));
+        let help = "Requests that wait for the engine's next turn";
+        registry.register("requests_waiting", help, waiting);
+        let help = "Units of a tier by their state, which add up to its capacity";
+        registry.register("units", help, units(sales));
+        registry
     }
 }
 
@@ -106,7 +123,7 @@ impl holdfast_front::Site for Scrape {
     }
 }
 
-fn units(sales: &[(SaleId, SaleView)]) -> Registry {
+fn units(sales: &[(SaleId, SaleView)]) -> Family<Units, Gauge> {
     let units = Family::<Units, Gauge>::default();
     for (sale, view) in sales {
         for tier in &view.tiers {
@@ -117,17 +134,10 @@ fn units(sales: &[(SaleId, SaleView)]) -> Registry {
                 ("withheld", tier.withheld),
             ];
             for (state, count) in states {
-                let labels =
-                    Units { sale: sale.to_string(), tier: tier.config.id.to_string(), state };
-                units.get_or_create(&labels).set(count.into());
+                let (sale, tier) = (sale.to_string(), tier.config.id.to_string());
+                units.get_or_create(&Units { sale, tier, state }).set(count.into());
             }
         }
     }
-    let mut registry = registry();
-    registry.register(
-        "units",
-        "Units of a tier by their state, which add up to its capacity",
-        units,
-    );
-    registry
+    units
 }

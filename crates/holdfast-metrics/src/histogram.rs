@@ -60,6 +60,11 @@ impl Histogram {
         self.observe(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     }
 
+    /// How many values have been counted.
+    pub fn count(&self) -> u64 {
+        self.0.counts.iter().map(|count| count.load(Relaxed)).sum()
+    }
+
     /// Bounds and counts as they stand, the sum, and how many values there are.
     fn read(&self) -> (Vec<(f64, u64)>, f64, u64) {
         let Buckets { scale, counts, sum } = &*self.0;
@@ -73,7 +78,7 @@ impl Histogram {
 
 impl fmt::Debug for Histogram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Histogram({})", self.read().2)
+        write!(f, "Histogram({})", self.count())
     }
 }
 

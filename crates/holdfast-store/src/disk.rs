@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use holdfast_metrics::Histogram;
+
 use crate::flusher::{Flusher, SystemFile};
 
 /// A folder of files.
@@ -152,6 +154,11 @@ impl SystemDisk {
     pub fn open_existing(folder: &Path) -> io::Result<Self> {
         let handle = File::open(folder)?;
         Ok(Self { folder: folder.to_path_buf(), handle, flusher: Arc::default() })
+    }
+
+    /// How long the flushes of its files take, as it is counted from here on.
+    pub fn flushes(&self) -> Histogram {
+        self.flusher.took().clone()
     }
 
     fn file(&self, file: File) -> Box<dyn DiskFile> {

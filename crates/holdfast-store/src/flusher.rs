@@ -6,36 +6,60 @@ use std::os::unix::fs::FileExt;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
+use std::time::Instant;
+
+use holdfast_metrics::{Histogram, LATENCY_SECONDS};
 
 use crate::DiskFile;
 
 /// A flush to do, and where to say what came of it.
 type Order = (Arc<File>, SyncSender<io::Result<()>>);
 
-/// A thread that flushes files; it starts with the first order and ends with the disk.
-#[derive(Debug, Default)]
-pub(crate) struct Flusher(OnceLock<Option<Mutex<Sender<Order>>>>);
+/// Flushes a disk's files, also on a thread that starts with the first order and ends with the disk.
+#[derive(Debug)]
+pub(crate) struct Flusher {
+    orders: OnceLock<Option<Mutex<Sender<Order>>>>,
+    /// How long flushes took.
+    took: Histogram,
+}
+
+impl Default for Flusher {
+    fn default() -> Self {
+        Self { orders: OnceLock::new(), took: Histogram::new(&LATENCY_SECONDS) }
+    }
+}
 
 impl Flusher {
+    pub(crate) fn took(&self) -> &Histogram {
+        &self.took
+    }
+
     /// Orders a flush. `None`: there is no thread to do it.
     fn order(&self, file: &Arc<File>) -> Option<Receiver<io::Result<()>>> {
         let (done, flushed) = sync_channel(1);
-        let orders = self.0.get_or_init(start).as_ref()?;
+        let orders = self.orders.get_or_init(|| start(self.took.clone())).as_ref()?;
         lock(orders).send((Arc::clone(file), done)).ok()?;
         Some(flushed)
     }
 }
 
-fn start() -> Option<Mutex<Sender<Order>>> {
+fn start(took: Histogram) -> Option<Mutex<Sender<Order>>> {
     let (orders, ordered) = channel::<Order>();
     let work = move || {
         for (file, done) in ordered {
             // Whoever has gone away needs no answer.
-            let _ = done.send(file.sync_data());
+            let _ = done.send(flush(&file, &took));
         }
     };
     let thread = thread::Builder::new().name("flusher".into()).spawn(work);
     thread.is_ok().then(|| Mutex::new(orders))
+}
+
+fn flush(file: &File, took: &Histogram) -> io::Result<()> {
+    let begun = Instant::now();
+    let flushed = file.sync_data();
+    took.observe_duration(begun.elapsed());
+    flushed
 }
 
 /// A file of the machine's file system.
@@ -72,7 +96,7 @@ impl DiskFile for SystemFile {
 
     fn sync(&self) -> io::Result<()> {
         match lock(&self.begun).take() {
-            None => self.file.sync_data(),
+            None => flush(&self.file, &self.flusher.took),
             // A flusher that is gone may or may not have flushed, and may have taken the system's
             // only word of an error with it.
             Some(flushed) => {
@@ -103,6 +127,7 @@ mod tests {
             }
             file.sync().unwrap();
         }
-        assert!(flusher.0.get().unwrap().is_some(), "there is a thread");
+        assert!(flusher.orders.get().unwrap().is_some(), "there is a thread");
+        assert_eq!(flusher.took().count(), 100);
     }
 }

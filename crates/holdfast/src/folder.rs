@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use data_encoding::HEXLOWER;
 use holdfast_core::ReceiptKey;
+use holdfast_metrics::Histogram;
 use holdfast_store::journal::{self, Journal};
 use holdfast_store::{Clock, LogInfo, Records, SystemDisk};
 
@@ -28,16 +29,17 @@ impl Folder {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// Opens the journal; takes the folder for this process.
+    /// Opens the journal, and what counts its flushes; takes the folder for this process.
     pub(crate) fn journal(
         &self,
         clock: Arc<dyn Clock>,
         options: journal::Options,
-    ) -> anyhow::Result<Journal> {
+    ) -> anyhow::Result<(Journal, Histogram)> {
         let path = self.path.join(JOURNAL);
         let disk = SystemDisk::open(&path).with_context(|| format!("open {}", path.display()))?;
+        let flushes = disk.flushes();
         let opened = Journal::open(Arc::new(disk), clock, options);
-        opened.with_context(|| format!("open {}", path.display()))
+        Ok((opened.with_context(|| format!("open {}", path.display()))?, flushes))
     }
 
     /// The secret under which holds' ids are signed; made at the first start. A new one instead of

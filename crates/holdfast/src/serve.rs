@@ -14,6 +14,7 @@ use holdfast_front::{Front, Stop};
 use holdfast_http::{App, BuyerKeys, MerchantKeys, Scrape, Site};
 use holdfast_store::journal::Upkeep;
 use holdfast_store::{Store, SystemClock};
+use prometheus_client::registry::Unit;
 
 use crate::demo::{self, Demo};
 use crate::folder::{Folder, random_hex, random_seed};
@@ -36,7 +37,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("listen on {}", settings.listen))?;
     let folder = Folder::open(&settings.data_dir)?;
     let clock = Arc::new(SystemClock::new());
-    let journal = folder.journal(clock.clone(), settings.journal)?;
+    let (journal, flushes) = folder.journal(clock.clone(), settings.journal)?;
     let receipts = folder.receipt_key(!journal.logs().is_empty())?;
     let demo = settings.demo.then(|| demo::equip(&mut settings, &folder)).transpose()?;
     let made_key = settings.merchant_keys.is_empty();
@@ -50,7 +51,14 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let service = Service::start(engine, settings.engine)?;
     let app = app(&settings, receipts, service.handle())?;
     let stop = Stop::new();
-    let app = with_metrics(app, &front, &service, settings.metrics_listen, &stop)?;
+    let mut registry = holdfast_http::registry();
+    let help = "How long the journal's flushes take";
+    registry.register_with_unit("flush", help, Unit::Seconds, flushes);
+    front.metrics().register(&mut registry);
+    app.register(&mut registry);
+    registry.register_collector(Box::new(ProcessMetrics));
+    let scrape = Scrape::new(registry, service.handle());
+    let app = with_metrics(app, scrape, settings.metrics_listen, &stop)?;
     stop_when_told(&stop, settings.until_eof)?;
     announce(&front, &settings, made_key)?;
     if let Some(demo) = &demo {
@@ -99,16 +107,10 @@ fn app(settings: &Settings, receipts: ReceiptKey, engine: Handle) -> anyhow::Res
 /// Lets everything that is counted be scraped: at an address of its own, or with a merchant's key.
 fn with_metrics(
     app: App,
-    front: &Front,
-    service: &Service,
+    scrape: Scrape,
     listen: Option<SocketAddr>,
     stop: &Stop,
 ) -> anyhow::Result<App> {
-    let mut registry = holdfast_http::registry();
-    front.metrics().register(&mut registry);
-    app.register(&mut registry);
-    registry.register_collector(Box::new(ProcessMetrics));
-    let scrape = Scrape::new(registry, service.handle());
     let Some(address) = listen else { return Ok(app.with_scrape(scrape)) };
     let options = holdfast_front::Options {
         listeners: 1,
