@@ -80,3 +80,15 @@ fn whoever_waits_in_the_backlog_is_answered() {
         assert!(rest(buyer).contains("done"));
     }
 }
+
+#[test]
+fn a_stream_that_would_go_on_for_ever_ends_with_the_server() {
+    let running = Running::start(bind(patient()));
+    let mut listener = running.connect();
+    listener.write_all(b"GET /stream HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+    let mut head = [0; 256];
+    let read = listener.read(&mut head).unwrap();
+    assert!(head[..read].starts_with(b"HTTP/1.1 200"));
+    assert!(running.stop() < Duration::from_secs(5));
+    assert!(rest(&mut listener).ends_with("0\r\n\r\n"), "it ends as a whole, and is not cut off");
+}

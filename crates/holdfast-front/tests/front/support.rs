@@ -1,13 +1,17 @@
 //! A front at work, and its clients.
 
+use std::convert::Infallible;
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use holdfast_front::{Body, Front, Metrics, Options, Site, Stop};
 use http::{Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::{Bytes, Frame};
 use prometheus_client::registry::Registry;
 
 pub(crate) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
@@ -49,7 +53,10 @@ impl Running {
     pub(crate) fn start(front: Front) -> Self {
         let (address, metrics, stop) = (front.address(), front.metrics().clone(), Stop::new());
         let told = stop.clone();
-        let thread = thread::spawn(move || front.run(&|| Test, &told));
+        let thread = thread::spawn(move || {
+            let site = Test { stop: told.clone() };
+            front.run(&move || site.clone(), &told)
+        });
         Self { address, metrics, stop, thread }
     }
 
@@ -78,16 +85,38 @@ impl Running {
 
 /// Answers every request after a while, and says who did: `done by front-1`.
 #[derive(Clone)]
-struct Test;
+struct Test {
+    stop: Stop,
+}
+
+/// The end of a stream that goes on until the server stops.
+struct UntilStop(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl hyper::body::Body for UntilStop {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.as_mut().poll(cx).map(|()| None)
+    }
+}
 
 impl Site for Test {
-    type Body = String;
+    type Body = Either<Full<Bytes>, UntilStop>;
 
-    async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<String> {
+    async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<Self::Body> {
         assert_eq!(peer, Ipv4Addr::LOCALHOST);
         match request.uri().path() {
-            "/health" => return Response::new("done".to_owned()),
-            "/long" => return Response::new("x".repeat(1 << 20)),
+            "/stream" => {
+                let stop = self.stop.clone();
+                let end = UntilStop(Box::pin(async move { stop.given().await }));
+                return Response::new(Either::Right(end));
+            }
+            "/health" => return told("done"),
+            "/long" => return told("x".repeat(1 << 20)),
             // Keeps the whole listener from its work.
             "/block" => thread::sleep(BLOCK),
             "/hard" | "/calm" => thread::sleep(BLOCK / 10),
@@ -97,11 +126,11 @@ impl Site for Test {
             _ => tokio::time::sleep(WORK).await,
         }
         let name = thread::current().name().unwrap_or_default().to_owned();
-        Response::new(format!("done by {name}"))
+        told(format!("done by {name}"))
     }
 
-    fn busy(&self) -> Response<String> {
-        let mut response = Response::new("busy".to_owned());
+    fn busy(&self) -> Response<Self::Body> {
+        let mut response = told("busy");
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         response
     }
@@ -116,6 +145,10 @@ impl Site for Test {
             path => Some(u64::from(path == "/calm")),
         }
     }
+}
+
+fn told(text: impl Into<Bytes>) -> Response<Either<Full<Bytes>, UntilStop>> {
+    Response::new(Either::Left(Full::new(text.into())))
 }
 
 pub(crate) fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
