@@ -28,9 +28,10 @@ pub(crate) struct Arrival {
 const ACCEPTED_AT_ONCE: usize = 128;
 const REFUSED_AT_ONCE: usize = 32;
 
-/// Connections that may wait in an overload and right after it: whoever waits behind more has given
-/// up before it is their turn.
+/// Connections that may wait in an overload, and in the minute after it: whoever waits behind more
+/// has given up before it is their turn.
 const SHORT_BACKLOG: u16 = 256;
+const WARY_BACKLOG: u16 = 1_024;
 
 /// How long to wait when the system has no descriptor for a connection that is already there.
 const BACK_OFF: Duration = Duration::from_millis(50);
@@ -69,12 +70,13 @@ pub(crate) async fn all<S: Site>(
     in_hand: &mut Option<Arrival>,
     admit: impl Fn(Arrival),
 ) -> Infallible {
-    let (mut failures, mut is_short) = (Failures::default(), false);
+    let (mut failures, mut backlog) = (Failures::default(), host.options.backlog);
     let (mut accepted, mut refused) = (0, 0);
     loop {
-        if host.waiting.is_wary() != is_short {
-            is_short = !is_short;
-            set_backlog(listener, if is_short { SHORT_BACKLOG } else { host.options.backlog });
+        let fitting = fitting_backlog(host);
+        if fitting != backlog {
+            backlog = fitting;
+            set_backlog(listener, backlog);
         }
         match unconstrained(next(listener, host)).await {
             Ok((stream, peer)) => *in_hand = Some(Arrival { stream, peer, bytes: Vec::new() }),
@@ -111,6 +113,17 @@ async fn next<S>(listener: &TcpListener, host: &Host<S>) -> io::Result<(TcpStrea
         polled
     })
     .await
+}
+
+fn fitting_backlog<S>(host: &Host<S>) -> u16 {
+    let most = if host.waiting.is_standing() {
+        SHORT_BACKLOG
+    } else if host.waiting.is_wary() {
+        WARY_BACKLOG
+    } else {
+        u16::MAX
+    };
+    most.min(host.options.backlog)
 }
 
 /// A listener may be told again how many may wait; those that do are not turned away.

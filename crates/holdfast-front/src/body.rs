@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::seat::{Arriving, Asked, Seat};
+use crate::seat::{Arriving, Seat, Told};
 
 /// A request's body.
 pub struct Body {
@@ -49,17 +49,17 @@ impl hyper::body::Body for Body {
 }
 
 pin_project! {
-    /// An answer's body: until all of it is written, the peer waits.
+    /// An answer's body, which knows how it is taken.
     pub(crate) struct Answer<B> {
         #[pin]
         body: B,
-        _asked: Asked,
+        told: Told,
     }
 }
 
 impl<B> Answer<B> {
-    pub(crate) fn new(body: B, asked: Asked) -> Self {
-        Self { body, _asked: asked }
+    pub(crate) fn new(body: B, told: Told) -> Self {
+        Self { body, told }
     }
 }
 
@@ -71,7 +71,9 @@ impl<B: hyper::body::Body> hyper::body::Body for Answer<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        this.told.goes_on();
+        this.body.poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its end.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,18 +15,22 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::body::{Answer, Body};
 use crate::first::{First, first_words, has_gone};
 use crate::host::Host;
-use crate::seat::Seat;
+use crate::refuse::send_away;
+use crate::seat::{Asked, Seat};
 use crate::seats::Ticket;
 use crate::site::Site;
 use crate::wire::Wire;
 
 /// How long a peer may take to answer a goodbye, while it asks for nothing.
 const GOODBYE: Duration = Duration::from_millis(500);
+
+/// How long a peer may take nothing of its answers once it has been told goodbye.
+const TAKE: Duration = Duration::from_secs(2);
 
 /// Serves a connection until its peer is done, breaks a deadline, must make room for others, or
 /// the server stops.
@@ -44,26 +48,36 @@ pub(crate) async fn serve<S: Site>(
     let seat = ticket.seat();
     let words = first_words(&stream, bytes, seat, &mut stop, host.options.first_byte);
     let Some(words) = words.await else { return };
-    // While there is too much to do, nothing is done for whoever has given up.
     let has_gone = has_gone(&stream);
     host.waiting.came(has_gone);
+    // While there is too much to do, nothing is done for whoever seems to have given up.
     if has_gone && host.waiting.is_standing() {
-        return;
+        return send_away(&stream, &host);
     }
     let is_http2 = words.kind == First::Http2;
     let wire = Wire::new(stream, words.bytes, stop.clone(), Arc::clone(seat), host.options.write);
     let io = TokioIo::new(wire);
     let (at, with) = (Arc::clone(seat), Arc::clone(&host));
-    let service =
-        service_fn(move |request| answer(Arc::clone(&with), Arc::clone(&at), peer, request));
+    let service = service_fn(move |request| {
+        // Counted here, and not once the future is polled: it may be spawned.
+        let asked = at.asked();
+        answer(Arc::clone(&with), Arc::clone(&at), asked, peer, request)
+    });
     if is_http2 {
-        drive(host.http2.serve_connection(io, service), seat, stop).await;
+        // Of HTTP/2 the wire does not see who takes nothing of one answer and goes on with others.
+        let patience = Some(host.options.write);
+        drive(host.http2.serve_connection(io, service), seat, stop, patience).await;
     } else {
-        drive(host.http1.serve_connection(io, service), seat, stop).await;
+        drive(host.http1.serve_connection(io, service), seat, stop, None).await;
     }
 }
 
-async fn drive<C: GracefulConnection>(connection: C, seat: &Seat, mut stop: watch::Receiver<bool>) {
+async fn drive<C: GracefulConnection>(
+    connection: C,
+    seat: &Seat,
+    mut stop: watch::Receiver<bool>,
+    patience: Option<Duration>,
+) {
     let mut connection = pin!(connection);
     // A connection that breaks concerns nobody but its peer.
     tokio::select! {
@@ -71,6 +85,7 @@ async fn drive<C: GracefulConnection>(connection: C, seat: &Seat, mut stop: watc
         _ = &mut connection => return,
         _ = stop.wait_for(|&stop| stop) => {}
         () = seat.evicted() => {}
+        () = stalled(seat, patience) => return,
     }
     // hyper closes a connection from which it has read nothing, even if a request waits in its
     // socket. So it reads once more, now that the wire knows of the end, before it is told.
@@ -81,19 +96,27 @@ async fn drive<C: GracefulConnection>(connection: C, seat: &Seat, mut stop: watc
     connection.as_mut().graceful_shutdown();
     // Of a peer that asks for nothing the answer to our goodbye is not waited for.
     while timeout(GOODBYE, connection.as_mut()).await.is_err() {
-        if seat.waited_ms(Instant::now()).is_some() {
+        if seat.is_idle() || seat.is_stalled(TAKE) {
             return;
         }
+    }
+}
+
+/// Comes back once the peer has taken nothing of its answers for too long.
+async fn stalled(seat: &Seat, patience: Option<Duration>) {
+    let Some(patience) = patience else { return pending().await };
+    while !seat.is_stalled(patience) {
+        sleep(patience / 2).await;
     }
 }
 
 async fn answer<S: Site>(
     host: Arc<Host<S>>,
     seat: Arc<Seat>,
+    asked: Asked,
     peer: IpAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
-    let asked = seat.asked();
     let lane = host.site.lane(request.uri());
     let response = if lane.is_some_and(|lane| host.waiting.is_too_long(lane)) {
         host.metrics.shed.inc();
@@ -102,5 +125,5 @@ async fn answer<S: Site>(
         let request = request.map(|incoming| Body::new(incoming, &seat));
         host.site.answer(peer, request).await
     };
-    Ok(response.map(|body| Answer::new(body, asked)))
+    Ok(response.map(|body| Answer::new(body, asked.answered())))
 }

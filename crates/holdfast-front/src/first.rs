@@ -14,9 +14,9 @@ use crate::seat::Seat;
 /// Bytes to read at first: a buyer's request mostly fits.
 const FIRST_BYTES: usize = 1_024;
 
-/// With these begins HTTP/2 of whoever knows that we speak it (RFC 9113, 3.4), and no request of
+/// With this begins HTTP/2 of whoever knows that we speak it (RFC 9113, 3.4), and no request of
 /// HTTP/1.1.
-const HTTP2: &[u8] = b"PRI";
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,9 @@ pub(crate) async fn first_words(
     patience: Duration,
 ) -> Option<Words> {
     // In a rush the request is there already, before the runtime has heard of it.
-    read_now(stream, &mut bytes).ok()?;
+    if read_now(stream, &mut bytes).is_err() && bytes.is_empty() {
+        return None;
+    }
     let kind = tokio::select! {
         biased;
         kind = timeout(patience, read_on(stream, &mut bytes)) => kind.ok()?.ok()?,
@@ -94,7 +96,8 @@ fn add(bytes: &mut Vec<u8>, buffer: &[u8], read: io::Result<usize>) -> io::Resul
     }
 }
 
-fn kind_of(bytes: &[u8]) -> Option<First> {
+/// `None`: it is not clear yet.
+pub(crate) fn kind_of(bytes: &[u8]) -> Option<First> {
     if bytes.starts_with(HTTP2) {
         return Some(First::Http2);
     }

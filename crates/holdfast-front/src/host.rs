@@ -8,11 +8,11 @@ use crate::patience::{Standing, Waiting};
 use crate::serve::Options;
 
 /// Requests that one connection of HTTP/2 may have open: a proxy sends a rush through a few.
-const STREAMS: u32 = 1_000;
+const STREAMS: u32 = 250;
 
-/// Bytes of a head, in HTTP/2; in HTTP/1.1 hyper takes about 400 KiB, which the header deadline
-/// bounds.
+/// Bytes of a head, in HTTP/2, and of what is buffered of a connection of HTTP/1.1.
 const HEAD_BYTES: u32 = 16 << 10;
+const BUFFER_BYTES: usize = 64 << 10;
 
 pub(crate) struct Host<S> {
     pub(crate) site: S,
@@ -29,7 +29,7 @@ impl<S> Host<S> {
         // A client that says no more may still listen: it sent its request and closed its half.
         http1.half_close(true).timer(TokioTimer::new()).header_read_timeout(options.header);
         // Answers are small: to copy one beside its head is cheaper than to write two pieces.
-        http1.writev(false);
+        http1.writev(false).max_buf_size(BUFFER_BYTES);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())

@@ -20,6 +20,9 @@ const WARY: Duration = Duration::from_secs(60);
 /// New connections that tell whether most have been given up, at least.
 const NEW_MIN: u32 = 32;
 
+/// So many looks in a row must agree.
+const LOOKS_MIN: u32 = 3;
+
 /// Stands for "no look is due".
 const NEVER: u64 = u64::MAX;
 
@@ -69,6 +72,9 @@ pub(crate) struct Waiting {
     /// New connections since the last look, and how many of them had been given up by then.
     new: AtomicU32,
     given_up: AtomicU32,
+    /// How many looks in a row saw a queue, and one in which most had given up.
+    restless: AtomicU32,
+    lost: AtomicU32,
     /// When there was no queue, last, and when there was one.
     calm_us: AtomicU64,
     restless_us: AtomicU64,
@@ -100,6 +106,8 @@ impl Waiting {
             is_backlogged: AtomicBool::new(false),
             new: AtomicU32::new(0),
             given_up: AtomicU32::new(0),
+            restless: AtomicU32::new(0),
+            lost: AtomicU32::new(0),
             calm_us: AtomicU64::new(0),
             restless_us: AtomicU64::new(0),
             wary_until_us: AtomicU64::new(0),
@@ -221,11 +229,21 @@ impl Waiting {
         moment.store(now_us, Relaxed);
         let since = |moment: &AtomicU64| now_us.saturating_sub(moment.load(Relaxed));
         let (new, given_up) = (self.new.swap(0, Relaxed), self.given_up.swap(0, Relaxed));
-        let is_lost = !is_calm && new >= NEW_MIN && given_up > new / 2;
+        let is_late = late_us >= micros(patience.standing) / 2;
+        let is_lost = is_late && new >= NEW_MIN && given_up > new / 2;
+        // One look alone may be late because the process was stopped.
+        let looks = |count: &AtomicU32, is_one: bool| {
+            let looks = if is_one { count.load(Relaxed).saturating_add(1) } else { 0 };
+            count.store(looks, Relaxed);
+            looks >= LOOKS_MIN
+        };
+        let is_restless = looks(&self.restless, !is_calm);
+        let is_lost = looks(&self.lost, is_lost);
         if self.is_standing.load(Relaxed) {
             self.set_standing(since(&self.restless_us) < micros(CALM));
         } else {
-            self.set_standing(is_lost || since(&self.calm_us) > self.rush_us(patience));
+            let is_long = is_restless && since(&self.calm_us) > self.rush_us(patience);
+            self.set_standing(is_lost || is_long);
         }
     }
 

@@ -4,31 +4,38 @@ use std::io::Write;
 
 use http::Uri;
 use socket2::SockRef;
+use tokio::net::TcpStream;
 
 use crate::accept::Arrival;
-use crate::first::{has_gone, read_now};
+use crate::first::{First, kind_of, read_now};
 use crate::host::Host;
 use crate::site::Site;
 
 /// Sends a connection away with the answer that the server is busy. Gives it back if it is to be
 /// served all the same: a lane that asks for no more than its share, or a question after the
 /// server's health. So is one whose request is not there yet, which is rare, as it has waited for its
-/// turn: what it asks is not known, and an answer before the request would be lost.
+/// turn: what it asks is not known, and an answer before the request would be lost. And so is HTTP/2,
+/// whose requests are refused one by one.
 pub(crate) fn refuse<S: Site>(mut arrival: Arrival, host: &Host<S>) -> Option<Arrival> {
-    // Whoever has gone already needs no answer.
-    let has_read = read_now(&arrival.stream, &mut arrival.bytes).is_ok();
-    let is_there = has_read && !has_gone(&arrival.stream);
+    if read_now(&arrival.stream, &mut arrival.bytes).is_err() && arrival.bytes.is_empty() {
+        host.waiting.refused(None);
+        return None;
+    }
+    let is_clear = kind_of(&arrival.bytes) == Some(First::Http1);
     let lane = address(&arrival.bytes).map(|address| host.site.lane(&address));
     let is_spared = lane.is_some_and(|lane| lane.is_none_or(|lane| host.waiting.has_share(lane)));
-    if is_there && (is_spared || arrival.bytes.is_empty()) {
+    if is_spared || !is_clear {
         return Some(arrival);
     }
     host.waiting.refused(lane.flatten());
-    if is_there {
-        host.metrics.shed.inc();
-        let _ = (&*SockRef::from(&arrival.stream)).write(host.site.busy_bytes());
-    }
+    send_away(&arrival.stream, host);
     None
+}
+
+/// Says that the server is busy, in HTTP/1.1, to whoever may still be there.
+pub(crate) fn send_away<S: Site>(stream: &TcpStream, host: &Host<S>) {
+    host.metrics.shed.inc();
+    let _ = (&*SockRef::from(stream)).write(host.site.busy_bytes());
 }
 
 /// The address in the first line of a request.

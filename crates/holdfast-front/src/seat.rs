@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 /// One connection's place at its listener. Everyone who touches it is on the listener's thread.
 pub(crate) struct Seat {
     opened: Instant,
-    /// Requests whose answer is not finished.
+    /// Requests whose answer has not been made.
     asked: AtomicU32,
     /// Of these, requests whose body has not arrived.
     arriving: AtomicU32,
-    /// When the last answer was finished, in milliseconds after `opened`.
+    /// Answers that have been made and not been taken to their end.
+    told: AtomicU32,
+    /// The kernel takes no more of what is written, because the peer does not.
+    is_writing: AtomicBool,
+    /// When an answer was last made or a part of one taken, in milliseconds after `opened`.
     answered_ms: AtomicU64,
     is_evicted: AtomicBool,
     evicted: Notify,
@@ -21,6 +25,9 @@ pub(crate) struct Seat {
 
 /// A request that has not been answered yet.
 pub(crate) struct Asked(Arc<Seat>);
+
+/// An answer that has not been taken to its end.
+pub(crate) struct Told(Arc<Seat>);
 
 /// A request whose body has not arrived yet.
 pub(crate) struct Arriving(Arc<Seat>);
@@ -31,14 +38,16 @@ impl Seat {
             opened,
             asked: AtomicU32::new(0),
             arriving: AtomicU32::new(0),
+            told: AtomicU32::new(0),
+            is_writing: AtomicBool::new(false),
             answered_ms: AtomicU64::new(0),
             is_evicted: AtomicBool::new(false),
             evicted: Notify::new(),
         })
     }
 
-    /// How long the server has waited for this peer, in milliseconds. `None`: it is the peer who
-    /// waits.
+    /// How long the server has waited for this peer, to ask or to take its answers, in milliseconds.
+    /// `None`: it is the peer who waits.
     pub(crate) fn waited_ms(&self, now: Instant) -> Option<u64> {
         if self.asked.load(Relaxed) > self.arriving.load(Relaxed) {
             return None;
@@ -49,6 +58,23 @@ impl Seat {
     pub(crate) fn asked(self: &Arc<Self>) -> Asked {
         self.asked.fetch_add(1, Relaxed);
         Asked(Arc::clone(self))
+    }
+
+    pub(crate) fn set_writing(&self, is_writing: bool) {
+        self.is_writing.store(is_writing, Relaxed);
+    }
+
+    /// Whether nothing is to be told: no answer is due, none is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        let asked = self.asked.load(Relaxed) > self.arriving.load(Relaxed);
+        !asked && self.told.load(Relaxed) == 0 && !self.is_writing.load(Relaxed)
+    }
+
+    /// Whether the peer has taken nothing of its answers for so long.
+    pub(crate) fn is_stalled(&self, patience: Duration) -> bool {
+        let waited_ms = self.waited_ms(Instant::now());
+        let waited = Duration::from_millis(waited_ms.unwrap_or_default());
+        self.told.load(Relaxed) > 0 && waited >= patience
     }
 
     pub(crate) fn arriving(self: &Arc<Self>) -> Arriving {
@@ -73,17 +99,41 @@ impl Seat {
         }
     }
 
+    fn touch(&self) {
+        self.answered_ms.store(self.age_ms(Instant::now()), Relaxed);
+    }
+
     fn age_ms(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.opened).as_millis()).unwrap_or(u64::MAX)
     }
 }
 
+impl Asked {
+    /// The answer has been made.
+    pub(crate) fn answered(self) -> Told {
+        self.0.told.fetch_add(1, Relaxed);
+        Told(Arc::clone(&self.0))
+    }
+}
+
+impl Told {
+    /// A part of the answer has been taken.
+    pub(crate) fn goes_on(&self) {
+        self.0.touch();
+    }
+}
+
 impl Drop for Asked {
     fn drop(&mut self) {
-        let Self(seat) = self;
-        if seat.asked.fetch_sub(1, Relaxed) == 1 {
-            seat.answered_ms.store(seat.age_ms(Instant::now()), Relaxed);
-        }
+        self.0.asked.fetch_sub(1, Relaxed);
+        self.0.touch();
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.told.fetch_sub(1, Relaxed);
+        self.0.touch();
     }
 }
 

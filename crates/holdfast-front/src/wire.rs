@@ -64,6 +64,7 @@ impl Wire {
         cx: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        self.seat.set_writing(written.is_pending());
         if written.is_ready() {
             self.stalled = None;
             return written;

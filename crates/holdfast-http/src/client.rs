@@ -12,7 +12,8 @@ pub(crate) fn address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> I
     let is_proxy = |address: &IpAddr| proxies.iter().any(|proxy| proxy.contains(address));
     let mut client = peer.to_canonical();
     let said = headers.get_all("x-forwarded-for").iter();
-    let said: Vec<&str> = said.filter_map(|value| value.to_str().ok()).collect();
+    // What is no text is no address, and nothing further left is believed.
+    let said: Vec<&str> = said.map(|value| value.to_str().unwrap_or_default()).collect();
     for hop in said.iter().rev().flat_map(|value| value.rsplit(',')) {
         if !is_proxy(&client) {
             break;
@@ -74,6 +75,12 @@ mod tests {
             assert_eq!(seen(peer, said, proxies), client, "{peer} said {said:?}");
         }
         assert_eq!(seen("10.0.0.1", &["192.0.2.7"], &[]), "10.0.0.1", "no proxy is named");
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", "198.51.100.1".parse().unwrap());
+        let odd = http::HeaderValue::from_bytes(b"\xff, 192.0.2.7").unwrap();
+        headers.append("x-forwarded-for", odd);
+        let peer = "10.0.0.1".parse().unwrap();
+        assert_eq!(address(peer, &headers, &["10.0.0.0/8".parse().unwrap()]), peer);
     }
 
     #[test]

@@ -41,7 +41,9 @@ impl Site {
     }
 
     async fn route(&self, peer: IpAddr, request: Request<holdfast_front::Body>) -> Response {
-        if let Err(problem) = self.app.limits.of_network(peer, request.headers()) {
+        if !is_of_health(request.uri())
+            && let Err(problem) = self.app.limits.of_network(peer, request.headers())
+        {
             return Refused(problem).into_response();
         }
         let lane = self.lanes.of(request.uri());
@@ -95,11 +97,15 @@ impl holdfast_front::Site for Site {
 
     fn lane(&self, uri: &Uri) -> Option<u64> {
         // A server that is busy is well: whoever asks must not take it for dead in its best hour.
-        if matches!(uri.path(), "/healthz" | "/readyz" | "/metrics") {
+        if is_of_health(uri) {
             return None;
         }
         self.lanes.of(uri).filter(|lane| self.lanes.knows(*lane)).unwrap_or(Lanes::COMMON).into()
     }
+}
+
+fn is_of_health(uri: &Uri) -> bool {
+    matches!(uri.path(), "/healthz" | "/readyz" | "/metrics")
 }
 
 /// What has waited too long is told this.

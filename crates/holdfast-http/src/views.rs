@@ -54,10 +54,12 @@ impl Views {
     where
         F: Future<Output = Result<Bytes, Problem>>,
     {
-        let place = self.place(sale);
+        let (place, came) = (self.place(sale), Instant::now());
         let mut place = place.lock().await;
         let moves = moves.0.load(Relaxed);
-        let is_fresh = |view: &&View| view.moves == moves && view.asked_at.elapsed() < AGE_MAX;
+        // What was asked for after somebody came is no older than what they would ask for.
+        let is_new = |view: &&View| view.asked_at >= came || view.asked_at.elapsed() < AGE_MAX;
+        let is_fresh = |view: &&View| view.moves == moves && is_new(view);
         if let Some(view) = place.as_ref().filter(is_fresh) {
             return Ok(view.json.clone());
         }

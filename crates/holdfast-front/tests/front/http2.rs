@@ -82,3 +82,46 @@ async fn a_stop_finishes_what_has_begun() {
     assert!(stopping.await.unwrap() < Duration::from_secs(5));
     assert!(sender.is_closed());
 }
+
+/// A client that takes nothing of any answer.
+async fn connect_deaf(running: &Running) -> Sender {
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let builder = builder.initial_stream_window_size(0);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+async fn ask_deaf(sender: &mut Sender) -> http::Response<hyper::body::Incoming> {
+    let request = Request::get("http://test/").body(Empty::new()).unwrap();
+    sender.send_request(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn whoever_takes_nothing_of_an_answer_is_let_go() {
+    let write = Duration::from_millis(500);
+    let running = Running::start(bind(Options { write, header: NEVER, ..options() }));
+    let mut deaf = connect_deaf(&running).await;
+    let answer = ask_deaf(&mut deaf).await;
+    let gone = async {
+        while !deaf.is_closed() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), gone).await.unwrap();
+    drop(answer);
+    running.stop();
+}
+
+#[tokio::test]
+async fn whoever_takes_nothing_keeps_nobody_from_a_seat_or_from_a_stop() {
+    let few = Options { listeners: 1, connections: 2, write: NEVER, header: NEVER, ..options() };
+    let running = Running::start(bind(few));
+    let (mut one, mut two) = (connect_deaf(&running).await, connect_deaf(&running).await);
+    let answers = (ask_deaf(&mut one).await, ask_deaf(&mut two).await);
+    assert!(ask(connect(&running).await).await.contains("done"));
+    let stopped = tokio::task::spawn_blocking(move || running.stop());
+    assert!(stopped.await.unwrap() < Duration::from_secs(8));
+    drop(answers);
+}

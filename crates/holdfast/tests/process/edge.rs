@@ -87,7 +87,7 @@ fn a_network_is_limited_where_that_is_set_and_proxies_are_believed_only_by_name(
         (Server::spawn(&mut command), folder)
     };
     let ask = |server: &Server, client: &str| {
-        get(&server.address, "/healthz", &format!("x-forwarded-for: {client}\r\n")).0
+        get(&server.address, "/openapi.json", &format!("x-forwarded-for: {client}\r\n")).0
     };
     let (server, _folder) = serve(&["--trusted-proxy", "127.0.0.0/8"]);
     let answers: Vec<u16> = (0..11).map(|_| ask(&server, "192.0.2.1")).collect();
@@ -98,6 +98,8 @@ fn a_network_is_limited_where_that_is_set_and_proxies_are_believed_only_by_name(
     let answers: Vec<u16> = (1..=11).map(in_net).collect();
     assert_eq!((answers[9], answers[10]), (200, 429), "a /64 is one network");
     assert_eq!(ask(&server, "2001:db8:0:2::1"), 200);
+    let health = |_| get(&server.address, "/healthz", "x-forwarded-for: 192.0.2.1\r\n").0;
+    assert!((0..20).map(health).all(|status| status == 200), "a server is not taken for dead");
 
     let (server, _folder) = serve(&[]);
     let answers: Vec<u16> =
