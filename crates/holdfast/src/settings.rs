@@ -147,10 +147,19 @@ mod tests {
             ("listen = 'localhost'", "such as 127.0.0.1:8080"),
             ("merchant_key = ['short']", "at least 16"),
             ("merchant_key = ['']", "is empty"),
+            ("connections = 0", "at least one a listener"),
+            ("shed_standing_ms = 0", "shed_standing_ms"),
+            ("merchant_key = 7", "did not match"),
             ("journal_segment_bytes = 512", "journal_segment_bytes"),
         ] {
             assert!(refused(text).contains(words), "{text}: {}", refused(text));
         }
+    }
+
+    #[test]
+    fn one_key_needs_no_list() {
+        let settings = with_file("merchant_key = 'from-the-file-0001'", ServeArgs::default());
+        assert_eq!(settings.unwrap().merchant_keys, ["from-the-file-0001"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What some of the buyers find when they come back.
 
+use http::StatusCode;
 use jiff::Timestamp;
 
 use super::count::me;
@@ -93,9 +94,12 @@ async fn hold_none(
     finding.conclude(verdict)
 }
 
-/// An answer that says something about the hold, and not about the server's health.
+/// An answer that says something about the hold, and not about the server's health or its limits.
 fn clear(answer: &Result<Answer, Failure>) -> Option<&Answer> {
-    answer.as_ref().ok().filter(|answer| !answer.status.is_server_error())
+    let is_clear = |answer: &&Answer| {
+        !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS
+    };
+    answer.as_ref().ok().filter(is_clear)
 }
 
 fn read(answer: &Answer) -> Option<Hold> {

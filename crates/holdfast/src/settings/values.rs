@@ -33,6 +33,7 @@ pub(crate) struct Values {
     /// several with commas. Made and printed when none is given. In the environment:
     /// `HOLDFAST_MERCHANT_KEY`
     #[arg(long, value_delimiter = ',', value_name = "KEY")]
+    #[serde(deserialize_with = "read_list")]
     pub(super) merchant_key: Vec<String>,
 
     /// File that has merchant keys, one a line; # begins a comment. In the environment:
@@ -43,6 +44,7 @@ pub(crate) struct Values {
     /// File with a key that signs buyers' tokens: an Ed25519 public key (PEM), or an HS256 secret.
     /// Twice, or with a comma, while keys are being changed
     #[arg(long, env = "HOLDFAST_BUYER_KEY", value_delimiter = ',', value_name = "FILE")]
+    #[serde(deserialize_with = "read_list")]
     pub(super) buyer_key: Vec<PathBuf>,
 
     /// How often one buyer may ask, such as 10/s, 60/m or 1000/h, twice as many at once after a
@@ -91,7 +93,8 @@ pub(crate) struct Values {
     #[arg(long, env = "HOLDFAST_SHED_RUSH_MS", value_name = "MILLISECONDS")]
     pub(super) shed_rush_ms: Option<u64>,
 
-    /// The same once that much has been to do for as long as a rush may last [default: 250]
+    /// How long a request may wait once the queue has stood for longer than --shed-rush-ms, or most
+    /// in it have given up [default: 250]
     #[arg(long, env = "HOLDFAST_SHED_STANDING_MS", value_name = "MILLISECONDS")]
     pub(super) shed_standing_ms: Option<u64>,
 
@@ -149,12 +152,15 @@ impl Values {
             options.backlog = backlog.get();
         }
         if let Some(connections) = self.connections {
-            ensure!(connections >= options.listeners, "connections is less than one a listener");
+            let least = options.listeners;
+            ensure!(connections >= least, "connections must be at least one a listener, {least}");
         }
         options.connections = files::connections(self.connections);
         let Patience { rush, standing } = Patience::default();
         let rush = self.shed_rush_ms.map_or(rush, Duration::from_millis);
         let standing = self.shed_standing_ms.map_or(standing, Duration::from_millis);
+        let is_in_order = !standing.is_zero() && standing <= rush || rush.is_zero();
+        ensure!(is_in_order, "shed_standing_ms must be at least 1, and no more than shed_rush_ms");
         options.patience = (!rush.is_zero()).then_some(Patience { rush, standing });
         Ok(options)
     }
@@ -209,6 +215,25 @@ fn limit(text: &str) -> Result<Limit, RateError> {
 fn read_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(from)?;
     address(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+/// One, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+fn read_list<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(match OneOrMore::deserialize(from)? {
+        OneOrMore::One(one) => vec![one],
+        OneOrMore::More(more) => more,
+    })
 }
 
 fn read_limit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Limit>, D::Error> {
