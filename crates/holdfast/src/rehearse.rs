@@ -1,17 +1,16 @@
 //! `holdfast rehearse`: a crowd against a server, its own or one that is running.
 
 mod args;
+mod file;
 mod repeat;
 mod server;
 mod show;
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter, ErrorKind, Write, stdin, stdout};
-use std::path::Path;
+use std::io::{BufReader, BufWriter, ErrorKind, stdin, stdout};
 use std::process::ExitCode;
 
-use anyhow::Context;
 pub(crate) use args::{EXAMPLES, RehearseArgs};
+use file::ReportFile;
 use holdfast_rehearse::{Options, Report, Stop};
 use server::Server;
 use show::Show;
@@ -33,8 +32,8 @@ pub(crate) fn run(args: &RehearseArgs) -> anyhow::Result<ExitCode> {
     let told = stop.clone();
     signals::on_stop(move || told.stop())?;
     // Opened first: a report that cannot be written should not cost a rehearsal.
-    let json = args.json.as_deref().map(create).transpose()?;
-    let html = args.html.as_deref().map(create).transpose()?;
+    let json = args.json.as_deref().map(ReportFile::create).transpose()?;
+    let html = args.html.as_deref().map(ReportFile::create).transpose()?;
     // However this function is left, an own server ends and its folder goes.
     let (own, options) = match &args.target {
         Some(target) => {
@@ -51,12 +50,12 @@ pub(crate) fn run(args: &RehearseArgs) -> anyhow::Result<ExitCode> {
     };
     let report = rehearse(&Options { stop, ..args.over(options)? })?;
     say(&report.render())?;
-    if let Some((file, path)) = json {
+    if let Some(file) = json {
         let written = serde_json::to_string_pretty(&report)?;
-        write(file, path, &written)?;
+        file.write(&written)?;
     }
-    if let Some((file, path)) = html {
-        write(file, path, &report.page())?;
+    if let Some(file) = html {
+        file.write(&report.page())?;
     }
     own.map_or(Ok(()), Server::end)?;
     Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -76,13 +75,4 @@ fn rehearse(options: &Options) -> anyhow::Result<Report> {
     let report = holdfast_rehearse::run(options, |progress| show.see(progress));
     show.end();
     Ok(report?)
-}
-
-fn create(path: &Path) -> anyhow::Result<(File, &Path)> {
-    let file = File::create(path).with_context(|| format!("write {}", path.display()))?;
-    Ok((file, path))
-}
-
-fn write(mut file: File, path: &Path, text: &str) -> anyhow::Result<()> {
-    writeln!(file, "{text}").with_context(|| format!("write {}", path.display()))
 }
