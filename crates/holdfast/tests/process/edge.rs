@@ -23,11 +23,11 @@ fn get(address: &str, path: &str, headers: &str) -> (u16, String) {
 }
 
 /// A counter or gauge among the metrics.
-fn metric(text: &str, name: &str) -> Option<f64> {
+pub(crate) fn metric(text: &str, name: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
-fn metrics(address: &str) -> String {
+pub(crate) fn metrics(address: &str) -> String {
     let key = format!("authorization: Bearer {KEY}\r\n");
     let (status, text) = get(address, "/metrics", &key);
     assert_eq!(status, 200, "{text}");
