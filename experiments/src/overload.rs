@@ -48,12 +48,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     let mut all_well = true;
     for &times in &options.times {
         let rehearsal = overload(&program, options, can, times, &[])?;
-        all_well &= show("sheds", times, can, &rehearsal)?;
+        all_well &= show("sheds", times, &rehearsal)?;
     }
     let most = options.times.iter().copied().fold(1.0, f64::max);
     let never = ["--shed-rush-ms", "0"].map(str::to_owned);
     let control = overload(&program, options, can, most, &never)?;
-    let control_well = show("sheds nothing", most, can, &control)?;
+    let control_well = show("sheds nothing", most, &control)?;
     if control_well {
         println!("the control proves nothing: it recovered");
     }
@@ -108,7 +108,7 @@ fn held(program: &Path, server: &Server, arguments: &[String]) -> anyhow::Result
 }
 
 /// Says how it went; whether all was well again in time.
-fn show(name: &str, times: f64, can: f64, report: &Report) -> anyhow::Result<bool> {
+fn show(name: &str, times: f64, report: &Report) -> anyhow::Result<bool> {
     println!(
         "{times} x, {name}: won {}, shed {}, unanswered {}",
         report.crowd.won, report.crowd.shed, report.crowd.unanswered
@@ -131,6 +131,5 @@ fn show(name: &str, times: f64, can: f64, report: &Report) -> anyhow::Result<boo
     }
     let last = report.waves.last().context("a rehearsal has waves")?;
     let (asked, answered) = (last.offered_per_second, last.answered_per_second);
-    let _ = can;
     Ok(answered.unwrap_or_default() >= FULL * asked.unwrap_or_default())
 }

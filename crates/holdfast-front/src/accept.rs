@@ -87,7 +87,7 @@ pub(crate) async fn all<S: Site>(
                 failures.wait(&error).await;
             }
         }
-        if host.waiting.is_full() {
+        if in_hand.is_some() && host.waiting.is_full() {
             *in_hand = in_hand.take().and_then(|arrival| refuse(arrival, host));
             refused += 1;
         }

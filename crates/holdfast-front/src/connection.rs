@@ -35,8 +35,8 @@ const TAKE: Duration = Duration::from_secs(2);
 /// Serves a connection until its peer is done, breaks a deadline, must make room for others, or
 /// the server stops.
 ///
-/// `bytes` is what was read already. A request that has arrived when the server stops is answered, and the connection closed after
-/// it; a connection on which nothing has arrived is closed.
+/// `bytes` is what was read already. A request that has arrived when the server stops is answered,
+/// and the connection closed after it; a connection on which nothing has arrived is closed.
 pub(crate) async fn serve<S: Site>(
     stream: TcpStream,
     peer: IpAddr,

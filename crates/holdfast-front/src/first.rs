@@ -32,8 +32,7 @@ pub(crate) struct Words {
 }
 
 /// Reads what the peer says first, if it does so in time. A connection that says nothing costs no
-/// buffer.
-/// `bytes` is what was read already.
+/// buffer. `bytes` is what was read already.
 pub(crate) async fn first_words(
     stream: &TcpStream,
     mut bytes: Vec<u8>,

@@ -224,12 +224,12 @@ impl Waiting {
         // A queue that is short because some were refused is none that has passed.
         let has_shed = self.has_shed.swap(false, Relaxed);
         let is_backlogged = self.is_backlogged.load(Relaxed);
-        let is_calm = !has_shed && !is_backlogged && late_us < micros(patience.standing) / 2;
+        let is_late = late_us >= micros(patience.standing) / 2;
+        let is_calm = !has_shed && !is_backlogged && !is_late;
         let moment = if is_calm { &self.calm_us } else { &self.restless_us };
         moment.store(now_us, Relaxed);
         let since = |moment: &AtomicU64| now_us.saturating_sub(moment.load(Relaxed));
         let (new, given_up) = (self.new.swap(0, Relaxed), self.given_up.swap(0, Relaxed));
-        let is_late = late_us >= micros(patience.standing) / 2;
         let is_lost = is_late && new >= NEW_MIN && given_up > new / 2;
         // One look alone may be late because the process was stopped.
         let looks = |count: &AtomicU32, is_one: bool| {

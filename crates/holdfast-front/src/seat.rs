@@ -49,10 +49,15 @@ impl Seat {
     /// How long the server has waited for this peer, to ask or to take its answers, in milliseconds.
     /// `None`: it is the peer who waits.
     pub(crate) fn waited_ms(&self, now: Instant) -> Option<u64> {
-        if self.asked.load(Relaxed) > self.arriving.load(Relaxed) {
+        if self.owes() {
             return None;
         }
         Some(self.age_ms(now).saturating_sub(self.answered_ms.load(Relaxed)))
+    }
+
+    /// Whether an answer is due: a request is there as a whole.
+    fn owes(&self) -> bool {
+        self.asked.load(Relaxed) > self.arriving.load(Relaxed)
     }
 
     pub(crate) fn asked(self: &Arc<Self>) -> Asked {
@@ -66,8 +71,7 @@ impl Seat {
 
     /// Whether nothing is to be told: no answer is due, none is on its way.
     pub(crate) fn is_idle(&self) -> bool {
-        let asked = self.asked.load(Relaxed) > self.arriving.load(Relaxed);
-        !asked && self.told.load(Relaxed) == 0 && !self.is_writing.load(Relaxed)
+        !self.owes() && self.told.load(Relaxed) == 0 && !self.is_writing.load(Relaxed)
     }
 
     /// Whether the peer has taken nothing of its answers for so long.

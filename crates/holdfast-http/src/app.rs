@@ -8,7 +8,6 @@ use holdfast_api::{Code, Hold, Problem};
 use holdfast_core::{Command, HoldView, ReceiptKey, SaleId};
 use holdfast_engine::{Answer, Handle, SaleRef, Sales};
 use prometheus_client::registry::Registry;
-
 use tokio::time::timeout;
 
 use crate::auth::MerchantKeys;

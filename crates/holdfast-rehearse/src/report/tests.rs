@@ -1,3 +1,5 @@
+//! What a report says of buyers whose ends are known.
+
 use super::*;
 use crate::crowd::{Effort, GivenBack, Refusal, Said, Tries};
 use crate::series::{Class, Series};

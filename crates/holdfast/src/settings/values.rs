@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -209,7 +208,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn limit(text: &str) -> Result<Limit, RateError> {
-    if text == "off" { Ok(Limit(None)) } else { Rate::from_str(text).map(|rate| Limit(Some(rate))) }
+    Rate::parse_or_off(text).map(Limit)
 }
 
 fn read_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
