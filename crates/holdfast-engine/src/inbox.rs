@@ -1,7 +1,11 @@
 //! The bounded queue in front of the engine: many callers put, one thread takes all there is.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
+
+/// With so many a batch is worth its flush.
+const FEW: usize = 64;
 
 /// A queue that is taken whole: what came during one flush is the next batch.
 ///
@@ -65,7 +69,7 @@ impl<R> Inbox<R> {
     /// Lets `add` add to the queue; it is told how many there is room for, and says whether that
     /// was enough.
     fn add(&self, add: impl FnOnce(&mut Vec<R>, usize) -> bool) -> Result<(), PutError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if state.is_closed {
             return Err(PutError::Closed);
         }
@@ -86,14 +90,28 @@ impl<R> Inbox<R> {
 
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).requests.len()
+        self.state().requests.len()
     }
 
     /// Takes everything; waits for something, but no longer than `patience` (`None`: for ever).
     /// `false`: closed, and nothing was left.
+    ///
+    /// While only a few are there, whoever has more to put and no core for it but this one goes
+    /// first: one flush then serves more of them.
     pub(crate) fn take(&self, into: &mut Vec<R>, patience: Option<Duration>) -> bool {
         debug_assert!(into.is_empty(), "the last batch has been dealt with");
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.wait(patience);
+        if (1..FEW).contains(&state.requests.len()) {
+            drop(state);
+            thread::yield_now();
+            state = self.state();
+        }
+        std::mem::swap(&mut state.requests, into);
+        !(state.is_closed && into.is_empty())
+    }
+
+    fn wait(&self, patience: Option<Duration>) -> MutexGuard<'_, State<R>> {
+        let mut state = self.state();
         let may_wait = patience != Some(Duration::ZERO);
         if may_wait && state.requests.is_empty() && !state.is_closed {
             state.is_idle = true;
@@ -109,13 +127,16 @@ impl<R> Inbox<R> {
             };
             state.is_idle = false;
         }
-        std::mem::swap(&mut state.requests, into);
-        !(state.is_closed && into.is_empty())
+        state
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<R>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes no further requests.
     pub(crate) fn close(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.is_closed = true;
         drop(state);
         self.arrived.notify_one();
