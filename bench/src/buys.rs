@@ -13,7 +13,6 @@ mod requests;
 mod results;
 mod server;
 mod shop;
-mod stop;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueEnum;
+use holdfast_testkit::interrupt;
 use serde::Serialize;
 
 use cpu::Meter;
@@ -102,7 +102,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let disk = disk::of(&options.folder)?;
     let server = options.server.clone();
     let stage = Stage::new(&options.folder, &kinds, options.server_core, server)?;
-    stop::when_told()?;
+    interrupt::note()?;
     process::pin(options.load_core)?;
     let buyers = options.buyers();
     eprintln!("signing {buyers} tokens; data in {}, on {disk}", options.folder.display());
@@ -167,7 +167,7 @@ fn undisturbed(
     let mut best: Option<Measured> = None;
     loop {
         while nobody.others_during(LOOK)? > QUIET && Instant::now() < end {
-            stop::check()?;
+            interrupt::check()?;
         }
         let measured = one(stage, kind, requests, plan, options)?;
         if best.as_ref().is_none_or(|best| measured.others < best.others) {

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 
-use crate::quota::Quota;
 use crate::rehearsal::{self, Report, Wave};
-use crate::server::{self, Server};
+use crate::server::Server;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -36,7 +35,7 @@ const UNITS: u32 = 5_000_000;
 
 /// Each multiple with shedding, and once without.
 pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
-    let program = server::program()?;
+    let program = holdfast_testkit::build::server()?;
     let can = match options.capacity {
         Some(can) => can,
         None => measure(&program, options)?,
@@ -62,8 +61,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
 
 /// What it can do: as many as come out when there is always somebody who waits.
 fn measure(program: &Path, options: &Options) -> anyhow::Result<f64> {
-    let server = Server::start(program, &[])?;
-    let _quota = Quota::hold(server.id(), options.quota_percent)?;
+    let server = Server::start(program, &[])?.hold_to(options.quota_percent)?;
     let arguments = ["--arrivals", "20000 at once", "--connections", "128", "--patience", "60s"];
     let report = held(program, &server, &arguments.map(str::to_owned))?;
     Ok(report.crowd.won as f64 / (report.load.drained_ms / 1e3))
@@ -76,8 +74,7 @@ fn overload(
     times: f64,
     more: &[String],
 ) -> anyhow::Result<Report> {
-    let server = Server::start(program, more)?;
-    let _quota = Quota::hold(server.id(), options.quota_percent)?;
+    let server = Server::start(program, more)?.hold_to(options.quota_percent)?;
     let (much, normal) = (can * times, can * NORMAL);
     let waves = format!(
         "poisson {much:.0}/s for {}s, poisson {normal:.0}/s for {RECOVERY_SECONDS}s, \

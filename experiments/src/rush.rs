@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 
 use crate::rehearsal::{self, Percentiles, Report};
-use crate::server::{self, Server};
+use crate::server::Server;
 
 /// Connections that may wait at each listener.
 const SOMAXCONN: &str = "65535";
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     if options.inside {
         return inside(options);
     }
-    server::program()?;
+    holdfast_testkit::build::server()?;
     let mut command = Command::new("unshare");
     command.arg("--net").arg(std::env::current_exe()?).args(["rush", "--inside"]);
     command.args(["--buyers", &options.buyers.to_string()]);
@@ -43,7 +43,7 @@ fn inside(options: &Options) -> anyhow::Result<bool> {
     ensure!(up.context("run ip, of iproute2")?.success(), "loopback could not be set up");
     // As on a machine that is set up for a rush: the whole of it fits into the accept queues.
     std::fs::write("/proc/sys/net/core/somaxconn", SOMAXCONN).context("set net.core.somaxconn")?;
-    let program = server::program()?;
+    let program = holdfast_testkit::build::server()?;
     let own =
         rush(&program, options, "a listener a core, backlog 65535 (net.core.somaxconn)", &[])?;
     let few = ["--listeners", "1", "--listen-backlog", "128"].map(str::to_owned);

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use holdfast_testkit::interrupt;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -16,7 +17,6 @@ use socket2::{Domain, Socket, Type};
 
 use super::cpu::Reading;
 use super::requests::Requests;
-use super::stop;
 
 /// Source addresses on loopback: one address pair has only some 28,000 ports.
 const SOURCES: usize = 64;
@@ -109,7 +109,7 @@ impl Crowd<'_> {
             if now - begun >= duration {
                 return Ok(());
             }
-            stop::check()?;
+            interrupt::check()?;
         }
     }
 

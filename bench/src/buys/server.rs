@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
+use holdfast_testkit::Process;
 use serde::Serialize;
 use tempfile::TempDir;
 
-use super::process::Process;
-use super::{GONE, OPEN, build, shop};
+use super::{GONE, OPEN, build, process, shop};
 
 /// Units in the tier that has enough for all.
 pub(super) const ENOUGH: u32 = 10_000_000;
@@ -65,7 +65,7 @@ impl Stage {
         holdfast: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
         let is_missing = holdfast.is_none() && kinds.contains(&Kind::Holdfast);
-        let holdfast = if is_missing { Some(build::holdfast()?) } else { holdfast };
+        let holdfast = if is_missing { Some(holdfast_testkit::build::server()?) } else { holdfast };
         let has_go = kinds.contains(&Kind::Go) || kinds.contains(&Kind::GoUnix);
         let go = has_go.then(build::go).transpose()?;
         let keys = tempfile::tempdir()?;
@@ -96,7 +96,7 @@ impl Stage {
         if kind == Kind::Axum {
             command.arg("--buyer-key").arg(&self.buyer_key);
         }
-        let mut server = Process::start(&mut command, self.core)?;
+        let mut server = process::start(&mut command, self.core)?;
         let address = server.address()?;
         processes.insert(0, server);
         if kind == Kind::Holdfast {
@@ -148,7 +148,7 @@ impl Stage {
             .arg(folder)
             .arg("--unixsocket")
             .arg(&socket);
-        let redis = Process::start(&mut command, self.core)?;
+        let redis = process::start(&mut command, self.core)?;
         let begun = Instant::now();
         while UnixStream::connect(&socket).is_err() {
             ensure!(begun.elapsed() < Duration::from_secs(10), "redis-server did not start");
@@ -173,7 +173,7 @@ impl Server {
     }
 
     pub(super) fn pids(&self) -> BTreeSet<u32> {
-        self.processes.iter().flat_map(Process::pids).collect()
+        self.processes.iter().flat_map(process::pids).collect()
     }
 
     pub(super) fn stop(self) -> anyhow::Result<()> {

@@ -8,7 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 static IS_TOLD: AtomicBool = AtomicBool::new(false);
 
 /// From here on a signal is only noted, for [`check`] to find.
-pub(super) fn when_told() -> anyhow::Result<()> {
+///
+/// # Errors
+/// When the system takes no handler, or has no thread to give.
+pub fn note() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut terminate, mut interrupt) = {
         let _guard = runtime.enter();
@@ -25,7 +28,10 @@ pub(super) fn when_told() -> anyhow::Result<()> {
 }
 
 /// Fails once a signal has come.
-pub(super) fn check() -> anyhow::Result<()> {
+///
+/// # Errors
+/// Then.
+pub fn check() -> anyhow::Result<()> {
     if IS_TOLD.load(Ordering::Relaxed) {
         bail!("interrupted");
     }

@@ -1,0 +1,8 @@
+//! What tests, benchmarks and experiments share. Development only: no crate of the product depends
+//! on this one, and it depends on none of them.
+
+pub mod build;
+pub mod interrupt;
+mod process;
+
+pub use process::Process;
