@@ -15,6 +15,9 @@ pub(crate) enum Peer {
         /// File with the HS256 secret that signs for buyers.
         #[arg(long)]
         buyer_key: PathBuf,
+        /// Holds that it gives before it says that all units are held.
+        #[arg(long, default_value_t = u64::MAX)]
+        units: u64,
     },
     /// One thread that answers every request with the same bytes.
     Epoll,
@@ -27,7 +30,7 @@ pub(crate) fn run(peer: &Peer) -> anyhow::Result<()> {
         std::process::exit(0);
     });
     match peer {
-        Peer::Axum { buyer_key } => axum::serve(buyer_key),
+        Peer::Axum { buyer_key, units } => axum::serve(buyer_key, *units),
         Peer::Epoll => epoll::serve(),
     }
 }

@@ -35,7 +35,7 @@ const UNITS: u32 = 5_000_000;
 
 /// Each multiple with shedding, and once without.
 pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
-    let program = holdfast_testkit::build::server()?;
+    let program = holdfast_testkit::build::program("holdfast")?;
     let can = match options.capacity {
         Some(can) => can,
         None => measure(&program, options)?,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use holdfast_testkit::Process;
+use holdfast_testkit::build::program;
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -65,7 +66,7 @@ impl Stage {
         holdfast: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
         let is_missing = holdfast.is_none() && kinds.contains(&Kind::Holdfast);
-        let holdfast = if is_missing { Some(holdfast_testkit::build::server()?) } else { holdfast };
+        let holdfast = if is_missing { Some(program("holdfast")?) } else { holdfast };
         let has_go = kinds.contains(&Kind::Go) || kinds.contains(&Kind::GoUnix);
         let go = has_go.then(build::go).transpose()?;
         let keys = tempfile::tempdir()?;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use axum::extract::{FromRequest, Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{post, put};
 use axum::{Json, Router};
 use holdfast_api::{Code, Hold, PostHold, Problem, Time};
 use holdfast_core::{Currency, HoldStatus, Money, SaleId};
@@ -29,18 +29,24 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 struct Bare {
     buyers: Arc<BuyerKeys>,
     holds: Arc<AtomicU64>,
+    units: u64,
     price: Money,
 }
 
-pub(super) fn serve(buyer_key: &File) -> anyhow::Result<()> {
+pub(super) fn serve(buyer_key: &File, units: u64) -> anyhow::Result<()> {
     let mut buyers = BuyerKeys::default();
     buyers.add(&std::fs::read_to_string(buyer_key)?)?;
     let currency = Currency::new("EUR").context("EUR is a currency")?;
     let price = Money { amount: 4_500, currency };
-    let bare = Bare { buyers: Arc::new(buyers), holds: Arc::default(), price };
+    let bare = Bare { buyers: Arc::new(buyers), holds: Arc::default(), units, price };
     let front = Front::bind(([127, 0, 0, 1], 0).into(), Options::default())?;
     super::announce(front.address())?;
-    let routes = Router::new().route("/v1/sales/{sale}/holds", post(reserve)).with_state(bare);
+    // To make, open and close a sale does nothing: a rehearsal's crowd finds the sale that it asks for.
+    let routes = Router::new()
+        .route("/v1/sales/{sale}", put(StatusCode::OK))
+        .route("/v1/sales/{sale}/{step}", post(StatusCode::OK))
+        .route("/v1/sales/{sale}/holds", post(reserve))
+        .with_state(bare);
     let site = Site(routes);
     Ok(front.run(&move || site.clone(), &Stop::new())?)
 }
@@ -83,13 +89,14 @@ async fn reserve(
     let asked = Json::<PostHold>::from_request(request, &()).await;
     let Json(PostHold { tier, quantity, .. }) = asked.map_err(IntoResponse::into_response)?;
     let ends = Time(now_ms() + HOLD_SECONDS * 1_000);
-    if tier.as_str() == GONE {
+    let is_gone = tier.as_str() == GONE;
+    let number = if is_gone { 0 } else { bare.holds.fetch_add(1, Ordering::Relaxed) };
+    if is_gone || number >= bare.units {
         let problem = Problem { next_return_at: Some(ends), ..Problem::new(Code::AllHeld) };
         let headers = [(header::CONTENT_TYPE, PROBLEM), (header::CACHE_CONTROL, PRIVATE)];
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         return Ok((StatusCode::CONFLICT, headers, body).into_response());
     }
-    let number = bare.holds.fetch_add(1, Ordering::Relaxed);
     let hold = Hold {
         // As long as an id that can be proved.
         id: format!("hold_{number:038}"),

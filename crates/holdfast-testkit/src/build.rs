@@ -1,15 +1,16 @@
-//! Building the server that is tried, so that it is no old one.
+//! Building the programs that are tried, so that none is an old one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-/// Builds the server, in the profile in which the running program was built, and says where it is.
+/// Builds a package's program of the same name, in the profile in which the running program was
+/// built, and says where it is.
 ///
 /// # Errors
 /// When the running program is not in a folder that cargo made, or cargo fails.
-pub fn server() -> anyhow::Result<PathBuf> {
+pub fn program(package: &str) -> anyhow::Result<PathBuf> {
     let folder = beside_this()?;
     let name = folder.file_name().and_then(|name| name.to_str()).context("a profile's folder")?;
     let profile = if name == "debug" { "dev" } else { name };
@@ -17,12 +18,12 @@ pub fn server() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--locked", "--quiet", "--package", "holdfast", "--profile", profile])
+        .args(["build", "--locked", "--quiet", "--package", package, "--profile", profile])
         .arg("--target-dir")
         .arg(target)
         .current_dir(workspace());
-    run(&mut command).context("build the server with cargo")?;
-    Ok(folder.join("holdfast"))
+    run(&mut command).with_context(|| format!("build {package} with cargo"))?;
+    Ok(folder.join(package))
 }
 
 /// The folder that the running program is in.
