@@ -6,13 +6,11 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use holdfast_api::{Code, Problem};
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use tower::Service;
 
-use crate::address::Path;
 use crate::app::App;
 use crate::lanes::Lanes;
 use crate::metrics::Kind;
@@ -48,7 +46,7 @@ impl Site {
         }
         let lane = self.lanes.of(request.uri());
         let response = match reserved_sale(&request) {
-            Some(sale) => self.reserve(sale, request).await,
+            Some(sale) => self.reserve(&sale, request).await,
             None => match self.router.clone().call(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -61,10 +59,8 @@ impl Site {
     }
 
     /// To hold units takes the straight way past the router: it is what all of a rush ask for.
-    async fn reserve(&self, sale: String, request: Request<holdfast_front::Body>) -> Response {
-        let reserved =
-            holds::reserve(State(self.app.clone()), Path(sale), request.map(Body::new)).await;
-        reserved.into_response()
+    async fn reserve(&self, sale: &str, request: Request<holdfast_front::Body>) -> Response {
+        holds::hold_units(&self.app, sale, request.map(Body::new)).await.into_response()
     }
 
     fn count(&self, response: &Response) {

@@ -26,8 +26,12 @@ pub(crate) async fn reserve(
     Path(sale): Path<String>,
     request: Request,
 ) -> Answer {
+    hold_units(&app, &sale, request).await
+}
+
+pub(crate) async fn hold_units(app: &App, sale: &str, request: Request) -> Answer {
     let caller = app.caller(request.headers())?;
-    let sale = sale_id(&sale)?;
+    let sale = sale_id(sale)?;
     let key = idempotency_key(request.headers())?;
     let PostHold { tier, quantity, buyer, if_held: _ } =
         body::read(request, app.body_deadline).await?;
