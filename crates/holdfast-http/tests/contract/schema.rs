@@ -1,9 +1,11 @@
 //! As much of JSON Schema as the description uses. A whole library for it takes longer to build
 //! than the server; a keyword that is not known here is an error, so nothing is passed over.
 
+use std::fmt::Display;
+
 use holdfast_api::Time;
 use regex_lite::Regex;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Whether a value is as a schema of this document wants it; if not, where and why.
 pub(crate) fn conforms(
@@ -15,68 +17,105 @@ pub(crate) fn conforms(
     let Some(rules) = schema.as_object() else {
         return is(schema == &Value::Bool(true), at, "there is no schema");
     };
+    let place = Place { document, rules, value, at };
     for (keyword, rule) in rules {
-        let is = |holds: bool| is(holds, at, &format!("{keyword} {rule}, but it is {value}"));
-        let conforms_to = |schema: &Value| conforms(document, schema, value, at);
-        let all = |rule: &Value| rule.as_array().unwrap().iter().try_for_each(conforms_to);
-        let passed = |rule: &Value| {
-            rule.as_array().unwrap().iter().filter(|schema| conforms_to(schema).is_ok()).count()
-        };
-        match keyword.as_str() {
-            "$ref" => {
-                let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
-                conforms_to(
-                    document.pointer(pointer).ok_or_else(|| format!("{rule} is nowhere"))?,
-                )?;
-            }
-            "allOf" => all(rule)?,
-            "anyOf" => is(passed(rule) > 0)?,
-            "oneOf" => is(passed(rule) == 1)?,
-            "if" if conforms_to(rule).is_ok() => conforms_to(&rules["then"])?,
-            "type" => is(types(rule).any(|kind| is_of(value, kind)))?,
-            "const" => is(rule == value)?,
-            "enum" => is(rule.as_array().unwrap().contains(value))?,
-            "minimum" => is(number(value).is_none_or(|number| number >= rule.as_f64().unwrap()))?,
-            "maximum" => is(number(value).is_none_or(|number| number <= rule.as_f64().unwrap()))?,
-            "minLength" => is(length(value).is_none_or(|length| length >= rule.as_u64().unwrap()))?,
-            "maxLength" => is(length(value).is_none_or(|length| length <= rule.as_u64().unwrap()))?,
-            "minItems" => is(rows(value).len() as u64 >= rule.as_u64().unwrap())?,
-            "maxItems" => is(rows(value).len() as u64 <= rule.as_u64().unwrap())?,
-            "pattern" => {
-                let pattern = Regex::new(rule.as_str().unwrap()).unwrap();
-                is(value.as_str().is_none_or(|text| pattern.is_match(text)))?;
-            }
-            "format" if rule == "date-time" => {
-                is(serde_json::from_value::<Time>(value.clone()).is_ok())?;
-            }
-            "format" => is(rule.as_str().unwrap().starts_with("uint"))?,
-            "required" => {
-                let mut names = rule.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
-                is(names.all(|name| value.get(name).is_some()))?;
-            }
-            "properties" => {
-                for (name, schema) in rule.as_object().unwrap() {
-                    if let Some(value) = value.get(name) {
-                        conforms(document, schema, value, &format!("{at}/{name}"))?;
-                    }
-                }
-            }
-            "additionalProperties" if rule == &Value::Bool(true) => {}
-            "additionalProperties" => {
-                let known = rules["properties"].as_object().unwrap();
-                is(rule == &Value::Bool(false)
-                    && value.as_object().unwrap().keys().all(|name| known.contains_key(name)))?;
-            }
-            "items" => {
-                for (index, value) in rows(value).iter().enumerate() {
-                    conforms(document, rule, value, &format!("{at}/{index}"))?;
-                }
-            }
-            "if" | "then" | "description" | "examples" | "default" => {}
-            _ => return Err(format!("{at}: {keyword} is not known to the tests")),
-        }
+        let checked = place
+            .as_other_schemas(keyword, rule)
+            .or_else(|| place.in_its_parts(keyword, rule))
+            .or_else(|| place.in_itself(keyword, rule));
+        checked.unwrap_or_else(|| Err(format!("{at}: {keyword} is not known to the tests")))?;
     }
     Ok(())
+}
+
+/// A value where it stands, and the rules for it. Each of its checks is `None` for a keyword that
+/// is another's.
+struct Place<'a> {
+    document: &'a Value,
+    rules: &'a Map<String, Value>,
+    value: &'a Value,
+    at: &'a str,
+}
+
+impl Place<'_> {
+    /// Keywords that have the whole value checked against other schemas.
+    fn as_other_schemas(&self, keyword: &str, rule: &Value) -> Option<Result<(), String>> {
+        let check = |schema: &Value| conforms(self.document, schema, self.value, self.at);
+        let passed = || rows(rule).iter().filter(|schema| check(schema).is_ok()).count();
+        Some(match keyword {
+            "$ref" => {
+                let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
+                let schema = self.document.pointer(pointer);
+                schema.ok_or_else(|| format!("{rule} is nowhere")).and_then(check)
+            }
+            "allOf" => rows(rule).iter().try_for_each(check),
+            "anyOf" => self.is(passed() > 0, keyword, rule),
+            "oneOf" => self.is(passed() == 1, keyword, rule),
+            "if" if check(rule).is_ok() => check(&self.rules["then"]),
+            "if" | "then" => Ok(()),
+            _ => return None,
+        })
+    }
+
+    /// Keywords about what is in an object or an array.
+    fn in_its_parts(&self, keyword: &str, rule: &Value) -> Option<Result<(), String>> {
+        let check = |schema: &Value, value: &Value, name: &dyn Display| {
+            conforms(self.document, schema, value, &format!("{}/{name}", self.at))
+        };
+        Some(match keyword {
+            "properties" => rule.as_object().unwrap().iter().try_for_each(|(name, schema)| {
+                self.value.get(name).map_or(Ok(()), |value| check(schema, value, name))
+            }),
+            "items" => {
+                let mut items = rows(self.value).iter().enumerate();
+                items.try_for_each(|(index, value)| check(rule, value, &index))
+            }
+            "required" => {
+                let mut names = rows(rule).iter().map(|name| name.as_str().unwrap());
+                self.is(names.all(|name| self.value.get(name).is_some()), keyword, rule)
+            }
+            "additionalProperties" if rule == &Value::Bool(true) => Ok(()),
+            "additionalProperties" => {
+                let known = self.rules["properties"].as_object().unwrap();
+                let mut names = self.value.as_object().unwrap().keys();
+                let is_whole = rule == &Value::Bool(false);
+                self.is(is_whole && names.all(|name| known.contains_key(name)), keyword, rule)
+            }
+            _ => return None,
+        })
+    }
+
+    /// Keywords about the value itself.
+    fn in_itself(&self, keyword: &str, rule: &Value) -> Option<Result<(), String>> {
+        let value = self.value;
+        let bound = || rule.as_f64().unwrap();
+        let holds = match keyword {
+            "type" => types(rule).any(|kind| is_of(value, kind)),
+            "const" => rule == value,
+            "enum" => rows(rule).contains(value),
+            "minimum" => value.as_f64().is_none_or(|number| number >= bound()),
+            "maximum" => value.as_f64().is_none_or(|number| number <= bound()),
+            "minLength" => length(value).is_none_or(|length| length >= bound()),
+            "maxLength" => length(value).is_none_or(|length| length <= bound()),
+            "minItems" => rows(value).len() as f64 >= bound(),
+            "maxItems" => rows(value).len() as f64 <= bound(),
+            "pattern" => {
+                let pattern = Regex::new(rule.as_str().unwrap()).unwrap();
+                value.as_str().is_none_or(|text| pattern.is_match(text))
+            }
+            "format" if rule == "date-time" => {
+                serde_json::from_value::<Time>(value.clone()).is_ok()
+            }
+            "format" => rule.as_str().unwrap().starts_with("uint"),
+            "description" | "examples" | "default" => true,
+            _ => return None,
+        };
+        Some(self.is(holds, keyword, rule))
+    }
+
+    fn is(&self, holds: bool, keyword: &str, rule: &Value) -> Result<(), String> {
+        is(holds, self.at, &format!("{keyword} {rule}, but it is {}", self.value))
+    }
 }
 
 fn is(holds: bool, at: &str, why: &str) -> Result<(), String> {
@@ -95,17 +134,13 @@ fn is_of(value: &Value, kind: &str) -> bool {
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
         "null" => value.is_null(),
-        "integer" => number(value).is_some_and(|number| number.fract() == 0.0),
+        "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
         _ => false,
     }
 }
 
-fn number(value: &Value) -> Option<f64> {
-    value.as_f64()
-}
-
-fn length(value: &Value) -> Option<u64> {
-    value.as_str().map(|text| text.chars().count() as u64)
+fn length(value: &Value) -> Option<f64> {
+    value.as_str().map(|text| text.chars().count() as f64)
 }
 
 fn rows(value: &Value) -> &[Value] {
