@@ -95,7 +95,7 @@ fn fill(disk: &dyn Disk, temporary: &str, length: u64) -> std::io::Result<Box<dy
     while at < length {
         let count = usize::try_from(length - at).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
         file.write_at(&zeros[..count], at)?;
-        file.sync()?;
+        file.sync_uncounted()?;
         at += count as u64;
     }
     Ok(file)

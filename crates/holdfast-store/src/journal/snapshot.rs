@@ -103,10 +103,10 @@ impl Snapshot {
             let mut at = FRAMES_AT;
             for piece in bytes.chunks(PIECE_BYTES) {
                 file.write_at(piece, at)?;
-                file.sync()?;
+                file.sync_uncounted()?;
                 at += piece.len() as u64;
             }
-            file.sync()
+            file.sync_uncounted()
         };
         if let Err(error) = fill() {
             // The error that stopped us is the one to tell.
