@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use holdfast_api::{Code, Problem};
 use holdfast_core::{SaleId, SaleView};
-use holdfast_engine::{Counts, Handle};
+use holdfast_engine::{Counts, Handle, Sales};
 use http::{Method, Request, Uri, header};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -23,8 +23,9 @@ use crate::problem::Refused;
 /// Names begin with this.
 const PREFIX: &str = "holdfast";
 
-/// Sales of which the units are shown, at most: those that are first by id.
-const SALES_MAX: usize = 1_000;
+/// Tiers of which the units are shown, at most: those of the sales that are first by id. Each is four
+/// series, for the engine to look up, for a thread to write and for Prometheus to keep.
+const TIERS_MAX: usize = 2_000;
 
 /// How long the engine may take to say how the sales stand.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -68,33 +69,64 @@ impl Scrape {
     }
 
     /// What is counted, and the units of each sale. While the engine does not answer, the rest is
-    /// still told.
+    /// still told. Writing it takes long enough to hold up buyers, so that is done on a thread that
+    /// serves none.
     async fn text(&self) -> Result<String, fmt::Error> {
-        let views = self.engine.look(|sales| {
-            let views = sales.after(None);
-            let views = views.filter_map(|(id, sale, clock_ms)| Some((id, sale.view(clock_ms)?)));
-            views.take(SALES_MAX).collect::<Vec<_>>()
-        });
-        let views = timeout(PATIENCE, views).await.ok().and_then(Result::ok).unwrap_or_default();
+        let sales = timeout(PATIENCE, self.engine.look(Shown::of)).await;
+        let sales = sales.ok().and_then(Result::ok);
+        let scrape = self.clone();
+        let written = tokio::task::spawn_blocking(move || scrape.write(sales.as_ref())).await;
+        written.unwrap_or(Err(fmt::Error))
+    }
+
+    fn write(&self, sales: Option<&Shown>) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
-        encode_registry(&mut text, &self.now(&views))?;
+        encode_registry(&mut text, &self.now(sales))?;
         encode_eof(&mut text)?;
         Ok(text)
     }
+
+    /// What stands as it does at this moment.
+    fn now(&self, sales: Option<&Shown>) -> Registry {
+        let mut registry = registry();
+        let help = "Requests that wait for the engine's next turn";
+        registry.register("requests_waiting", help, gauge(self.engine.waiting()));
+        let Some(sales) = sales else { return registry };
+        let help = "Units of a tier by their state, which add up to its capacity";
+        registry.register("units", help, units(&sales.views));
+        let help = "Tiers whose units are not shown, for there are too many";
+        registry.register("tiers_left_out", help, gauge(sales.tiers_left_out));
+        registry
+    }
 }
 
-impl Scrape {
-    /// What stands as it does at this moment.
-    fn now(&self, sales: &[(SaleId, SaleView)]) -> Registry {
-        let mut registry = registry();
-        let waiting = Gauge::<i64>::default();
-        waiting.set(i64::try_from(self.engine.waiting()).unwrap_or(i64::MAX));
-        let help = "Requests that wait for the engine's next turn";
-        registry.register("requests_waiting", help, waiting);
-        let help = "Units of a tier by their state, which add up to its capacity";
-        registry.register("units", help, units(sales));
-        registry
+fn gauge(value: usize) -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge
+}
+
+/// How the sales stand, of as many as are shown.
+struct Shown {
+    views: Vec<(SaleId, SaleView)>,
+    tiers_left_out: usize,
+}
+
+impl Shown {
+    fn of(sales: &Sales) -> Self {
+        let (mut views, mut shown, mut tiers_left_out) = (Vec::new(), 0, 0);
+        for (id, sale, clock_ms) in sales.after(None) {
+            let tiers = sale.units_taken().count();
+            // A sale is shown whole or not; and once one is left out, so are all after it.
+            if tiers_left_out > 0 || shown + tiers > TIERS_MAX {
+                tiers_left_out += tiers;
+            } else {
+                shown += tiers;
+                views.extend(sale.view(clock_ms).map(|view| (id, view)));
+            }
+        }
+        Self { views, tiers_left_out }
     }
 }
 

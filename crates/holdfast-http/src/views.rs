@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use foldhash::quality::RandomState;
 use holdfast_api::Problem;
 use holdfast_core::SaleId;
 use tokio::sync::Mutex as Turn;
+use tokio::time::Instant;
 
 /// How old a view may be when it leaves: 250 ms by the contract, less what the answer may take.
 const AGE_MAX: Duration = Duration::from_millis(200);
@@ -18,9 +19,9 @@ const AGE_MAX: Duration = Duration::from_millis(200);
 const SALES_MAX: usize = 4_096;
 
 /// The views that were made for one listener.
-#[derive(Default)]
 pub(crate) struct Views {
     kept: Mutex<Kept>,
+    age_max: Duration,
 }
 
 /// A place for each sale's view; whoever makes it has the turn.
@@ -42,7 +43,18 @@ impl Moves {
     }
 }
 
+impl Default for Views {
+    fn default() -> Self {
+        Self::with_age_max(AGE_MAX)
+    }
+}
+
 impl Views {
+    /// Views that are made anew once they are this old.
+    fn with_age_max(age_max: Duration) -> Self {
+        Self { kept: Mutex::default(), age_max }
+    }
+
     /// A sale's view as JSON: the one that was made last, or what `make` makes. While it is being
     /// made, all who ask wait for it.
     pub(crate) async fn get<F>(
@@ -58,7 +70,7 @@ impl Views {
         let mut place = place.lock().await;
         let moves = moves.0.load(Relaxed);
         // What was asked for after somebody came is no older than what they would ask for.
-        let is_new = |view: &&View| view.asked_at >= came || view.asked_at.elapsed() < AGE_MAX;
+        let is_new = |view: &&View| view.asked_at >= came || view.asked_at.elapsed() < self.age_max;
         let is_fresh = |view: &&View| view.moves == moves && is_new(view);
         if let Some(view) = place.as_ref().filter(is_fresh) {
             return Ok(view.json.clone());
@@ -86,5 +98,47 @@ impl Views {
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By the contract.
+    const PROMISED: Duration = Duration::from_millis(250);
+
+    /// What making a view takes here, more than it mostly does.
+    const MAKING: Duration = Duration::from_millis(40);
+
+    /// The age of the oldest view that anyone got who looked every 7 ms for ten seconds, and how
+    /// often one was made.
+    async fn oldest(views: &Views) -> (Duration, u32) {
+        let sale = SaleId::new("club").unwrap();
+        let begun = Instant::now();
+        let (mut oldest, mut made) = (Duration::ZERO, 0);
+        while begun.elapsed() < Duration::from_secs(10) {
+            let make = async || {
+                made += 1;
+                let seen_at = begun.elapsed().as_micros().to_string();
+                tokio::time::sleep(MAKING).await;
+                Ok(Bytes::from(seen_at))
+            };
+            let view = views.get(sale, &Moves::default(), make).await.unwrap();
+            let seen_at = std::str::from_utf8(&view).unwrap().parse().unwrap();
+            oldest = oldest.max(begun.elapsed() - Duration::from_micros(seen_at));
+            tokio::time::sleep(Duration::from_millis(7)).await;
+        }
+        (oldest, made)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_gets_a_view_that_is_older_than_is_promised() {
+        let (age, made) = oldest(&Views::default()).await;
+        assert!(age <= PROMISED, "{age:?}");
+        assert!(made <= 5 * 10, "made {made} times in ten seconds");
+        // The control.
+        let (age, _) = oldest(&Views::with_age_max(PROMISED * 2)).await;
+        assert!(age > PROMISED, "{age:?}");
     }
 }

@@ -22,7 +22,9 @@ pub(crate) async fn ready(State(app): State<App>) -> Answer {
 /// What is counted, for merchants; it says how a sale goes. On a server that has a listener of its
 /// own for it there is nothing here.
 pub(crate) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Answer {
-    let scrape = app.scrape.as_ref().ok_or_else(|| Problem::new(Code::NotFound))?;
+    let elsewhere = "the metrics are served at an address of their own: see --metrics-listen";
+    let scrape = app.scrape.as_ref();
+    let scrape = scrape.ok_or_else(|| Problem::new(Code::NotFound).because(elsewhere))?;
     app.merchant(&headers)?;
     Ok(scrape.show().await)
 }

@@ -11,4 +11,5 @@ mod limits;
 mod refusals;
 mod requests;
 mod schema;
+mod scrape;
 mod support;

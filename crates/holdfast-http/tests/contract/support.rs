@@ -14,6 +14,7 @@ use holdfast_store::journal::{self, Journal};
 use holdfast_store::{Epoch, LogId, LogInfo, Records, Stamp, SystemClock, SystemDisk};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -41,6 +42,16 @@ impl Shop {
     }
 
     pub(crate) fn with(merchants: &[&str], buyers: &[&str], limits: LimitOptions) -> Self {
+        Self::scraped(merchants, buyers, limits, registry())
+    }
+
+    /// The same, with more to scrape.
+    pub(crate) fn scraped(
+        merchants: &[&str],
+        buyers: &[&str],
+        limits: LimitOptions,
+        registry: Registry,
+    ) -> Self {
         let mut keys = BuyerKeys::default();
         buyers.iter().for_each(|key| keys.add(key).unwrap());
         let folder = tempfile::tempdir().unwrap();
@@ -58,7 +69,7 @@ impl Shop {
             limits,
         };
         let app = App::new(service.handle(), options).with_body_deadline(BODY_DEADLINE);
-        let app = app.with_scrape(Scrape::new(registry(), service.handle()));
+        let app = app.with_scrape(Scrape::new(registry, service.handle()));
         let router = router(app.on_this_runtime());
         Self { router, service: Some(service), records, _folder: folder }
     }
@@ -84,12 +95,16 @@ impl Shop {
     /// A sale that is open, with `capacity` units in tier `ga` and none in `none`.
     pub(crate) async fn open(capacity: u32, hold_seconds: u32) -> Self {
         let shop = Self::new();
-        let (status, _) =
-            shop.merchant("PUT", "/v1/sales/club", sale(capacity, hold_seconds)).await;
-        assert_eq!(status, StatusCode::CREATED);
-        let (status, body) = shop.merchant("POST", "/v1/sales/club/open", Value::Null).await;
-        assert_eq!((status, &body["status"]), (StatusCode::OK, &json!("open")));
+        shop.open_sale(capacity, hold_seconds).await;
         shop
+    }
+
+    pub(crate) async fn open_sale(&self, capacity: u32, hold_seconds: u32) {
+        let (status, _) =
+            self.merchant("PUT", "/v1/sales/club", sale(capacity, hold_seconds)).await;
+        assert_eq!(status, StatusCode::CREATED);
+        let (status, body) = self.merchant("POST", "/v1/sales/club/open", Value::Null).await;
+        assert_eq!((status, &body["status"]), (StatusCode::OK, &json!("open")));
     }
 
     /// Sends a request. Whatever comes back must be described.
