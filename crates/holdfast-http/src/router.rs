@@ -57,7 +57,7 @@ fn sales() -> [Route; 9] {
             .by(sales::list),
         put("/v1/sales/{sale}", "put_sale", "Make a sale, or change it until it opens")
             .for_merchants()
-            .reads::<PutSale>(openapi::sale())
+            .reads::<PutSale>(&[("merchant", openapi::sale())])
             .answers::<Sale>(201, "It was made.")
             .answers::<Sale>(200, "It was changed.")
             .gives("sale", &["get_sale", "open_sale", "close_sale", "reserve", "audit_sale"])
@@ -89,7 +89,7 @@ fn sales() -> [Route; 9] {
             .by(sales::close),
         patch("/v1/sales/{sale}/tiers/{tier}", "patch_tier", "Change a tier's capacity")
             .for_merchants()
-            .reads::<PatchTier>(openapi::capacity())
+            .reads::<PatchTier>(&[("merchant", openapi::capacity())])
             .answers::<Sale>(200, "It was changed.")
             .refuses(&[Code::SaleNotFound, Code::TierNotFound, Code::WrongState])
             .by(sales::resize),
@@ -106,7 +106,7 @@ fn holds() -> [Route; 5] {
         post("/v1/sales/{sale}/holds", "reserve", "Hold units for a buyer")
             .for_buyers()
             .looks_at(IDEMPOTENCY_KEY)
-            .reads::<PostHold>(openapi::hold())
+            .reads::<PostHold>(&[("buyer", openapi::hold()), ("merchant", openapi::hold_for())])
             .answers::<Hold>(201, "A new hold.")
             .answers::<Hold>(200, "The hold that this buyer has already.")
             .gives("hold", &["get_hold", "cancel_hold"])

@@ -36,6 +36,10 @@ pub(crate) fn document<'a>(operations: impl IntoIterator<Item = &'a Operation>) 
             "description": ABOUT,
             "license": { "name": "MIT or Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
+        "servers": [
+            { "url": "/", "description": "The server that this was read from." },
+            { "url": "http://127.0.0.1:8080", "description": "One on this machine, with nothing set." },
+        ],
         "paths": paths,
         "components": {
             "schemas": schemas,

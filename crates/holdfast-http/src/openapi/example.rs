@@ -27,3 +27,8 @@ pub(crate) fn capacity() -> Value {
 pub(crate) fn hold() -> Value {
     json!({ "tier": "standing", "quantity": 2 })
 }
+
+/// A request to hold units, as a merchant makes it in a buyer's name.
+pub(crate) fn hold_for() -> Value {
+    json!({ "tier": "standing", "quantity": 1, "buyer": "bob" })
+}

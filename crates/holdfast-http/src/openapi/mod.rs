@@ -11,6 +11,6 @@ mod parameter;
 
 pub(crate) use answer::Answer;
 pub(crate) use document::document;
-pub(crate) use example::{capacity, hold, sale};
+pub(crate) use example::{capacity, hold, hold_for, sale};
 pub(crate) use operation::{Operation, Route, delete, get, patch, post, put};
 pub(crate) use parameter::{AFTER_HOLD, AFTER_SALE, BUYER, IDEMPOTENCY_KEY, LIMIT};

@@ -5,7 +5,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use holdfast_api::{Code, Page};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::app::App;
 use crate::openapi::answer::{Answer, of_codes};
@@ -40,7 +40,8 @@ pub(crate) struct Operation {
     tag: &'static str,
     callers: &'static [&'static str],
     parameters: Vec<Parameter>,
-    body: Option<(SchemaOf, Value)>,
+    /// What it reads, and an example of it for each who asks in another way.
+    body: Option<(SchemaOf, Vec<(&'static str, Value)>)>,
     answers: Vec<Answer>,
     codes: Vec<Code>,
     /// Operations that take what this one answers with: their names, and the parameter that it
@@ -132,9 +133,12 @@ impl Operation {
         self.refuses(&[Code::InvalidRequest])
     }
 
-    /// It reads a body, such as this one.
-    pub(crate) fn reads<T: JsonSchema + DeserializeOwned>(self, example: Value) -> Self {
-        let body = Some((SchemaGenerator::subschema_for::<T> as SchemaOf, example));
+    /// It reads a body, such as these, each by who sends it.
+    pub(crate) fn reads<T: JsonSchema + DeserializeOwned>(
+        self,
+        examples: &[(&'static str, Value)],
+    ) -> Self {
+        let body = Some((SchemaGenerator::subschema_for::<T> as SchemaOf, examples.to_vec()));
         Self { body, ..self }.refuses(BODY)
     }
 
@@ -196,8 +200,13 @@ impl Operation {
             let rendered = self.parameters.iter().map(|parameter| parameter.render(read));
             operation["parameters"] = rendered.collect();
         }
-        if let Some((schema, example)) = &self.body {
-            let content = json!({ "schema": schema(read), "example": example });
+        if let Some((schema, examples)) = &self.body {
+            let examples = examples.iter().map(|(who, body)| {
+                let summary = format!("As a {who} sends it.");
+                ((*who).to_owned(), json!({ "summary": summary, "value": body }))
+            });
+            let examples: Map<String, Value> = examples.collect();
+            let content = json!({ "schema": schema(read), "examples": examples });
             let content = json!({ "application/json": content });
             operation["requestBody"] = json!({ "required": true, "content": content });
         }

@@ -117,8 +117,9 @@ def described_for(role, server):
             buyer.update(required=True, example=BUYER)
             if role == "buyer":
                 parameters.remove(buyer)
-        if operation["operationId"] == "reserve" and role == "merchant":
-            operation["requestBody"]["content"]["application/json"]["example"]["buyer"] = BUYER
+        if operation["operationId"] == "reserve":
+            content = operation["requestBody"]["content"]["application/json"]
+            content["examples"] = {role: content["examples"][role]}
     return document
 
 
