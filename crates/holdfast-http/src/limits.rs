@@ -44,7 +44,10 @@ enum Period {
 
 /// Why something is no rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a limit is off, or a number from 1 to 1000000 and /s, /m or /h, such as 10/s")]
+#[error(
+    "it must be off, or a whole number, 1 to {COUNT_MAX}, and /s, /m or /h for a second, a minute \
+     or an hour, such as 10/s"
+)]
 pub struct RateError;
 
 /// At most so many in a period.

@@ -33,12 +33,19 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
         sales += usize::from(audit.view.is_some());
         say(&describe(&audit))?;
     }
+    let audited = counted(sales, "sale");
     match (sales, broken) {
         (0, 0) => bail!("no sale to audit: the journal in {path} has none"),
-        (_, 0) => say(&format!("{sales} sales audited: every promise is kept"))?,
-        _ => say(&format!("{sales} sales audited: {broken} promises are broken"))?,
+        (_, 0) => say(&format!("{audited} audited: every promise is kept"))?,
+        _ => say(&format!("{audited} audited, and not kept: {}", counted(broken, "promise")))?,
     }
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// "1 sale", "2 sales".
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 fn describe(audit: &Audit) -> String {

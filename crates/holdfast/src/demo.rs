@@ -16,10 +16,19 @@ const SALE: &str = "demo";
 const MERCHANT_KEY: &str = "demo-merchant.key";
 const BUYER_KEY: &str = "demo-buyer.key";
 
+/// Where the demo's commands find a merchant key that the operator gave. Which of them they use is
+/// for the operator to say; only its hash may be known here.
+const MERCHANT_VARIABLE: &str = "MERCHANT_KEY";
+
+/// Makes curl end its answer's line, so that the prompt is not behind it.
+const CURL: &str = "curl -s -w '\\n'";
+
 /// How the demo's commands come by their keys. No key is printed: the commands read them.
 pub(crate) struct Demo {
     /// The merchant's key, as a shell puts it between double quotes.
     merchant: String,
+    /// Whether that is for the operator to set.
+    is_theirs: bool,
     /// The secret that signs for buyers; `None`: only the shop can sign.
     buyer_key: Option<PathBuf>,
 }
@@ -34,11 +43,13 @@ pub(crate) struct DemoSale {
 /// Gives the server the demo's own keys where the operator gave none. They are kept in the data
 /// folder, so that what was pasted once works after a restart.
 pub(crate) fn equip(settings: &mut Settings, folder: &Folder) -> anyhow::Result<Demo> {
-    let mut merchant = "$HOLDFAST_MERCHANT_KEY".to_owned();
-    if settings.merchant_keys.is_empty() {
+    let is_theirs = !settings.merchant_keys.is_empty();
+    let merchant = if is_theirs {
+        format!("${MERCHANT_VARIABLE}")
+    } else {
         settings.merchant_keys.push(folder.secret(MERCHANT_KEY)?);
-        merchant = format!("$(cat {})", quote(&folder.file(MERCHANT_KEY)?));
-    }
+        format!("$(cat {})", quote(&folder.file(MERCHANT_KEY)?))
+    };
     if settings.buyer_keys.is_empty() {
         folder.secret(BUYER_KEY)?;
         settings.buyer_keys.push(folder.file(BUYER_KEY)?);
@@ -46,8 +57,9 @@ pub(crate) fn equip(settings: &mut Settings, folder: &Folder) -> anyhow::Result<
     let is_secret = |path: &&PathBuf| {
         std::fs::read_to_string(path).is_ok_and(|text| holdfast_http::hs256_secret(&text).is_ok())
     };
-    let buyer_key = settings.buyer_keys.iter().find(is_secret).cloned();
-    Ok(Demo { merchant, buyer_key })
+    let buyer_key = settings.buyer_keys.iter().find(is_secret);
+    let buyer_key = buyer_key.map(|path| path.canonicalize()).transpose()?;
+    Ok(Demo { merchant, is_theirs, buyer_key })
 }
 
 /// Makes the demo sale and opens it; one that is there from before stays as it is.
@@ -127,15 +139,22 @@ impl Demo {
         let key = &self.merchant;
         let program = program();
         let mut text = format!("\n{}\n", sale.describe());
-        if self.merchant.starts_with("$HOLDFAST") {
-            text += "Some commands expect your merchant key in HOLDFAST_MERCHANT_KEY: set it where you paste them.\n";
+        if self.is_theirs {
+            text += &format!(
+                "
+Some commands take a merchant key of yours from ${MERCHANT_VARIABLE}: the key itself, not its hash. Set it
+where you paste them:
+  export {MERCHANT_VARIABLE}=…
+"
+            );
         }
-        text += &format!("\nLook at it:\n  curl -s {address}/v1/sales/{SALE}\n");
+        text += &format!("\nLook at it:\n  {CURL} {address}/v1/sales/{SALE}\n");
         if sale.view.status == Status::Paused {
             text += &format!(
                 "
 Resume it:
-  curl -s -X POST {address}/v1/sales/{SALE}/resume -H \"Authorization: Bearer {key}\"
+  {CURL} -X POST {address}/v1/sales/{SALE}/resume \\
+    -H \"Authorization: Bearer {key}\"
 "
             );
         }
@@ -145,38 +164,43 @@ Resume it:
         text += &format!(
             "
 Count every promise afresh:
-  curl -s {address}/v1/sales/{SALE}/audit -H \"Authorization: Bearer {key}\"
+  {CURL} {address}/v1/sales/{SALE}/audit -H \"Authorization: Bearer {key}\"
 
 Send 50,000 buyers in 30 seconds at a sale of their own, from another terminal:
   {program} rehearse --target {address} --merchant-key \"{key}\"
 
-Stop with Ctrl-C. Start again: every hold is still there, and these commands still work."
+Stop with Ctrl-C. Start again at the same address: every hold is still there, and these commands
+still work."
         );
         text
     }
 
     fn explain_holds(&self, address: &str, program: &str) -> String {
         let key = &self.merchant;
-        let as_buyer = self.buyer_key.as_ref().map(|path| {
-            format!(
+        let as_buyer = match &self.buyer_key {
+            Some(path) => format!(
                 "
 Hold two units for five minutes as a buyer, with a token such as the shop's login would sign
 (say it twice: it is the same hold):
-  curl -s {address}/v1/sales/{SALE}/holds -H 'Content-Type: application/json' \\
+  {CURL} {address}/v1/sales/{SALE}/holds -H 'Content-Type: application/json' \\
     -H \"Authorization: Bearer $({program} token --buyer you --buyer-key {})\" \\
     -d '{{\"tier\":\"standing\",\"quantity\":2}}'
 ",
                 quote(path)
-            )
-        });
+            ),
+            None => "
+To hold units as a buyer, send a token that your shop has signed: with a public key nothing can be
+signed here.
+"
+            .to_owned(),
+        };
         format!(
-            "{}
+            "{as_buyer}
 Hold a unit as the merchant, in a buyer's name:
-  curl -s {address}/v1/sales/{SALE}/holds -H 'Content-Type: application/json' \\
+  {CURL} {address}/v1/sales/{SALE}/holds -H 'Content-Type: application/json' \\
     -H \"Authorization: Bearer {key}\" \\
     -d '{{\"tier\":\"seated\",\"quantity\":1,\"buyer\":\"somebody\"}}'
-",
-            as_buyer.unwrap_or_default()
+"
         )
     }
 }

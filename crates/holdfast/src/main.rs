@@ -1,5 +1,6 @@
 //! Holdfast's one binary: it serves sales, rehearses them and audits them.
 
+mod announce;
 mod audit;
 mod demo;
 mod files;
@@ -29,6 +30,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run a server.
+    #[command(next_line_help = true)]
     Serve(Box<settings::ServeArgs>),
     /// Send a simulated crowd against a server and audit what each buyer got.
     #[command(after_help = rehearse::EXAMPLES)]
@@ -48,15 +50,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     telemetry::init();
-    let done = match Cli::parse().command {
+    run().unwrap_or_else(|error| {
+        telemetry::fail(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    let parsed = Cli::try_parse();
+    // Whoever asks for help gets it, whatever is set.
+    if parsed.as_ref().map_or_else(clap::Error::use_stderr, |_| true) {
+        settings::refuse_empty_variables()?;
+    }
+    match parsed.unwrap_or_else(|error| error.exit()).command {
         Command::Serve(args) => serve::run(*args),
         Command::Rehearse(args) => rehearse::run(&args),
         Command::Generate => rehearse::generate(),
         Command::Audit(args) => audit::run(args),
         Command::Token(args) => token::run(&args),
-    };
-    done.unwrap_or_else(|error| {
-        telemetry::fail(&error);
-        ExitCode::FAILURE
-    })
+    }
 }

@@ -1,13 +1,13 @@
 //! `holdfast serve`: from settings to a running server, and back down in order.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use holdfast_core::ReceiptKey;
 use holdfast_engine::{Engine, Handle, Service};
 use holdfast_front::{Front, Stop};
@@ -16,6 +16,7 @@ use holdfast_store::journal::Upkeep;
 use holdfast_store::{Store, SystemClock};
 use prometheus_client::registry::Unit;
 
+use crate::announce::Announcement;
 use crate::demo::{self, Demo};
 use crate::folder::{Folder, random_hex, random_seed};
 use crate::output::say;
@@ -32,9 +33,9 @@ const SCRAPERS_MAX: usize = 64;
 /// Runs a server until it is told to stop.
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let mut settings = args.decide()?;
-    // First what can fail without a trace: the address, then the folder.
-    let front = Front::bind(settings.listen, settings.front)
-        .with_context(|| format!("listen on {}", settings.listen))?;
+    // First what can fail without a trace: the addresses, then the folder.
+    let front = bind(settings.listen, settings.front, "--listen")?;
+    let metrics = settings.metrics_listen.map(bind_metrics).transpose()?;
     let folder = Folder::open(&settings.data_dir)?;
     let clock = Arc::new(SystemClock::new());
     let (journal, flushes) = folder.journal(clock.clone(), settings.journal)?;
@@ -58,9 +59,18 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     app.register(&mut registry);
     registry.register_collector(Box::new(ProcessMetrics));
     let scrape = Scrape::new(registry, service.handle());
-    let app = with_metrics(app, scrape, settings.metrics_listen, &stop)?;
+    let announcement = Announcement {
+        address: front.address(),
+        metrics: metrics.as_ref().map(Front::address),
+        settings: &settings,
+        made_key,
+    };
+    say(&announcement.to_string())?;
+    let app = match metrics {
+        Some(own) => serve_metrics(own, scrape, stop.clone()).map(|()| app)?,
+        None => app.with_scrape(scrape),
+    };
     stop_when_told(&stop, settings.until_eof)?;
-    announce(&front, &settings, made_key)?;
     if let Some(demo) = &demo {
         explain(demo, &front, &service.handle())?;
     }
@@ -104,23 +114,44 @@ fn app(settings: &Settings, receipts: ReceiptKey, engine: Handle) -> anyhow::Res
     Ok(App::new(engine, holdfast_http::Options { receipts, merchants, buyers, limits }))
 }
 
-/// Lets everything that is counted be scraped: at an address of its own, or with a merchant's key.
-fn with_metrics(
-    app: App,
-    scrape: Scrape,
-    listen: Option<SocketAddr>,
-    stop: &Stop,
-) -> anyhow::Result<App> {
-    let Some(address) = listen else { return Ok(app.with_scrape(scrape)) };
+/// Listens, or says why not and what to do.
+fn bind(
+    address: SocketAddr,
+    options: holdfast_front::Options,
+    setting: &str,
+) -> anyhow::Result<Front> {
+    Front::bind(address, options).map_err(|error| {
+        let what = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "something listens there already: stop it, or choose another port (0 takes a free \
+                 one)"
+            }
+            ErrorKind::AddrNotAvailable => {
+                "this machine has no such address: choose one that it has, or 0.0.0.0 or [::] for \
+                 all of them"
+            }
+            ErrorKind::PermissionDenied => {
+                "this process may not: ports below 1024 are for root and whoever has \
+                 CAP_NET_BIND_SERVICE"
+            }
+            _ => "the system does not let it",
+        };
+        anyhow!(error).context(format!("{setting} {address}: {what}"))
+    })
+}
+
+/// Listens for scrapers.
+fn bind_metrics(address: SocketAddr) -> anyhow::Result<Front> {
     let options = holdfast_front::Options {
         listeners: 1,
         connections: SCRAPERS_MAX,
         ..holdfast_front::Options::default()
     };
-    let own = Front::bind(address, options);
-    let own = own.with_context(|| format!("listen on {address} for the metrics"))?;
-    tracing::info!("metrics at http://{}/metrics", own.address());
-    let stop = stop.clone();
+    bind(address, options, "--metrics-listen")
+}
+
+/// Lets everything that is counted be scraped at an address of its own.
+fn serve_metrics(own: Front, scrape: Scrape, stop: Stop) -> anyhow::Result<()> {
     let work = move || {
         let make = move || scrape.clone();
         if let Err(error) = own.run(&make, &stop) {
@@ -128,16 +159,6 @@ fn with_metrics(
         }
     };
     thread::Builder::new().name("metrics".into()).spawn(work).context("start a thread")?;
-    Ok(app)
-}
-
-/// The first line on standard output is the address: whoever started the server may wait for it.
-fn announce(front: &Front, settings: &Settings, made_key: bool) -> anyhow::Result<()> {
-    say(&format!("listening on http://{}", front.address()))?;
-    if made_key {
-        let key = &settings.merchant_keys[0];
-        say(&format!("merchant key, good until this server stops: {key}"))?;
-    }
     Ok(())
 }
 

@@ -1,26 +1,32 @@
 //! What can be set: flag over environment over file over default.
 
+mod environment;
 mod file;
 mod keys;
+mod kinds;
 mod values;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use anyhow::ensure;
+pub(crate) use environment::refuse_empty as refuse_empty_variables;
 use file::File;
 use holdfast_http::LimitOptions;
 pub(crate) use keys::{Told, decide as decide_keys};
-use values::Values;
+use values::{DATA, Values};
+
+use crate::files::Connections;
 
 /// Where the settings file is and where the data are: the same for every command.
 #[derive(clap::Args, Debug, Default)]
 pub(crate) struct Place {
     /// Folder for everything that must survive [default: holdfast-data]
-    #[arg(long, env = "HOLDFAST_DATA_DIR", value_name = "FOLDER")]
+    #[arg(long, env = "HOLDFAST_DATA_DIR", value_name = "FOLDER", help_heading = DATA)]
     data_dir: Option<PathBuf>,
 
     /// Settings file [default: holdfast.toml, if it is there]
-    #[arg(long, env = "HOLDFAST_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "HOLDFAST_CONFIG", value_name = "FILE", help_heading = DATA)]
     config: Option<PathBuf>,
 }
 
@@ -48,8 +54,11 @@ pub(crate) struct Settings {
     /// Where the metrics are; `None`: at the other address, for merchants.
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) front: holdfast_front::Options,
+    pub(crate) connections: Connections,
     pub(crate) limits: LimitOptions,
     pub(crate) data_dir: PathBuf,
+    /// The settings file that was read, if one was.
+    pub(crate) file: Option<PathBuf>,
     /// Empty: one must be made.
     pub(crate) merchant_keys: Vec<String>,
     pub(crate) buyer_keys: Vec<PathBuf>,
@@ -65,10 +74,13 @@ impl Place {
         Ok(self.decide()?.0)
     }
 
-    fn decide(self) -> anyhow::Result<(PathBuf, Values)> {
-        let file = File::read(self.config.as_deref())?;
-        let data_dir = self.data_dir.or(file.data_dir);
-        Ok((data_dir.unwrap_or_else(|| "holdfast-data".into()), file.values))
+    /// The data folder, and what the settings file says.
+    fn decide(self) -> anyhow::Result<(PathBuf, File)> {
+        let mut file = File::read(self.config.as_deref())?;
+        let data_dir = self.data_dir.or_else(|| file.data_dir.take());
+        let data_dir = data_dir.unwrap_or_else(|| "holdfast-data".into());
+        ensure!(!data_dir.as_os_str().is_empty(), "data_dir is empty: it must name a folder");
+        Ok((data_dir, file))
     }
 }
 
@@ -80,18 +92,23 @@ impl ServeArgs {
 
     /// `keys` is what the environment says of the merchant's keys.
     fn decide_with(self, keys: Told) -> anyhow::Result<Settings> {
-        let (data_dir, mut below) = self.place.decide()?;
+        let (data_dir, File { path: file, values: mut below, .. }) = self.place.decide()?;
         let mut above = self.values;
         let merchant_keys = decide_keys([above.take_keys(), keys, below.take_keys()])?;
         let values = above.over(below);
+        let is_named = |path: &PathBuf| !path.as_os_str().is_empty();
+        ensure!(values.buyer_key.iter().all(is_named), "buyer_key is empty: it must name a file");
+        let (front, connections) = values.front()?;
         Ok(Settings {
-            listen: values.listen.unwrap_or((Ipv4Addr::LOCALHOST, 8080).into()),
-            metrics_listen: values.metrics_listen,
-            front: values.front()?,
+            listen: values.listen().unwrap_or((Ipv4Addr::LOCALHOST, 8080).into()),
+            metrics_listen: values.metrics_listen(),
+            front,
+            connections,
             limits: values.limits(),
             data_dir,
+            file,
             merchant_keys,
-            journal: values.journal()?,
+            journal: values.journal(),
             engine: values.engine(),
             buyer_keys: values.buyer_key,
             demo: self.demo,
@@ -130,7 +147,7 @@ mod tests {
         let values = Values {
             listen: Some("127.0.0.1:2".parse().unwrap()),
             merchant_key: vec!["from-the-flag-0001".to_owned()],
-            snapshot_bytes: Some(2),
+            snapshot_bytes: Some("2".parse().unwrap()),
             ..Values::default()
         };
         let args = ServeArgs { values, ..ServeArgs::default() };
@@ -147,19 +164,41 @@ mod tests {
             ("listen = 'localhost'", "such as 127.0.0.1:8080"),
             ("merchant_key = ['short']", "at least 16"),
             ("merchant_key = ['']", "is empty"),
-            ("connections = 0", "at least one a listener"),
-            ("shed_standing_ms = 0", "shed_standing_ms"),
-            ("merchant_key = 7", "did not match"),
-            ("journal_segment_bytes = 512", "journal_segment_bytes"),
+            ("connections = 1\nlisteners = 2", "each of the 2 listeners needs one"),
+            ("connections = 0", "`connections`: \"0\": it must be a whole number, 1 to"),
+            (
+                "shed_rush_ms = '5s'",
+                "`shed_rush_ms`: \"5s\": it must be a whole number of milliseconds",
+            ),
+            ("shed_standing_ms = 0", "shed_standing_ms = 0 must be at least 1"),
+            ("merchant_key = 7", "`merchant_key`: it must be a text in quotes, or a list"),
+            ("merchant_key = 'a-key-that-is-not-ended", "line 1"),
+            ("journal_segment_bytes = 512", "`journal_segment_bytes`: \"512\": it must be"),
+            (
+                "snapshot_bytes = 1.5",
+                "`snapshot_bytes`: it must be a text in quotes or a whole number",
+            ),
+            (
+                "trusted_proxy = ['10.0.0.7', 'shop']",
+                "`trusted_proxy`: \"shop\": it must be a network",
+            ),
+            ("buyer_key = ''", "buyer_key is empty"),
+            ("data_dir = ''", "data_dir is empty"),
         ] {
-            assert!(refused(text).contains(words), "{text}: {}", refused(text));
+            let told = refused(text);
+            assert!(told.contains(words) && !told.contains("a-key-that"), "{text}: {told}");
         }
     }
 
     #[test]
-    fn one_key_needs_no_list() {
-        let settings = with_file("merchant_key = 'from-the-file-0001'", ServeArgs::default());
-        assert_eq!(settings.unwrap().merchant_keys, ["from-the-file-0001"]);
+    fn one_needs_no_list_and_one_address_is_a_network() {
+        let text = "merchant_key = 'from-the-file-0001'\ntrusted_proxy = '10.0.0.7'";
+        let settings = with_file(text, ServeArgs::default()).unwrap();
+        assert_eq!(settings.merchant_keys, ["from-the-file-0001"]);
+        assert_eq!(settings.limits.proxies, ["10.0.0.7/32".parse().unwrap()]);
+        let text = "trusted_proxy = ['2001:db8::7', '10.0.0.0/8']";
+        let proxies = with_file(text, ServeArgs::default()).unwrap().limits.proxies;
+        assert_eq!(proxies, ["2001:db8::7/128", "10.0.0.0/8"].map(|net| net.parse().unwrap()));
     }
 
     #[test]

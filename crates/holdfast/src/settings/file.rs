@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, anyhow};
+
 use super::values::Values;
-use anyhow::Context;
 
 /// The settings file that is read if it is there.
 const DEFAULT: &str = "holdfast.toml";
@@ -11,6 +12,8 @@ const DEFAULT: &str = "holdfast.toml";
 /// What the settings file says: where the data are, and the rest.
 #[derive(Debug, Default)]
 pub(super) struct File {
+    /// Which file that was; `None`: none.
+    pub(super) path: Option<PathBuf>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) values: Values,
 }
@@ -24,9 +27,27 @@ impl File {
         }
         let doing = || format!("read settings from {}", path.display());
         let text = std::fs::read_to_string(path).with_context(doing)?;
-        let mut table: toml::Table = toml::from_str(&text).with_context(doing)?;
+        let table = toml::from_str(&text);
+        let mut table: toml::Table =
+            table.map_err(|error| in_line(&error, &text)).with_context(doing)?;
         let data_dir = table.remove("data_dir").map(toml::Value::try_into).transpose();
         let data_dir = data_dir.context("data_dir").with_context(doing)?;
-        Ok(Self { data_dir, values: table.try_into().with_context(doing)? })
+        let values = table.try_into().map_err(|error| in_setting(&error));
+        Ok(Self { path: Some(path.to_owned()), data_dir, values: values.with_context(doing)? })
     }
+}
+
+/// What is wrong and in which line. The line itself is not shown: a key may be in it.
+fn in_line(error: &toml::de::Error, text: &str) -> anyhow::Error {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    anyhow!("line {line}: {}", error.message())
+}
+
+/// What is wrong and with which setting, on one line.
+fn in_setting(error: &toml::de::Error) -> anyhow::Error {
+    let text = error.to_string();
+    let text = text.trim();
+    text.rsplit_once("\nin ")
+        .map_or_else(|| anyhow!("{text}"), |(why, name)| anyhow!("{name}: {why}"))
 }

@@ -40,7 +40,7 @@ fn the_audit_counts_what_a_killed_server_left() {
         assert!(said.contains(words), "{said}");
     }
     assert!(said.contains("2 live, 1 cancelled, 0 expired"), "{said}");
-    assert!(said.ends_with("1 sales audited: every promise is kept\n"), "{said}");
+    assert!(said.ends_with("1 sale audited: every promise is kept\n"), "{said}");
 
     // The settings file says where the data are, as it does for the server.
     fs::write(folder.path().join("holdfast.toml"), "data_dir = 'data'").unwrap();

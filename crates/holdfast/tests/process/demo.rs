@@ -52,12 +52,13 @@ impl Drop for Demo {
 /// Pastes a command into a shell somewhere else.
 fn paste(command: &str) -> Output {
     let mut shell = Command::new("sh");
-    shell.args(["-c", command]).current_dir("/").env("HOLDFAST_MERCHANT_KEY", KEY);
+    shell.args(["-c", command]).current_dir("/").env("MERCHANT_KEY", KEY);
     shell.output().unwrap()
 }
 
 fn answer(command: &str) -> Value {
     let output = paste(command);
+    assert_eq!(output.stdout.last(), Some(&b'\n'), "the prompt sticks to it: {command}");
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{command}: {output:?}"))
 }
 
@@ -109,8 +110,33 @@ fn close(demo: &Demo, folder: &Path) -> Value {
 #[test]
 fn a_key_that_was_given_is_used_and_never_printed() {
     let folder = tempfile::tempdir().unwrap();
-    let demo = Demo::start(holdfast(folder.path()).env("HOLDFAST_MERCHANT_KEY", KEY));
+    let keys = format!("another-key-that-was-given,{KEY}");
+    std::fs::write(folder.path().join("buyer.key"), "a secret of more than thirty-two bytes")
+        .unwrap();
+    let mut serve = holdfast(folder.path());
+    serve.env("HOLDFAST_MERCHANT_KEY", keys).env("HOLDFAST_BUYER_KEY", "buyer.key");
+    let demo = Demo::start(&mut serve);
     assert!(!demo.said.contains(KEY), "{}", demo.said);
+    assert!(demo.said.contains("a merchant key of yours from $MERCHANT_KEY"), "{}", demo.said);
     try_everything(&demo);
-    assert!(!folder.path().join("my data/demo-merchant.key").exists());
+    for name in ["demo-merchant.key", "demo-buyer.key"] {
+        assert!(!folder.path().join("my data").join(name).exists(), "{name}");
+    }
+}
+
+/// An Ed25519 public key, as openssl writes it.
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+";
+
+#[test]
+fn where_no_token_can_be_signed_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("buyers.pem"), PUBLIC).unwrap();
+    let demo = Demo::start(holdfast(folder.path()).env("HOLDFAST_BUYER_KEY", "buyers.pem"));
+    assert_eq!(demo.commands("token"), Vec::<String>::new(), "{}", demo.said);
+    assert!(demo.said.contains("a token that your shop has signed"), "{}", demo.said);
+    let merchants = answer(&demo.command("\"buyer\":\"somebody\""));
+    assert_eq!(merchants["status"], "held", "{merchants}");
 }

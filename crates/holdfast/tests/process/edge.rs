@@ -140,7 +140,9 @@ fn metrics_are_for_merchants_or_at_an_address_of_their_own() {
     assert_eq!(get(&own, "/metrics", "").0, 200);
     assert_eq!(get(&own, "/v1/sales", "").0, 404);
     let key = format!("authorization: Bearer {KEY}\r\n");
-    assert_eq!(get(&server.address, "/metrics", &key).0, 404);
+    let (status, said) = get(&server.address, "/metrics", &key);
+    assert_eq!(status, 404);
+    assert!(said.contains("see --metrics-listen") && !said.contains(&own), "{said}");
 }
 
 fn free_address() -> String {

@@ -1,8 +1,9 @@
 //! The server's start and stop: what it refuses to start with, and how it goes down.
 
-use std::io::{Read, Write};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
 
@@ -63,19 +64,103 @@ fn a_lost_receipt_key_is_not_replaced_in_silence() {
 }
 
 #[test]
-fn a_setting_that_was_named_and_says_nothing_is_refused() {
+fn a_setting_that_makes_no_sense_is_refused_and_it_is_said_what_would() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("keys"), "# none yet\n").unwrap();
-    let serve = |arguments: &[&str]| {
-        let mut command = holdfast(folder.path());
-        command.arg("serve").args(arguments).output().unwrap()
-    };
-    refused(&serve(&["--merchant-key", ""]), "a merchant key is empty");
-    refused(&serve(&["--merchant-key-file", "keys"]), "has no merchant key");
-    refused(&serve(&["--listen", "localhost"]), "such as 127.0.0.1:8080");
-    let empty = holdfast(folder.path()).arg("serve").env("HOLDFAST_MERCHANT_KEY", "").output();
-    refused(&empty.unwrap(), "a merchant key is empty");
+    let milliseconds = "a whole number of milliseconds, 0 to 3600000";
+    for (setting, value, words) in [
+        ("merchant-key", "", "a merchant key is empty"),
+        ("merchant-key-file", "keys", "has no merchant key"),
+        ("buyer-key", "", "a value is required"),
+        ("data-dir", "", "a value is required"),
+        ("listen", "localhost", "such as 127.0.0.1:8080"),
+        ("listen", "8080", "such as 127.0.0.1:8080"),
+        ("listen", "127.0.0.1:", "such as 127.0.0.1:8080"),
+        ("metrics-listen", "127.0.0.1", "such as 127.0.0.1:8080"),
+        ("limit-buyer", "10", "/s, /m or /h for a second, a minute or an hour, such as 10/s"),
+        ("limit-key", "0/s", "1 to 1000000"),
+        ("trusted-proxy", "proxy.shop", "a network, such as 10.0.0.0/8"),
+        ("listeners", "0", "a whole number, 1 to 65535"),
+        ("listen-backlog", "70000", "a whole number, 1 to 65535"),
+        ("connections", "0", "a whole number, 1 to 10000000"),
+        ("shed-rush-ms", "5s", milliseconds),
+        ("shed-standing-ms", "6000", "no more than shed_rush_ms = 5000"),
+        ("journal-segment-bytes", "32MiB", "a whole number of bytes, 4096 to 1073741824"),
+        ("snapshot-bytes", "1e9", "a whole number of bytes, 1 to 1099511627776"),
+    ] {
+        let flag = format!("--{setting}={value}");
+        refused(&holdfast(folder.path()).args(["serve", &flag]).output().unwrap(), words);
+    }
     assert!(!folder.path().join("holdfast-data").exists(), "it began before it had read all");
+}
+
+#[test]
+fn an_empty_variable_is_refused_by_name_whichever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let with_empty = |name: &str, arguments: &[&str]| {
+        holdfast(folder.path()).args(arguments).env(name, "").output().unwrap()
+    };
+    let help = with_empty("HOLDFAST_LISTEN", &["serve", "--help"]);
+    let text = String::from_utf8(help.stdout).unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.status.success(), "{text}");
+    // Every variable that the help names, and the help names one for every setting.
+    let names: BTreeSet<_> =
+        text.split("[env: ").skip(1).map(|rest| rest.split_once('=').unwrap().0).collect();
+    assert_eq!(names.len(), 18, "{names:?}");
+    for name in names {
+        let words = format!("{name} is empty: give it a value, or unset it");
+        refused(&with_empty(name, &["serve"]), &words);
+    }
+    refused(&with_empty("HOLDFAST_DATA_DIR", &["audit"]), "HOLDFAST_DATA_DIR is empty");
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_named_and_it_is_said_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let serve = |arguments: &[&str]| {
+        let arguments = [&["serve", "--data-dir", "data"], arguments].concat();
+        holdfast(folder.path()).args(arguments).output().unwrap()
+    };
+    let output = serve(&["--listen", &taken]);
+    refused(&output, &format!("--listen {taken}: something listens there already"));
+    refused(&output, "choose another port");
+    let output = serve(&["--listen", "127.0.0.1:0", "--metrics-listen", &taken]);
+    refused(&output, &format!("--metrics-listen {taken}: something listens there already"));
+    refused(&serve(&["--listen", "192.0.2.1:0"]), "this machine has no such address");
+    assert!(!folder.path().join("data").exists(), "it began before it could listen");
+}
+
+#[test]
+fn at_its_start_a_server_says_what_is_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "limit_network = '100/s'\ntrusted_proxy = '10.0.0.7'\nconnections = 50\n";
+    fs::write(folder.path().join("holdfast.toml"), file).unwrap();
+    let mut serve = holdfast(folder.path());
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--limit-buyer", "off"]);
+    let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.by_ref().take(8).collect();
+    signal(&child, "-TERM");
+    assert!(child.wait().unwrap().success());
+    let folder = folder.path().canonicalize().unwrap();
+    let folder = folder.display();
+    assert!(said[0].starts_with("listening on http://127.0.0.1:"), "{said:?}");
+    assert!(said[1].starts_with(concat!("holdfast ", env!("CARGO_PKG_VERSION"), ", plain HTTP")));
+    assert_eq!(
+        said[2..7],
+        [
+            format!("  data         {folder}/holdfast-data"),
+            format!("  settings     {folder}/holdfast.toml"),
+            "  metrics      /metrics, for merchants".to_owned(),
+            "  connections  50 at most, as was set".to_owned(),
+            "  limits       a buyer off, a merchant key off, a network 100/s; behind 10.0.0.7/32"
+                .to_owned(),
+        ]
+    );
+    assert!(said[7].starts_with("merchant key, good until this server stops: "), "{said:?}");
 }
 
 #[test]
@@ -111,7 +196,7 @@ fn a_server_goes_on_when_nobody_reads_what_it_prints() {
 fn who_cannot_buy_is_said_at_the_start_and_in_no_colour() {
     let folder = tempfile::tempdir().unwrap();
     let mut serve = command(folder.path());
-    serve.env("RUST_LOG", "warn").env("NO_COLOR", "1").stderr(std::process::Stdio::piped());
+    serve.env("RUST_LOG", "warn").env("NO_COLOR", "1").stderr(Stdio::piped());
     let mut server = Server::spawn(&mut serve);
     signal(&server.child, "-TERM");
     assert!(server.child.wait().unwrap().success());
