@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+use holdfast_http::MerchantKeys;
 
 /// A key that is shorter could be guessed.
 const KEY_BYTES_MIN: usize = 16;
@@ -57,8 +58,9 @@ fn read_keys(path: &Path) -> anyhow::Result<Vec<String>> {
     Ok(keys)
 }
 
-/// Refuses a key that could be guessed, or that no request could bring.
+/// Refuses a key that could be guessed, or that no request could bring; and a hash that is none.
 fn check(key: &str) -> anyhow::Result<()> {
+    MerchantKeys::new([key])?;
     ensure!(key.len() >= KEY_BYTES_MIN, "a merchant key has at least {KEY_BYTES_MIN} characters");
     let visible = key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
     ensure!(visible, "a merchant key has visible ASCII characters only");
@@ -115,6 +117,14 @@ mod tests {
             assert!(error.to_string().contains("has no merchant key"), "{error}");
         }
         assert!(decide([told(&[], Some("/nonexistent")), told(&[FLAG], None)]).is_err());
+    }
+
+    #[test]
+    fn a_hash_that_is_none_is_refused_as_one() {
+        for key in ["sha256:abc", "sha256:a-key-and-not-its-hash"] {
+            let error = decide([told(&[key], None)]).unwrap_err().to_string();
+            assert!(error.contains("64 hexadecimal digits"), "{error}");
+        }
     }
 
     #[test]
