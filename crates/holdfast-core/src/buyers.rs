@@ -3,10 +3,10 @@
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 
 use crate::arena::{Arena, Position};
 use crate::holds::NONE;
+use crate::index::{Hash, Index};
 use crate::slab::Slab;
 use crate::{BuyerId, KeyDigest};
 
@@ -62,24 +62,12 @@ pub(crate) struct Key {
     pub(crate) previous: u32,
 }
 
-/// Part of the name's hash stands beside the position, so that growing the table reads no names.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    hash: u32,
-    buyer: Position,
-}
-
-/// Tables that the index is split into. One table of millions would stop the sale for tens of
-/// milliseconds each time it grows; these grow one by one, each in a fraction of a millisecond.
-const SHARDS: usize = 256;
-
 /// All buyers of a sale. Each is one record, head and name together, so that finding one costs
-/// as few cache misses as can be. The index is only looked things up in, never walked, so its seed
-/// and its order show nowhere.
+/// as few cache misses as can be.
 #[derive(Clone, Debug)]
 pub(crate) struct Buyers {
     records: Arena,
-    index: Vec<HashTable<Slot>>,
+    index: Index,
     count: usize,
     keys: Slab<Key>,
     hasher: FixedState,
@@ -89,7 +77,7 @@ impl Buyers {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             records: Arena::default(),
-            index: vec![HashTable::new(); SHARDS],
+            index: Index::default(),
             count: 0,
             keys: Slab::default(),
             hasher: FixedState::with_seed(seed),
@@ -117,16 +105,17 @@ impl Buyers {
 
     /// The buyer with this name, if they have had a hold.
     pub(crate) fn find(&self, name: &BuyerId) -> Option<Position> {
-        let hash = self.hash(name.as_bytes());
-        let same = |slot: &Slot| slot.hash == hash && self.is_named(slot.buyer, name);
-        self.index[shard(hash)].find(spread(hash), same).map(|slot| slot.buyer)
+        self.index.find(self.hash(name), |buyer| self.is_named(buyer, name))
     }
 
-    /// Whoever is most likely to have this name; nobody has looked at the name itself.
-    pub(crate) fn candidate(&self, name: &BuyerId) -> Option<Position> {
-        let hash = self.hash(name.as_bytes());
-        let same = |slot: &Slot| slot.hash == hash;
-        self.index[shard(hash)].find(spread(hash), same).map(|slot| slot.buyer)
+    /// Reads where a look for a name with this hash begins.
+    pub(crate) fn touch_index(&self, hash: Hash) -> u32 {
+        self.index.touch(hash)
+    }
+
+    /// Whoever is most likely to have a name with this hash; nobody has looked at the name itself.
+    pub(crate) fn candidate(&self, hash: Hash) -> Option<Position> {
+        self.index.find(hash, |_| true)
     }
 
     /// Reads a buyer's record, so that it is near when it is needed.
@@ -138,9 +127,7 @@ impl Buyers {
     /// Adds a buyer who is not there yet.
     pub(crate) fn push(&mut self, name: &BuyerId) -> Position {
         let buyer = self.records.push(&Buyer::NEW.to_bytes(), name.as_bytes());
-        let hash = self.hash(name.as_bytes());
-        let slot = Slot { hash, buyer };
-        self.index[shard(hash)].insert_unique(spread(hash), slot, |slot| spread(slot.hash));
+        self.index.insert(self.hash(name), buyer);
         self.count += 1;
         buyer
     }
@@ -195,22 +182,10 @@ impl Buyers {
         self.keys.clear();
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "half of the hash is enough")]
-    fn hash(&self, name: &[u8]) -> u32 {
-        self.hasher.hash_one(name) as u32
+    /// The hash of a name.
+    pub(crate) fn hash(&self, name: &BuyerId) -> Hash {
+        Hash::new(self.hasher.hash_one(name.as_bytes()))
     }
-}
-
-/// The first eight bits choose the shard, so that the others spread the buyers within it.
-fn shard(hash: u32) -> usize {
-    hash as usize >> 24
-}
-
-const _: () = assert!(SHARDS == 1 << 8);
-
-/// The table wants its bits at both ends of a 64-bit hash.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 #[cfg(test)]

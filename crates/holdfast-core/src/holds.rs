@@ -72,8 +72,9 @@ impl HoldStatus {
     }
 }
 
-/// One hold: 32 bytes.
+/// One hold: 32 bytes, within one cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(32))]
 pub(crate) struct Hold {
     pub(crate) key: HoldKey,
     /// On the sale clock.
@@ -135,16 +136,20 @@ impl Holds {
         self.search(key).ok()
     }
 
+    /// The row where the hold is if every entry of its block made one; nobody has looked there.
+    pub(crate) fn guess(&self, key: HoldKey) -> Option<u32> {
+        let guess = self.blocks.get(key.block())? + key.place_in_block();
+        (guess < self.rows.len()).then_some(guess)
+    }
+
     /// The key's row, or the row it would have.
     fn search(&self, key: HoldKey) -> Result<u32, u32> {
+        if let Some(guess) = self.guess(key).filter(|&guess| self.rows[guess].key == key) {
+            return Ok(guess);
+        }
         let block = key.block();
         let start = |block: usize| self.blocks.get(block).copied().unwrap_or(self.rows.len());
         let (mut low, mut high) = (start(block), start(block.saturating_add(1)));
-        // Where every entry made one hold, the key itself says where it is.
-        let guess = low + key.place_in_block();
-        if guess < high && self.rows[guess].key == key {
-            return Ok(guess);
-        }
         while low < high {
             let middle = low + (high - low) / 2;
             match self.rows[middle].key.cmp(&key) {
@@ -179,7 +184,7 @@ mod tests {
     #[test]
     fn finds_every_key_and_no_other() {
         let mut holds = Holds::default();
-        let buyer = Arena::default().push(&[], &[]);
+        let buyer = Arena::default().push(&[0], &[]);
         let sequences = [1, 2, 3, 63, 64, 65, 700, 701, 100_000];
         for (sequence, nth) in sequences.iter().flat_map(|&s| [(s, 0), (s, 5), (s, 1_023)]) {
             let key = HoldKey::new(sequence, nth);

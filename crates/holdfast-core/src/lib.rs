@@ -19,6 +19,7 @@ mod command;
 mod config;
 mod holds;
 mod id;
+mod index;
 mod limits;
 mod merchant;
 mod money;
