@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 
-use crate::rehearsal::{self, Report, Wave};
+use crate::rehearsal::{self, Bin, Report, Wave};
 use crate::server::Server;
 
 #[derive(clap::Args)]
@@ -28,6 +28,10 @@ const NORMAL: f64 = 0.5;
 /// How soon after the overload all must be well again, and how long it is then watched.
 const RECOVERY_SECONDS: u32 = 2;
 const WATCHED_SECONDS: u32 = 8;
+/// How soon an overload must have been found out, and what share of what the server can do must be
+/// answered from then on.
+const FOUND_OUT_SECONDS: u32 = 3;
+const IN_OVERLOAD: f64 = 1.0 / 3.0;
 /// Full goodput: so much of what is asked for is answered yes or no.
 const FULL: f64 = 0.95;
 /// Units: more than will be asked for, so that every answer is a decision.
@@ -47,7 +51,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     let mut all_well = true;
     for &times in &options.times {
         let rehearsal = overload(&program, options, can, times, &[])?;
-        all_well &= show("sheds", times, &rehearsal)?;
+        let answered = from_found_out_on(&rehearsal, options.seconds);
+        all_well &= show("sheds", times, &rehearsal)? && answered >= IN_OVERLOAD * can;
+        println!(
+            "  from {FOUND_OUT_SECONDS} s on {answered:.0}/s answered, {:.0} % of what it can do",
+            answered / can * 100.0
+        );
     }
     let most = options.times.iter().copied().fold(1.0, f64::max);
     let never = ["--shed-rush-ms", "0"].map(str::to_owned);
@@ -123,10 +132,36 @@ fn show(name: &str, times: f64, report: &Report) -> anyhow::Result<bool> {
             latency.map_or(0.0, |it| it.p99)
         );
     }
+    say_when(report);
     if let Some(words) = &report.load.bottleneck_words {
         println!("  {words}");
     }
     let last = report.waves.last().context("a rehearsal has waves")?;
     let (asked, answered) = (last.offered_per_second, last.answered_per_second);
     Ok(answered.unwrap_or_default() >= FULL * asked.unwrap_or_default())
+}
+
+/// Answers a second from when the overload must have been found out until it ends.
+fn from_found_out_on(report: &Report, seconds: u32) -> f64 {
+    let from = f64::from(FOUND_OUT_SECONDS) * 1e3..f64::from(seconds) * 1e3;
+    let bins = report.timeline.bins.iter().filter(|bin| from.contains(&bin.at_ms));
+    let (bins, answered) = bins.fold((0, 0), |(bins, sum), bin| (bins + 1, sum + bin.won));
+    answered as f64 / (f64::from(bins) * report.timeline.bin_ms / 1e3)
+}
+
+/// What happened, stretch by stretch.
+fn say_when(report: &Report) {
+    type Count = fn(&Bin) -> u64;
+    let counts: [(&str, Count); 4] = [
+        ("tries", |bin| bin.tries),
+        ("answered", |bin| bin.won),
+        ("shed", |bin| bin.shed),
+        ("given up", |bin| bin.unanswered),
+    ];
+    println!("  per {:.0} ms:", report.timeline.bin_ms);
+    for (name, count) in counts {
+        let line: Vec<_> =
+            report.timeline.bins.iter().map(|bin| format!("{:6}", count(bin))).collect();
+        println!("  {name:9}{}", line.concat());
+    }
 }

@@ -18,6 +18,24 @@ pub(crate) struct Report {
     pub(crate) losers_latency_ms: Option<Percentiles>,
     pub(crate) waves: Vec<Wave>,
     pub(crate) verdict: Verdict,
+    pub(crate) timeline: Timeline,
+}
+
+/// What happened when.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Timeline {
+    pub(crate) bin_ms: f64,
+    pub(crate) bins: Vec<Bin>,
+}
+
+/// What was told within one stretch of time.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Bin {
+    pub(crate) at_ms: f64,
+    pub(crate) tries: u64,
+    pub(crate) won: u64,
+    pub(crate) shed: u64,
+    pub(crate) unanswered: u64,
 }
 
 #[derive(Debug, Deserialize)]

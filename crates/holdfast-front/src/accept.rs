@@ -11,9 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{unconstrained, yield_now};
 
 use crate::host::Host;
+use crate::line::Stood;
 use crate::refuse::refuse;
 use crate::seats::Seats;
 use crate::site::Site;
+use crate::standing::Standing;
 
 /// A connection that has been accepted.
 pub(crate) struct Arrival {
@@ -23,13 +25,22 @@ pub(crate) struct Arrival {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// So many are accepted, or refused, before everything else that is ready has its turn: refusing
-/// must leave time to serve.
-const ACCEPTED_AT_ONCE: usize = 128;
-const REFUSED_AT_ONCE: usize = 32;
+impl Arrival {
+    fn new(stream: TcpStream, peer: SocketAddr) -> Self {
+        Self { stream, peer, bytes: Vec::new() }
+    }
+}
 
-/// Connections that may wait in an overload, and in the minute after it: whoever waits behind more
-/// has given up before it is their turn.
+/// So many are accepted, or refused, before [`POLLS`] other tasks that are ready have had their turn.
+/// A connection takes three or four turns to its end: were more accepted than are served, they
+/// would pile up within the server, where each costs memory and nobody sees how long it has waited.
+const ACCEPTED_AT_ONCE: usize = 16;
+
+/// Turns that other tasks have until the accepting has its next.
+pub(crate) const POLLS: u32 = 64;
+
+/// Connections that may stand in line in an overload, and in the minute after it: whoever stands
+/// behind more has given up before it is their turn.
 const SHORT_BACKLOG: u16 = 256;
 const WARY_BACKLOG: u16 = 1_024;
 
@@ -61,8 +72,8 @@ impl Failures {
 }
 
 /// Accepts whoever connects. When all seats are taken those make room that keep the server waiting
-/// longest; `in_hand` is who waits for it. While a queue stands that does not pass, whoever would
-/// wait too long in it is refused at once, and the line in front is kept short.
+/// longest; `in_hand` is who waits for it. Whoever has gone by the time that it is their turn is
+/// dropped, and whoever has waited too long is refused at once.
 pub(crate) async fn all<S: Site>(
     listener: &TcpListener,
     host: &Host<S>,
@@ -70,16 +81,14 @@ pub(crate) async fn all<S: Site>(
     in_hand: &mut Option<Arrival>,
     admit: impl Fn(Arrival),
 ) -> Infallible {
-    let (mut failures, mut backlog) = (Failures::default(), host.options.backlog);
-    let (mut accepted, mut refused) = (0, 0);
+    let mut failures = Failures::default();
+    let mut taken = 0;
     loop {
-        let fitting = fitting_backlog(host);
-        if fitting != backlog {
-            backlog = fitting;
-            set_backlog(listener, backlog);
-        }
         match unconstrained(next(listener, host)).await {
-            Ok((stream, peer)) => *in_hand = Some(Arrival { stream, peer, bytes: Vec::new() }),
+            Ok((stream, peer)) => {
+                *in_hand = sift(Arrival::new(stream, peer), host);
+                taken += 1;
+            }
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
                 host.metrics.not_accepted.inc();
@@ -87,22 +96,27 @@ pub(crate) async fn all<S: Site>(
                 failures.wait(&error).await;
             }
         }
-        if in_hand.is_some() && host.waiting.is_full() {
-            *in_hand = in_hand.take().and_then(|arrival| refuse(arrival, host));
-            refused += 1;
-        }
         if in_hand.is_some() {
             host.metrics.evicted.inc_by(seats.room().await as u64);
         }
         if let Some(arrival) = in_hand.take() {
             admit(arrival);
-            accepted += 1;
         }
-        if accepted >= ACCEPTED_AT_ONCE || refused >= REFUSED_AT_ONCE {
-            (accepted, refused) = (0, 0);
+        if taken >= ACCEPTED_AT_ONCE {
+            taken = 0;
             yield_now().await;
         }
     }
+}
+
+/// Gives a new connection back if it is to be served.
+fn sift<S: Site>(arrival: Arrival, host: &Host<S>) -> Option<Arrival> {
+    let stood = Stood::of(&arrival.stream);
+    if host.waiting.came(stood) {
+        host.metrics.given_up.inc();
+        return None;
+    }
+    if host.waiting.is_full(stood) { refuse(arrival, host) } else { Some(arrival) }
 }
 
 /// The next connection. Whether there is one at once tells whether any waited.
@@ -115,18 +129,34 @@ async fn next<S>(listener: &TcpListener, host: &Host<S>) -> io::Result<(TcpStrea
     .await
 }
 
-fn fitting_backlog<S>(host: &Host<S>) -> u16 {
-    let most = if host.waiting.is_standing() {
+/// Keeps the line in front of a listener as long as it should be, for ever: short while an overload
+/// stands, whether or not anyone is accepted just then.
+pub(crate) async fn keep_backlog(
+    listener: &TcpListener,
+    backlog: u16,
+    standing: &Standing,
+) -> Infallible {
+    let mut is = backlog;
+    let look = || {
+        let fitting = fitting_backlog(standing).min(backlog);
+        if std::mem::replace(&mut is, fitting) != fitting {
+            set_backlog(listener, fitting);
+        }
+    };
+    standing.follow(look).await
+}
+
+fn fitting_backlog(standing: &Standing) -> u16 {
+    if standing.is_now() {
         SHORT_BACKLOG
-    } else if host.waiting.is_wary() {
+    } else if standing.is_wary() {
         WARY_BACKLOG
     } else {
         u16::MAX
-    };
-    most.min(host.options.backlog)
+    }
 }
 
-/// A listener may be told again how many may wait; those that do are not turned away.
+/// A listener may be told again how many may stand in line; those that do are not turned away.
 fn set_backlog(listener: &TcpListener, backlog: u16) {
     if let Err(error) = SockRef::from(listener).listen(backlog.into()) {
         tracing::warn!(%error, backlog, "the backlog could not be changed");
@@ -149,7 +179,7 @@ pub(crate) fn last(
     let listener = listener.into_std()?;
     for _ in 0..backlog {
         match next_now(&listener) {
-            Ok((stream, peer)) => admit(Arrival { stream, peer, bytes: Vec::new() }),
+            Ok((stream, peer)) => admit(Arrival::new(stream, peer)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if is_the_peers(&error) || error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
@@ -169,7 +199,56 @@ fn next_now(listener: &std::net::TcpListener) -> io::Result<(TcpStream, SocketAd
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, TcpStream as Client};
+
     use super::*;
+
+    /// How many clients the kernel takes in while nobody accepts, up to 2,000.
+    fn line(address: SocketAddr) -> usize {
+        let wait = Duration::from_millis(300);
+        let clients = (0..2_000).map_while(|_| Client::connect_timeout(&address, wait).ok());
+        clients.collect::<Vec<_>>().len()
+    }
+
+    #[tokio::test]
+    async fn the_line_is_short_in_an_overload_also_when_nobody_is_accepted() {
+        let [standing, never] = [(); 2].map(|()| Standing::default());
+        standing.begins();
+        for (standing, may_be) in [(standing, 256..=258), (never, 2_000..=2_000)] {
+            let listener = crate::listen::bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 4_096);
+            let listener = listener.unwrap().remove(0);
+            let listener = TcpListener::from_std(listener).unwrap();
+            let address = listener.local_addr().unwrap();
+            let come = tokio::task::spawn_blocking(move || {
+                std::thread::sleep(BACK_OFF);
+                line(address)
+            });
+            tokio::select! {
+                never = keep_backlog(&listener, 4_096, &standing) => match never {},
+                line = come => assert!(may_be.contains(&line.unwrap()), "{may_be:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_line_changes_as_soon_as_an_overload_begins_or_ends() {
+        let (standing, told) = (Standing::default(), std::cell::RefCell::new(Vec::new()));
+        let changes = async {
+            tokio::task::yield_now().await;
+            standing.begins();
+            tokio::task::yield_now().await;
+            standing.ends();
+            tokio::task::yield_now().await;
+        };
+        let look = || told.borrow_mut().push(fitting_backlog(&standing));
+        tokio::select! {
+            biased;
+            never = standing.follow(look) => match never {},
+            () = changes => {}
+        }
+        let told = told.into_inner();
+        assert_eq!(told, [u16::MAX, SHORT_BACKLOG, WARY_BACKLOG]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_lack_of_descriptors_is_said_at_once_and_then_once_a_second() {

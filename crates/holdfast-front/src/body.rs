@@ -34,7 +34,7 @@ impl hyper::body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         if frame.is_none() || self.incoming.is_end_stream() {
-            self.arriving = None;
+            self.arriving.take().into_iter().for_each(Arriving::arrived);
         }
         Poll::Ready(frame)
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -18,9 +18,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::body::{Answer, Body};
-use crate::first::{First, first_words, has_gone};
+use crate::first::{First, first_words};
 use crate::host::Host;
-use crate::refuse::send_away;
 use crate::seat::{Asked, Seat};
 use crate::seats::Ticket;
 use crate::site::Site;
@@ -31,6 +30,10 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 /// How long a peer may take nothing of its answers once it has been told goodbye.
 const TAKE: Duration = Duration::from_secs(2);
+
+/// So much of an answer a peer must take for each [`GOODBYE`], if it is to have the rest before
+/// it makes room for others: 1 Mbit/s.
+const TAKEN_MIN: u64 = 64 << 10;
 
 /// Serves a connection until its peer is done, breaks a deadline, must make room for others, or
 /// the server stops.
@@ -48,12 +51,6 @@ pub(crate) async fn serve<S: Site>(
     let seat = ticket.seat();
     let words = first_words(&stream, bytes, seat, &mut stop, host.options.first_byte);
     let Some(words) = words.await else { return };
-    let has_gone = has_gone(&stream);
-    host.waiting.came(has_gone);
-    // While there is too much to do, nothing is done for whoever seems to have given up.
-    if has_gone && host.waiting.is_standing() {
-        return send_away(&stream, &host);
-    }
     let is_http2 = words.kind == First::Http2;
     let wire = Wire::new(stream, words.bytes, stop.clone(), Arc::clone(seat), host.options.write);
     let io = TokioIo::new(wire);
@@ -90,13 +87,16 @@ async fn drive<C: GracefulConnection>(
     // hyper closes a connection from which it has read nothing, even if a request waits in its
     // socket. So it reads once more, now that the wire knows of the end, before it is told.
     let is_over = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await;
-    if is_over || seat.is_evicted() && seat.waited_ms(Instant::now()).is_some() {
+    if is_over || seat.is_evicted() && seat.is_idle() {
         return;
     }
     connection.as_mut().graceful_shutdown();
     // Of a peer that asks for nothing the answer to our goodbye is not waited for.
+    let mut taken = seat.taken();
     while timeout(GOODBYE, connection.as_mut()).await.is_err() {
-        if seat.is_idle() || seat.is_stalled(TAKE) {
+        let before = std::mem::replace(&mut taken, seat.taken());
+        let is_slow = !seat.owes() && taken - before < TAKEN_MIN;
+        if seat.is_idle() || seat.is_stalled(TAKE) || seat.is_evicted() && is_slow {
             return;
         }
     }
@@ -118,7 +118,7 @@ async fn answer<S: Site>(
     request: Request<Incoming>,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
     let lane = host.site.lane(request.uri());
-    let response = if lane.is_some_and(|lane| host.waiting.is_too_long(lane)) {
+    let response = if host.waiting.is_too_long(lane) {
         host.metrics.shed.inc();
         host.site.busy()
     } else {

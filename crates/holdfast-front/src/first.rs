@@ -1,7 +1,6 @@
 //! What a connection says first, which tells what it speaks.
 
 use std::io::{self, ErrorKind, Read};
-use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -76,11 +75,6 @@ pub(crate) fn read_now(stream: &TcpStream, bytes: &mut Vec<u8>) -> io::Result<()
     let mut buffer = [0; FIRST_BYTES];
     let read = (&*SockRef::from(stream)).read(&mut buffer);
     add(bytes, &buffer, read)
-}
-
-/// Whether the peer has closed, or at least says no more.
-pub(crate) fn has_gone(stream: &TcpStream) -> bool {
-    matches!(SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]), Ok(0))
 }
 
 fn add(bytes: &mut Vec<u8>, buffer: &[u8], read: io::Result<usize>) -> io::Result<()> {

@@ -4,8 +4,9 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::metrics::Metrics;
-use crate::patience::{Standing, Waiting};
+use crate::patience::Waiting;
 use crate::serve::Options;
+use crate::standing::Standing;
 
 /// Requests that one connection of HTTP/2 may have open: a proxy sends a rush through a few.
 const STREAMS: u32 = 250;

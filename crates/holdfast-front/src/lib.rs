@@ -9,6 +9,8 @@ mod connection;
 mod first;
 mod host;
 mod lanes;
+mod line;
+mod linger;
 mod listen;
 mod metrics;
 mod patience;
@@ -17,6 +19,7 @@ mod seat;
 mod seats;
 mod serve;
 mod site;
+mod standing;
 mod wire;
 
 pub use body::Body;

@@ -12,12 +12,13 @@ pub struct Metrics {
     pub(crate) evicted: Counter,
     pub(crate) not_accepted: Counter,
     pub(crate) shed: Counter,
+    pub(crate) given_up: Counter,
 }
 
 impl Metrics {
     /// Registers them for whoever scrapes.
     pub fn register(&self, registry: &mut Registry) {
-        let Self { accepted, open, evicted, not_accepted, shed } = self.clone();
+        let Self { accepted, open, evicted, not_accepted, shed, given_up } = self.clone();
         registry.register("connections_accepted", "Connections taken from the kernel", accepted);
         registry.register("connections_open", "Connections that are open", open);
         registry.register(
@@ -34,6 +35,11 @@ impl Metrics {
             "requests_shed",
             "Requests refused because they had waited too long",
             shed,
+        );
+        registry.register(
+            "connections_given_up",
+            "Connections dropped because their clients had gone before it was their turn",
+            given_up,
         );
     }
 }

@@ -1,21 +1,19 @@
 //! How long requests wait until they are looked at, and when that is too long.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use crate::lanes::Lanes;
+use crate::line::Stood;
+use crate::standing::Standing;
 
 /// How often the waiting is measured while anyone asks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A queue that stood has passed once there was none for so long.
 const CALM: Duration = Duration::from_secs(1);
-
-/// For so long after an overload a queue counts as another one, and not as a rush.
-const WARY: Duration = Duration::from_secs(60);
 
 /// New connections that tell whether most have been given up, at least.
 const NEW_MIN: u32 = 32;
@@ -54,7 +52,8 @@ impl Default for Patience {
 ///
 /// All work of a listener takes turns on one thread, so what has just become ready waits for
 /// everything that became ready before it. A task that looks at the clock every 10 ms waits there
-/// like the others: it is late by what everyone waits.
+/// like the others: it is late by what everyone waits. Before that a new connection stood in line to
+/// be accepted, and the kernel knows for how long.
 pub(crate) struct Waiting {
     begun: Instant,
     patience: Option<Patience>,
@@ -65,9 +64,11 @@ pub(crate) struct Waiting {
     due_us: AtomicU64,
     /// How late the last look was.
     late_us: AtomicU64,
+    /// How long whoever was accepted last had stood in line; 0 once nobody does.
+    line_us: AtomicU64,
     /// Somebody was refused since the last look.
     has_shed: AtomicBool,
-    /// Connections wait to be accepted.
+    /// Connections stand in line to be accepted.
     is_backlogged: AtomicBool,
     /// New connections since the last look, and how many of them had been given up by then.
     new: AtomicU32,
@@ -78,17 +79,11 @@ pub(crate) struct Waiting {
     /// When there was no queue, last, and when there was one.
     calm_us: AtomicU64,
     restless_us: AtomicU64,
-    /// Until when the overload before is kept in mind.
-    wary_until_us: AtomicU64,
-    /// At how many listeners a queue stands, and whether it does at this one.
+    /// At which listeners a queue stands, and whether it does at this one.
     standing: Standing,
     is_standing: AtomicBool,
     lanes: Lanes,
 }
-
-/// At how many of a front's listeners a queue stands that does not pass. The kernel spreads
-/// connections evenly: what one has found out all know.
-pub(crate) type Standing = Arc<AtomicUsize>;
 
 impl Waiting {
     /// Without patience nobody is ever refused.
@@ -102,6 +97,7 @@ impl Waiting {
             asked: Notify::new(),
             due_us: AtomicU64::new(NEVER),
             late_us: AtomicU64::new(0),
+            line_us: AtomicU64::new(0),
             has_shed: AtomicBool::new(false),
             is_backlogged: AtomicBool::new(false),
             new: AtomicU32::new(0),
@@ -110,21 +106,24 @@ impl Waiting {
             lost: AtomicU32::new(0),
             calm_us: AtomicU64::new(0),
             restless_us: AtomicU64::new(0),
-            wary_until_us: AtomicU64::new(0),
             lanes: Lanes::default(),
         }
     }
 
     /// Whether a request that is looked at now has waited too long. `lane` is where it waits: one
-    /// that asks for less than its share of what can be done is spared in a standing queue.
-    pub(crate) fn is_too_long(&self, lane: u64) -> bool {
+    /// that asks for less than its share of what can be done is spared in a standing queue; of those
+    /// without a lane so many a second are, however long they have waited.
+    pub(crate) fn is_too_long(&self, lane: Option<u64>) -> bool {
         let Some(patience) = self.patience else { return false };
         let now_us = self.now_us();
         self.ask(now_us);
-        let has_share = self.lanes.enter(lane, now_us);
+        let has_share = lane.is_some_and(|lane| self.lanes.enter(lane, now_us));
         let waited_us = self.waited_us(now_us);
         let is_too_long = waited_us > self.rush_us(patience)
-            || !has_share && waited_us > micros(patience.standing) && self.is_standing();
+            || !has_share && waited_us > micros(patience.standing) && self.standing.is_now();
+        if is_too_long && lane.is_none() && self.lanes.spare(now_us) {
+            return false;
+        }
         if is_too_long {
             self.has_shed.store(true, Relaxed);
         } else {
@@ -133,32 +132,37 @@ impl Waiting {
         is_too_long
     }
 
-    /// Whether a queue stands that does not pass.
-    pub(crate) fn is_standing(&self) -> bool {
-        self.standing.load(Relaxed) > 0
-    }
-
-    /// Whether a queue stands, or has stood a short while ago.
-    pub(crate) fn is_wary(&self) -> bool {
-        self.is_standing()
-            || self.patience.is_some() && self.now_us() < self.wary_until_us.load(Relaxed)
-    }
-
     /// For how long a queue may pass for a rush. Whoever was sent away in an overload comes again:
     /// right after one there is no rush.
     fn rush_us(&self, patience: Patience) -> u64 {
-        if self.is_wary() { 2 * micros(patience.standing) } else { micros(patience.rush) }
+        if self.standing.is_wary() { 2 * micros(patience.standing) } else { micros(patience.rush) }
     }
 
-    /// Whether a new connection would wait too long: it is cheaper for all to refuse it now.
-    pub(crate) fn is_full(&self) -> bool {
+    /// Counts a new connection; whether it has been given up, so that nothing is to be done for it.
+    /// Such a one tells that the line is longer than its clients' patience: if most were given up, it
+    /// is no rush.
+    pub(crate) fn came(&self, stood: Stood) -> bool {
         let Some(patience) = self.patience else { return false };
-        self.is_standing() && self.waited_us(self.now_us()) > micros(patience.standing) / 2
+        self.ask(self.now_us());
+        self.line_us.store(micros(stood.waited), Relaxed);
+        self.new.fetch_add(1, Relaxed);
+        self.given_up.fetch_add(u32::from(stood.has_gone), Relaxed);
+        stood.has_gone && stood.waited >= patience.standing
     }
 
-    /// Whether a lane is still within its share of a standing queue.
-    pub(crate) fn has_share(&self, lane: u64) -> bool {
-        self.lanes.has_share(lane)
+    /// Whether a new connection has stood in line for too long, or would wait too long from now on:
+    /// it is cheaper for all to refuse it now.
+    pub(crate) fn is_full(&self, stood: Stood) -> bool {
+        let Some(patience) = self.patience else { return false };
+        let waits_us = self.waited_us(self.now_us());
+        self.standing.is_now() && waits_us > micros(patience.standing) / 2
+            || micros(stood.waited) + waits_us > self.rush_us(patience)
+    }
+
+    /// Whether a lane is still within its share of a standing queue, or one without a lane is to be
+    /// spared.
+    pub(crate) fn spares(&self, lane: Option<u64>) -> bool {
+        lane.map_or_else(|| self.lanes.spare(self.now_us()), |lane| self.lanes.has_share(lane))
     }
 
     /// Counts a connection that was refused before anything was read into it, in its lane if that is
@@ -172,9 +176,12 @@ impl Waiting {
         }
     }
 
-    /// Whether connections wait to be accepted, as far as the last look at them told.
+    /// Whether connections stand in line, as far as the last look at them told.
     pub(crate) fn set_backlogged(&self, is_backlogged: bool) {
         self.is_backlogged.store(is_backlogged, Relaxed);
+        if !is_backlogged {
+            self.line_us.store(0, Relaxed);
+        }
     }
 
     /// Looks at the clock for as long as anyone asks, for ever.
@@ -210,17 +217,11 @@ impl Waiting {
         }
     }
 
-    /// Counts a new connection. One that was given up while it waited tells that the queue is longer
-    /// than its clients' patience: if most were, it is no rush.
-    pub(crate) fn came(&self, has_given_up: bool) {
-        self.new.fetch_add(1, Relaxed);
-        self.given_up.fetch_add(u32::from(has_given_up), Relaxed);
-    }
-
     fn look(&self, patience: Patience) {
         let now_us = self.now_us();
         let late_us = now_us.saturating_sub(self.due_us.load(Relaxed));
         self.late_us.store(late_us, Relaxed);
+        let late_us = late_us.max(self.line_us.load(Relaxed));
         // A queue that is short because some were refused is none that has passed.
         let has_shed = self.has_shed.swap(false, Relaxed);
         let is_backlogged = self.is_backlogged.load(Relaxed);
@@ -249,11 +250,8 @@ impl Waiting {
 
     fn set_standing(&self, is_standing: bool) {
         match (self.is_standing.swap(is_standing, Relaxed), is_standing) {
-            (false, true) => drop(self.standing.fetch_add(1, Relaxed)),
-            (true, false) => {
-                self.standing.fetch_sub(1, Relaxed);
-                self.wary_until_us.store(self.now_us() + micros(WARY), Relaxed);
-            }
+            (false, true) => self.standing.begins(),
+            (true, false) => self.standing.ends(),
             _ => {}
         }
     }

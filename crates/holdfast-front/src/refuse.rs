@@ -23,7 +23,7 @@ pub(crate) fn refuse<S: Site>(mut arrival: Arrival, host: &Host<S>) -> Option<Ar
     }
     let is_clear = kind_of(&arrival.bytes) == Some(First::Http1);
     let lane = address(&arrival.bytes).map(|address| host.site.lane(&address));
-    let is_spared = lane.is_some_and(|lane| lane.is_none_or(|lane| host.waiting.has_share(lane)));
+    let is_spared = lane.is_some_and(|lane| host.waiting.spares(lane));
     if is_spared || !is_clear {
         return Some(arrival);
     }
@@ -32,8 +32,8 @@ pub(crate) fn refuse<S: Site>(mut arrival: Arrival, host: &Host<S>) -> Option<Ar
     None
 }
 
-/// Says that the server is busy, in HTTP/1.1, to whoever may still be there.
-pub(crate) fn send_away<S: Site>(stream: &TcpStream, host: &Host<S>) {
+/// Says that the server is busy, in HTTP/1.1.
+fn send_away<S: Site>(stream: &TcpStream, host: &Host<S>) {
     host.metrics.shed.inc();
     let _ = (&*SockRef::from(stream)).write(host.site.busy_bytes());
 }

@@ -17,8 +17,12 @@ pub(crate) struct Seat {
     told: AtomicU32,
     /// The kernel takes no more of what is written, because the peer does not.
     is_writing: AtomicBool,
+    /// Bytes that the kernel has taken for the peer.
+    taken: AtomicU64,
     /// When an answer was last made or a part of one taken, in milliseconds after `opened`.
     answered_ms: AtomicU64,
+    /// A request's body was not wanted to its end.
+    is_cut: AtomicBool,
     is_evicted: AtomicBool,
     evicted: Notify,
 }
@@ -30,7 +34,10 @@ pub(crate) struct Asked(Arc<Seat>);
 pub(crate) struct Told(Arc<Seat>);
 
 /// A request whose body has not arrived yet.
-pub(crate) struct Arriving(Arc<Seat>);
+pub(crate) struct Arriving {
+    seat: Arc<Seat>,
+    is_whole: bool,
+}
 
 impl Seat {
     pub(crate) fn new(opened: Instant) -> Arc<Self> {
@@ -40,7 +47,9 @@ impl Seat {
             arriving: AtomicU32::new(0),
             told: AtomicU32::new(0),
             is_writing: AtomicBool::new(false),
+            taken: AtomicU64::new(0),
             answered_ms: AtomicU64::new(0),
+            is_cut: AtomicBool::new(false),
             is_evicted: AtomicBool::new(false),
             evicted: Notify::new(),
         })
@@ -56,7 +65,7 @@ impl Seat {
     }
 
     /// Whether an answer is due: a request is there as a whole.
-    fn owes(&self) -> bool {
+    pub(crate) fn owes(&self) -> bool {
         self.asked.load(Relaxed) > self.arriving.load(Relaxed)
     }
 
@@ -69,6 +78,22 @@ impl Seat {
         self.is_writing.store(is_writing, Relaxed);
     }
 
+    /// The kernel has taken so many bytes for the peer.
+    pub(crate) fn took(&self, bytes: usize) {
+        self.taken.fetch_add(bytes as u64, Relaxed);
+        self.touch();
+    }
+
+    /// How many bytes the kernel has taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Relaxed)
+    }
+
+    /// Whether the peer may still be sending what nobody wants.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Relaxed)
+    }
+
     /// Whether nothing is to be told: no answer is due, none is on its way.
     pub(crate) fn is_idle(&self) -> bool {
         !self.owes() && self.told.load(Relaxed) == 0 && !self.is_writing.load(Relaxed)
@@ -78,12 +103,13 @@ impl Seat {
     pub(crate) fn is_stalled(&self, patience: Duration) -> bool {
         let waited_ms = self.waited_ms(Instant::now());
         let waited = Duration::from_millis(waited_ms.unwrap_or_default());
-        self.told.load(Relaxed) > 0 && waited >= patience
+        let is_telling = self.told.load(Relaxed) > 0 || self.is_writing.load(Relaxed);
+        is_telling && waited >= patience
     }
 
     pub(crate) fn arriving(self: &Arc<Self>) -> Arriving {
         self.arriving.fetch_add(1, Relaxed);
-        Arriving(Arc::clone(self))
+        Arriving { seat: Arc::clone(self), is_whole: false }
     }
 
     /// Tells the connection to go.
@@ -120,6 +146,13 @@ impl Asked {
     }
 }
 
+impl Arriving {
+    /// The last byte is here.
+    pub(crate) fn arrived(mut self) {
+        self.is_whole = true;
+    }
+}
+
 impl Told {
     /// A part of the answer has been taken.
     pub(crate) fn goes_on(&self) {
@@ -143,6 +176,9 @@ impl Drop for Told {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        self.0.arriving.fetch_sub(1, Relaxed);
+        self.seat.arriving.fetch_sub(1, Relaxed);
+        if !self.is_whole {
+            self.seat.is_cut.store(true, Relaxed);
+        }
     }
 }

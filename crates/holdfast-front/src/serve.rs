@@ -13,9 +13,10 @@ use tokio::time::timeout;
 use crate::accept::{self, Arrival};
 use crate::host::Host;
 use crate::metrics::Metrics;
-use crate::patience::{Patience, Standing};
+use crate::patience::Patience;
 use crate::seats::Seats;
 use crate::site::Site;
+use crate::standing::Standing;
 use crate::{connection, listen};
 
 /// How connections are treated.
@@ -128,11 +129,13 @@ impl Front {
         for (number, listener) in (1..).zip(self.listeners) {
             let (make, stop) = (make.clone(), stop.0.subscribe());
             let (options, metrics) = (self.options, self.metrics.clone());
-            let standing = Standing::clone(&standing);
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let standing = standing.clone();
+            // Who yields, as the accepting does, is woken when the events are looked at.
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.event_interval(accept::POLLS).enable_all().build()?;
             let work = async move {
-                let host = Arc::new(Host::new(make(), options, metrics, standing));
-                serve(listener, host, Seats::new(connections), stop).await
+                let host = Host::new(make(), options, metrics, standing.clone());
+                serve(listener, Arc::new(host), Seats::new(connections), standing, stop).await
             };
             let thread = thread::Builder::new().name(format!("front-{number}"));
             threads.push(thread.spawn(move || runtime.block_on(work))?);
@@ -148,6 +151,7 @@ async fn serve<S: Site>(
     listener: TcpListener,
     host: Arc<Host<S>>,
     seats: Seats,
+    standing: Standing,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -173,6 +177,7 @@ async fn serve<S: Site>(
     tokio::select! {
         _ = stop.wait_for(|&stop| stop) => {}
         never = accept::all(&listener, &host, &seats, &mut in_hand, &admit) => match never {},
+        never = accept::keep_backlog(&listener, host.options.backlog, &standing) => match never {},
     }
     in_hand.into_iter().for_each(&admit);
     accept::last(listener, host.options.backlog, admit)?;

@@ -31,6 +31,7 @@ pub trait Site: Clone + Send + Sync + 'static {
 
     /// In which lane a request waits: when there is too much to do, what can be done is shared
     /// among the lanes. Any number; equal numbers are one lane. `None`: it is answered however long
-    /// it has waited, as a question after the server's health must be.
+    /// it has waited, as a question after the server's health must be; a hundred of them a second at
+    /// each listener, then they are refused like others.
     fn lane(&self, uri: &Uri) -> Option<u64>;
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 
+use crate::linger::Linger;
 use crate::seat::Seat;
 
 /// A socket whose peer must read what it is sent.
@@ -24,6 +25,8 @@ pub(crate) struct Wire {
     patience: Duration,
     /// Runs while the kernel takes nothing, because the peer takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Begins when all is said.
+    linger: Option<Linger>,
 }
 
 impl Wire {
@@ -34,7 +37,7 @@ impl Wire {
         seat: Arc<Seat>,
         patience: Duration,
     ) -> Self {
-        Self { stream, first: (first, 0), stop, seat, patience, stalled: None }
+        Self { stream, first: (first, 0), stop, seat, patience, stalled: None, linger: None }
     }
 
     /// Whether nothing is waited for: the connection ends with what has arrived.
@@ -59,15 +62,16 @@ impl Wire {
     }
 
     /// Passes on how a write went, unless the peer has taken nothing for too long.
-    fn bounded<T>(
+    fn bounded(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         self.seat.set_writing(written.is_pending());
-        if written.is_ready() {
+        if let Poll::Ready(written) = written {
             self.stalled = None;
-            return written;
+            self.seat.took(*written.as_ref().unwrap_or(&0));
+            return Poll::Ready(written);
         }
         let patience = self.patience;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
@@ -130,6 +134,11 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        let this = &mut *self;
+        let linger = this.linger.get_or_insert_with(|| Linger::new(this.seat.is_cut()));
+        linger.poll(&mut this.stream, cx).map(Ok)
     }
 }

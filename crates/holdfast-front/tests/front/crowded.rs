@@ -1,13 +1,13 @@
 //! No seat is free: whoever keeps the server waiting longest makes room.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use holdfast_front::Options;
 
-use crate::support::{LAST_REQUEST, NEVER, REQUEST, Running, WORK, bind, options, rest};
+use crate::support::{HUGE, LAST_REQUEST, NEVER, REQUEST, Running, WORK, bind, options, rest};
 
 const SEATS: usize = 50;
 
@@ -78,5 +78,26 @@ fn whoever_has_asked_just_before_it_goes_is_answered() {
     let answers: Vec<_> = old.iter_mut().map(rest).collect();
     let lost: Vec<_> = answers.iter().filter(|answer| !answer.contains("done")).collect();
     assert!(lost.is_empty(), "{} lost: {lost:?}", lost.len());
+    running.stop();
+}
+
+#[test]
+fn whoever_takes_a_long_answer_gets_it_whole_however_many_come() {
+    let running = few_seats();
+    let mut reader = running.connect();
+    reader.write_all(b"GET /huge HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+    let (mut read, mut part, mut silent) = (0, vec![0; 1 << 20], Vec::new());
+    loop {
+        match reader.read(&mut part) {
+            Ok(0) => break,
+            Ok(bytes) => read += bytes,
+            Err(error) => panic!("cut off after {read} bytes: {error}"),
+        }
+        // All of these want a seat, and are younger than the answer.
+        silent.extend((0..4).map(|_| running.connect()));
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(read > HUGE, "{read}");
+    assert!(running.count("connections_evicted_total") > 0, "there was no crowd");
     running.stop();
 }

@@ -65,6 +65,36 @@ fn whoever_promises_a_body_that_nobody_reads_is_answered_and_let_go() {
     running.stop();
 }
 
+/// A request whose body has so many bytes, for an answer that looks at none of them.
+fn unwanted(bytes: usize) -> String {
+    format!("POST /health HTTP/1.1\r\nhost: test\r\ncontent-length: {bytes}\r\n\r\n")
+}
+
+#[test]
+fn whoever_reads_only_when_all_is_written_hears_that_it_was_not_wanted() {
+    let running = Running::start(bind(options()));
+    let mut buyer = running.connect();
+    let body = vec![b'x'; 10 << 20];
+    buyer.write_all(unwanted(body.len()).as_bytes()).unwrap();
+    for part in body.chunks(64 << 10) {
+        buyer.write_all(part).expect("the server hears the client out");
+    }
+    assert!(rest(&mut buyer).contains("done"));
+    running.stop();
+}
+
+#[test]
+fn whoever_never_stops_writing_is_let_go() {
+    let running = Running::start(bind(options()));
+    let mut endless = running.connect();
+    endless.write_all(unwanted(1 << 40).as_bytes()).unwrap();
+    let (begun, part) = (Instant::now(), vec![b'x'; 64 << 10]);
+    while endless.write_all(&part).is_ok() {
+        assert!(begun.elapsed() < NEVER);
+    }
+    running.stop();
+}
+
 /// Asks for long answers until the server no longer reads, because nobody reads them.
 fn ask_without_listening(stream: &mut TcpStream) {
     stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();

@@ -28,6 +28,12 @@ pub(crate) const WORK: Duration = Duration::from_millis(300);
 /// How long a request may keep the whole listener from its work.
 pub(crate) const BLOCK: Duration = Duration::from_millis(50);
 
+/// How long the worst request does.
+pub(crate) const STUCK: Duration = Duration::from_secs(2);
+
+/// Bytes of an answer that no buffer holds.
+pub(crate) const HUGE: usize = 32 << 20;
+
 /// A deadline that no test waits for.
 pub(crate) const NEVER: Duration = Duration::from_secs(60);
 
@@ -117,9 +123,11 @@ impl Site for Test {
             }
             "/health" => return told("done"),
             "/long" => return told("x".repeat(1 << 20)),
+            "/huge" => return told("x".repeat(HUGE)),
             // Keeps the whole listener from its work.
             "/block" => thread::sleep(BLOCK),
-            "/hard" | "/calm" => thread::sleep(BLOCK / 10),
+            "/stuck" => thread::sleep(STUCK),
+            "/hard" | "/calm" | "/probe" => thread::sleep(BLOCK / 10),
             "/body" => {
                 let _ = request.into_body().collect().await;
             }
@@ -141,7 +149,7 @@ impl Site for Test {
 
     fn lane(&self, uri: &Uri) -> Option<u64> {
         match uri.path() {
-            "/health" => None,
+            "/health" | "/probe" => None,
             path => Some(u64::from(path == "/calm")),
         }
     }
