@@ -4,5 +4,7 @@
 pub mod build;
 pub mod interrupt;
 mod process;
+mod schema;
 
 pub use process::Process;
+pub use schema::conforms;

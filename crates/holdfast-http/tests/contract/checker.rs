@@ -3,10 +3,9 @@
 use std::sync::LazyLock;
 
 use axum::body::Bytes;
+use holdfast_testkit::conforms;
 use http::{HeaderMap, Method, Response, header};
 use serde_json::{Map, Value, json};
-
-use crate::schema::conforms;
 
 /// A description; the served one, or one that was doctored.
 pub(crate) struct Description(Value);

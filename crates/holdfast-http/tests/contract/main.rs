@@ -10,6 +10,5 @@ mod holds;
 mod limits;
 mod refusals;
 mod requests;
-mod schema;
 mod scrape;
 mod support;

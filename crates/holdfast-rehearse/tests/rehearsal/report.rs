@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use holdfast_rehearse::{Options, Report, run, schema};
+use holdfast_testkit::conforms;
 use serde_json::Value;
 
 use crate::support::{Server, Ways, options, rehearse};
@@ -22,21 +23,19 @@ fn json(report: &Report) -> Value {
 fn the_published_schema_is_the_one_that_is_kept() {
     let again = "holdfast rehearse --json-schema > docs/rehearsal.schema.json";
     assert_eq!(published(), schema(), "write it afresh: {again}");
-    assert!(jsonschema::meta::is_valid(&published()));
 }
 
 #[test]
 fn every_report_keeps_to_the_schema_and_nothing_else_does() {
-    let validator = jsonschema::draft202012::new(&published()).unwrap();
+    let schema = published();
     for ways in [Ways::Honest, Ways::SellsOneShort, Ways::LimitsTheRate] {
         let report = json(&rehearse(ways));
-        let errors: Vec<_> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
-        assert_eq!(errors, Vec::<String>::new(), "{ways:?}");
+        assert_eq!(conforms(&schema, &schema, &report, ""), Ok(()), "{ways:?}");
         // The control: what is missing or of another kind is noticed.
         for (field, value) in [("crowd", Value::Null), ("ok", "yes".into())] {
             let mut wrong = report.clone();
             wrong[field] = value;
-            assert!(!validator.is_valid(&wrong), "{field}");
+            assert!(conforms(&schema, &schema, &wrong, "").is_err(), "{field}");
         }
     }
 }
