@@ -37,15 +37,18 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// What came of the rush.
 pub(crate) struct Rush {
-    /// One for each buyer, in no order.
+    /// One for each buyer who is done, in no order.
     pub(crate) buys: Vec<Buy>,
+    /// Buyers who were not: it was cut short.
+    pub(crate) not_done: usize,
     pub(crate) series: Series,
     /// Of each generator.
     pub(crate) efforts: Vec<Effort>,
     pub(crate) watched: Watched,
 }
 
-/// Plays all buyers; returns when each of them has an answer or has given up.
+/// Plays all buyers; returns when each of them has an answer or has given up, or when it is cut
+/// short.
 pub(crate) fn rush(
     shop: &Shop,
     options: &Options,
@@ -62,7 +65,8 @@ pub(crate) fn rush(
             _ => Member::here(job)?,
         });
     }
-    let watch = Watch::new(shop, options, series.width)?;
+    let processes = members.iter().filter_map(Member::process).collect();
+    let watch = Watch::new(shop, options, series.width, processes)?;
     let is_ready = members.iter().all(Member::is_ready);
     let start = Instant::now() + LEAD;
     watch.start(start);
@@ -87,6 +91,7 @@ fn deal(
         .map(|_| Job {
             access: shop.access().clone(),
             manners: options.manners,
+            limit: options.limit_in_force(),
             seed: options.seed,
             patience: options.patience,
             connections: capacity.connections_each,
@@ -153,8 +158,9 @@ fn gather(
         series.merge(part.series);
         efforts.push(part.effort);
     }
-    if buys.len() != buyers && !options.stop.is_given() {
-        return Err(RehearseError::Crowd { missing: buyers - buys.len() });
+    let not_done = buyers - buys.len();
+    if not_done > 0 && !options.stop.is_given() {
+        return Err(RehearseError::Crowd { missing: not_done });
     }
-    Ok(Rush { buys, series, efforts, watched })
+    Ok(Rush { buys, not_done, series, efforts, watched })
 }

@@ -32,11 +32,26 @@ pub enum RehearseError {
     /// The system refused a thread, a timer or a poller.
     #[error("the crowd could not be started: {0}")]
     Start(#[from] io::Error),
-    /// [`crate::Options::stop`] was given. The sale has been closed, if it could be.
-    #[error("the rehearsal was stopped before its end{}", open(sale_left_open.as_deref()))]
-    Stopped {
-        /// The sale that may still be open, and why.
-        sale_left_open: Option<String>,
+    /// A buyer who was sent ahead of the crowd was not let in.
+    #[error("no buyer is let in: {reason}{}", advice(*with_tokens))]
+    Buyers {
+        /// What the server said, or why it said nothing.
+        reason: String,
+        /// Whether they come with tokens of their own.
+        with_tokens: bool,
+    },
+    /// [`crate::Options::stop`] was given before the first buyer came.
+    #[error("the rehearsal was stopped before its first buyer came")]
+    Stopped,
+    /// Another of these, and the sale could not be closed.
+    #[error("{error}; its sale {sale} may still be open: {reason}")]
+    LeftOpen {
+        /// What went wrong first.
+        error: Box<RehearseError>,
+        /// The sale.
+        sale: String,
+        /// Why it could not be closed.
+        reason: String,
     },
     /// A generator of the crowd died or failed; its buyers have no result.
     #[error("a generator of the crowd {how}: the rehearsal says nothing about the server")]
@@ -58,6 +73,11 @@ impl RehearseError {
     }
 }
 
-fn open(sale: Option<&str>) -> String {
-    sale.map(|sale| format!("; its sale may still be open: {sale}")).unwrap_or_default()
+fn advice(with_tokens: bool) -> &'static str {
+    if with_tokens {
+        ". The secret that buyers' tokens are signed with must be the HS256 secret that the server \
+         was given with --buyer-key; without one (--buyer-secret), the merchant's key asks for them"
+    } else {
+        ""
+    }
 }

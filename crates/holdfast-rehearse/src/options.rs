@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::{Arrivals, Manners, RehearseError, Stop, Target};
+use crate::{Arrivals, BuyerLimit, Manners, RehearseError, Stop, Target};
 
 /// Time that the verdict may take, in seconds; what it cannot check by then is unverified.
 pub(crate) const VERDICT_SECONDS_MAX: u32 = 60;
@@ -24,6 +24,9 @@ pub struct Options {
     pub merchant_key: String,
     /// HS256 secret: buyers sign a token of their own. `None`: the merchant's key asks for them.
     pub buyer_secret: Option<Vec<u8>>,
+    /// How often the server lets a buyer with a token of their own ask: a 429 to whoever asked more
+    /// often is no failure.
+    pub buyer_limit: BuyerLimit,
     /// When the buyers come, each of whom asks for one unit; 1 to 10,000,000 of them.
     pub arrivals: Arrivals,
     /// How they behave.
@@ -67,6 +70,7 @@ impl Options {
             target,
             merchant_key: merchant_key.into(),
             buyer_secret: None,
+            buyer_limit: BuyerLimit::USUAL,
             arrivals: Arrivals::uniform(50_000, Duration::from_secs(30)),
             manners: Manners::default(),
             capacity: 5_000,
@@ -107,6 +111,11 @@ impl Options {
             return Err(RehearseError::Option { option: "hold_seconds", reason });
         }
         Ok(())
+    }
+
+    /// The limit that buyers come under: whoever comes with the merchant's key has none.
+    pub(crate) fn limit_in_force(&self) -> BuyerLimit {
+        if self.buyer_secret.is_some() { self.buyer_limit } else { BuyerLimit::OFF }
     }
 
     /// How long the rehearsal can take.

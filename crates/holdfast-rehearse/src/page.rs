@@ -3,7 +3,9 @@
 
 mod chart;
 mod charts;
+mod latencies;
 mod parts;
+mod table;
 
 use maud::{DOCTYPE, PreEscaped, html};
 

@@ -1,11 +1,13 @@
-//! The report as text for a terminal, at most 80 columns wide where the words allow.
+//! The report as text for a terminal.
 
-use std::fmt::Write;
+mod text;
 
+use text::Text;
+
+use crate::report::TriesLatency;
 use crate::wire::Counts;
+use crate::words::{counted, time};
 use crate::{Manners, Percentiles, Report};
-
-const WIDTH: usize = 80;
 
 impl Report {
     /// The report as plain text, ending with the verdict.
@@ -13,6 +15,7 @@ impl Report {
         let mut text = Text(String::new());
         self.render_plan(&mut text);
         self.render_crowd(&mut text);
+        self.render_latencies(&mut text);
         self.render_load(&mut text);
         self.render_verdict(&mut text);
         text.0
@@ -22,14 +25,21 @@ impl Report {
         let plan = &self.plan;
         text.line(&format!("Rehearsal {} against {}", self.sale, self.target));
         text.paragraph(&format!(
-            "{} buyers, {}; {} units, seed {}, {} {}",
-            plan.buyers,
+            "{}, {}; {}, seed {}, {}",
+            counted(plan.buyers as u64, "buyer"),
             plan.arrivals,
-            plan.capacity,
+            counted(plan.capacity.into(), "unit"),
             plan.seed,
-            plan.processes,
-            if plan.processes == 1 { "process" } else { "processes" }
+            counted(plan.processes as u64, "process")
         ));
+        if self.cut_short {
+            let buyers = plan.buyers as u64;
+            text.paragraph(&format!(
+                "CUT SHORT: {} of {} were done; everything below is as it was until then",
+                buyers - self.crowd.not_done,
+                counted(buyers, "buyer")
+            ));
+        }
         if let Some(manners) = manners(&plan.manners) {
             text.paragraph(&manners);
         }
@@ -38,29 +48,30 @@ impl Report {
 
     fn render_crowd(&self, text: &mut Text) {
         let crowd = &self.crowd;
+        text.line(&format!(
+            "  held       {:>9}  of {} units, at the end",
+            crowd.held_at_end, self.plan.capacity
+        ));
         text.count("won", crowd.won, &Counts::new());
         if crowd.given_back > 0 {
-            text.line(&format!("             {:>9}  given back", crowd.given_back));
+            text.line(&format!("             {:>9}  gave it back", crowd.given_back));
         }
         text.count("lost", crowd.lost, &crowd.lost_by_code);
         text.count("refused", crowd.refused, &crowd.refused_by_answer);
-        text.count("unanswered", crowd.unanswered, &crowd.unanswered_by_reason);
-        if crowd.vanished > 0 {
-            text.count("vanished", crowd.vanished, &Counts::new());
-        }
-        let tries = &crowd.tries;
-        if tries.begun > self.plan.buyers as u64 {
-            text.paragraph(&format!(
-                "{} tries: {} won, {} all held, {} sold out, {} sent away (429, 503), {} refused \
-                 otherwise, {} unanswered",
-                tries.begun,
-                tries.won,
-                tries.all_held,
-                tries.sold_out,
-                tries.shed,
-                tries.refused,
-                tries.unanswered
+        if crowd.limited_rightly > 0 {
+            text.line(&format!(
+                "             {:>9}  rightly: they had asked too often",
+                crowd.limited_rightly
             ));
+        }
+        text.count("unanswered", crowd.unanswered, &crowd.unanswered_by_reason);
+        for (what, count) in [("vanished", crowd.vanished), ("not done", crowd.not_done)] {
+            if count > 0 {
+                text.count(what, count, &Counts::new());
+            }
+        }
+        if self.has_repeated() {
+            self.render_tries(text);
         }
         if crowd.connect_retries + crowd.overloaded_retries > 0 {
             text.line(&format!(
@@ -69,35 +80,71 @@ impl Report {
             ));
         }
         text.line("");
-        text.line("  latency, from each buyer's moment");
-        text.line("                   p50       p90       p99     p99.9       max");
-        let rows = [("winners", self.winners_latency_ms), ("losers", self.losers_latency_ms)];
-        for (who, percentiles) in rows {
-            text.percentiles(who, percentiles);
+    }
+
+    fn render_tries(&self, text: &mut Text) {
+        let tries = &self.crowd.tries;
+        text.paragraph(&format!(
+            "{}: {} won, {} all held, {} sold out, {} limited (429), {} shed (503), {} refused \
+             otherwise, {} unanswered",
+            counted(tries.begun, "try"),
+            tries.won,
+            tries.all_held,
+            tries.sold_out,
+            tries.limited,
+            tries.shed,
+            tries.refused,
+            tries.unanswered
+        ));
+    }
+
+    fn render_latencies(&self, text: &mut Text) {
+        const HEAD: &str = "                   p50       p90       p99     p99.9       max";
+        let TriesLatency { all, won, none_left, sent_away } = self.tries_latency_ms;
+        let buyers = [("winners", self.winners_latency_ms), ("losers", self.losers_latency_ms)];
+        if self.has_repeated() {
+            text.line("  latency of each try, from when it was due to its answer");
+            text.line(HEAD);
+            text.percentiles("won", won);
+            text.percentiles("none left", none_left);
+            if sent_away.is_some() {
+                text.percentiles("sent away", sent_away);
+            }
+            text.percentiles("all", all);
+        } else {
+            text.line("  latency, from each buyer's moment to their answer");
+            text.line(HEAD);
+            buyers.iter().for_each(|(who, took)| text.percentiles(who, *took));
         }
-        if tries.begun > self.plan.buyers as u64 {
-            text.percentiles("each try", self.tries_latency_ms);
+        text.percentiles("start lag", Some(self.load.lag_ms));
+        text.percentiles("connecting", self.load.connect_ms);
+        if self.has_repeated() {
+            text.line("  the buyers' whole way, from their moment, pauses between tries included");
+            buyers.iter().for_each(|(who, took)| text.percentiles(who, *took));
         }
+        text.line("");
     }
 
     fn render_load(&self, text: &mut Text) {
         let load = &self.load;
-        text.percentiles("start lag", Some(load.lag_ms));
-        text.percentiles("connecting", load.connect_ms);
-        text.line("");
         let offered = load.offered_per_second;
         let offered = offered.map_or("all at once".into(), |rate| format!("{rate:.0}/s"));
-        text.paragraph(&format!(
-            "offered {offered}, achieved {:.0}/s (peak {:.0}/s of {:.0}/s), answered {:.0}/s, \
-             drained in {}",
-            load.achieved_per_second,
-            load.achieved_per_second_max,
-            load.offered_per_second_max,
-            load.answered_per_second,
-            time(load.drained_ms)
-        ));
+        let came = format!(
+            "offered {offered}, achieved {:.0}/s (peak {:.0}/s of {:.0}/s)",
+            load.achieved_per_second, load.achieved_per_second_max, load.offered_per_second_max
+        );
+        let (answered, drained) = (load.answered_per_second, time(load.drained_ms));
+        text.paragraph(&if self.has_repeated() {
+            format!(
+                "{came}; tries: at most {:.0}/s begun, {:.0}/s answered; with their pauses, buyers \
+                 were done with at {answered:.0}/s, the last after {drained}",
+                load.tries_per_second_max, load.answers_per_second_max
+            )
+        } else {
+            format!("{came}, answered {answered:.0}/s, drained in {drained}")
+        });
         text.paragraph(&self.machine());
-        if let Some(words) = &load.bottleneck_words {
+        for words in load.bottleneck_words.iter().chain(&load.notes) {
             text.paragraph(words);
         }
         text.line("");
@@ -107,17 +154,25 @@ impl Report {
     }
 
     fn render_waves(&self, text: &mut Text) {
-        text.line("  waves               offered/s achieved/s answered/s   shed/s        p99");
+        let last = if self.has_repeated() { "last try" } else { "" };
+        text.line(&format!(
+            "  waves  offered/s achieved/s answered/s sent away/s        p99 {last:>10}"
+        ));
         for wave in &self.waves {
             let rate = |rate: Option<f64>| rate.map_or("-".into(), |rate| format!("{rate:.0}"));
-            let p99 = wave.latency_ms.map_or("-".into(), |latency| time(latency.p99));
+            let p99 = |took: Option<Percentiles>| took.map_or("-".into(), |took| time(took.p99));
+            let last = match self.has_repeated() {
+                true => p99(wave.last_try_latency_ms),
+                false => String::new(),
+            };
             text.line(&format!("  {}", wave.arrivals));
             text.line(&format!(
-                "                     {:>10} {:>10} {:>10} {:>8} {p99:>10}",
+                "        {:>10} {:>10} {:>10} {:>11} {:>10} {last:>10}",
                 rate(wave.offered_per_second),
                 rate(wave.achieved_per_second),
                 rate(wave.answered_per_second),
-                rate(wave.shed_per_second)
+                rate(wave.shed_per_second),
+                p99(wave.latency_ms)
             ));
         }
         text.line("");
@@ -129,7 +184,13 @@ impl Report {
         let crowd: f64 = load.generators.iter().map(|one| one.cpu_seconds).sum();
         let busy = load.machine.busy_percent;
         let busy = busy.map_or(String::new(), |busy| {
-            format!("machine {busy:.0} % busy ({} cores), ", load.machine.cores)
+            format!("machine {busy:.0} % busy ({}), ", counted(load.machine.cores as u64, "core"))
+        });
+        let others = load.machine.others_percent;
+        let others = others.map_or(String::new(), |others| {
+            let who =
+                if load.machine.others_include_server { "server and others" } else { "others" };
+            format!("{who} {others:.0} %, ")
         });
         let server = load.server_cpu_seconds;
         let server = server.map_or(String::new(), |cpu| format!(", server {cpu:.1} s"));
@@ -139,32 +200,34 @@ impl Report {
                 turned.listen_overflows, turned.listen_drops
             )
         });
-        format!("{busy}processor time: crowd {crowd:.1} s{server}{turned}")
+        format!("{busy}{others}processor time: crowd {crowd:.1} s{server}{turned}")
     }
 
     fn render_verdict(&self, text: &mut Text) {
         let (verdict, checked) = (&self.verdict, &self.verdict.checked);
         text.line(&format!(
-            "  asked again: {} winners, {} holds, {} losers, {} sent away, {} unclear",
-            checked.winners_repeated,
-            checked.winners_looked,
-            checked.losers_looked,
+            "  asked again: {}, {}, {}, {} sent away, {} unclear",
+            counted(checked.winners_repeated, "winner"),
+            counted(checked.winners_looked, "hold"),
+            counted(checked.losers_looked, "loser"),
             checked.sent_away_looked,
             checked.unclear_looked
         ));
         text.line(&format!(
-            "  judged: {} refusals, {} looks at the public view",
-            checked.refusals_judged, checked.views_watched
+            "  judged: {}, {} at the public view",
+            counted(checked.refusals_judged, "refusal"),
+            counted(checked.views_watched, "look")
         ));
         if checked.given_back_looked + checked.returned_asked > 0 {
             text.line(&format!(
-                "  given back: {} looked again, {} new buyers asked for what came back",
-                checked.given_back_looked, checked.returned_asked
+                "  given back: {} looked again, {} asked for what came back",
+                checked.given_back_looked,
+                counted(checked.returned_asked, "new buyer")
             ));
         }
         if checked.unclear_holding > 0 {
-            let count = checked.unclear_holding;
-            text.line(&format!("  {count} buyers without a clear answer hold a unit"));
+            let buyers = counted(checked.unclear_holding, "buyer");
+            text.line(&format!("  hold a unit without a clear answer: {buyers}"));
         }
         for broken in &verdict.broken {
             text.paragraph(&format!("  BROKEN, promise {}: {}", broken.promise, broken.what));
@@ -172,61 +235,18 @@ impl Report {
         for unverified in &verdict.unverified {
             text.paragraph(&format!("  NOT VERIFIED: {unverified}"));
         }
-        let allowed = if self.plan.allow_shed { self.crowd.shed } else { 0 };
-        let unclear = self.crowd.refused + self.crowd.unanswered - allowed;
+        let unclear = self.crowd.left_open(self.plan.allow_shed);
         if unclear > 0 {
-            text.line(&format!("  NOT ANSWERED WITH YES OR NO: {unclear} buyers"));
+            let buyers = counted(unclear, "buyer");
+            text.line(&format!("  NOT ANSWERED WITH YES OR NO: {buyers}"));
         }
         text.line(if self.ok() {
             "OK: every buyer was answered, every promise that could be seen held"
+        } else if self.cut_short {
+            "NOT OK: cut short"
         } else {
             "NOT OK"
         });
-    }
-}
-
-/// Text under construction.
-struct Text(String);
-
-impl Text {
-    fn line(&mut self, line: &str) {
-        self.0.push_str(line.trim_end());
-        self.0.push('\n');
-    }
-
-    /// Breaks at spaces, and indents what follows.
-    fn paragraph(&mut self, words: &str) {
-        let mut line = String::from(" ");
-        for word in words.split_whitespace() {
-            if line.len() + 1 + word.len() > WIDTH {
-                self.line(&line);
-                line = String::from("   ");
-            }
-            line.push(' ');
-            line.push_str(word);
-        }
-        self.line(&line);
-    }
-
-    fn count(&mut self, what: &str, count: u64, by: &Counts) {
-        self.line(&format!("  {what:<10} {count:>9}"));
-        for (why, count) in by {
-            self.line(&format!("             {count:>9}  {why}"));
-        }
-    }
-
-    fn percentiles(&mut self, who: &str, percentiles: Option<Percentiles>) {
-        let mut line = format!("  {who:<10}");
-        match percentiles {
-            Some(Percentiles { p50, p90, p99, p999, max, .. }) => {
-                for ms in [p50, p90, p99, p999, max] {
-                    // Writing into a text cannot fail.
-                    let _ = write!(line, "{:>10}", time(ms));
-                }
-            }
-            None => line.push_str("        -"),
-        }
-        self.line(&line);
     }
 }
 
@@ -240,34 +260,4 @@ pub(crate) fn manners(manners: &Manners) -> Option<String> {
     let words: Vec<_> =
         words.map(|(share, what)| format!("{} % {what}", percent(*share))).collect();
     (!words.is_empty()).then(|| words.join(", "))
-}
-
-/// Milliseconds, as people say them.
-pub(crate) fn time(ms: f64) -> String {
-    match ms {
-        ms if ms >= 10_000.0 => format!("{:.1} s", ms / 1_000.0),
-        ms if ms >= 100.0 => format!("{ms:.0} ms"),
-        ms => format!("{ms:.2} ms"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paragraphs_break_at_the_width_and_lose_no_word() {
-        let mut text = Text(String::new());
-        let words = "word ".repeat(40);
-        text.paragraph(&words);
-        assert!(text.0.lines().all(|line| line.len() <= WIDTH), "{}", text.0);
-        assert_eq!(text.0.split_whitespace().count(), 40);
-        assert_eq!(text.0.lines().count(), 3);
-    }
-
-    #[test]
-    fn times_keep_their_digits_and_say_their_unit() {
-        let times = [0.21, 99.999, 545.2, 10_001.0].map(time);
-        assert_eq!(times, ["0.21 ms", "100.00 ms", "545 ms", "10.0 s"]);
-    }
 }

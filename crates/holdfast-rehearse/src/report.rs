@@ -3,6 +3,7 @@
 mod bottleneck;
 mod crowd;
 mod load;
+mod notes;
 mod plan;
 mod timeline;
 mod waves;
@@ -17,16 +18,18 @@ pub use bottleneck::Bottleneck;
 pub use crowd::Crowd;
 pub use load::Load;
 pub use plan::Plan;
+pub(crate) use timeline::Look;
 pub use timeline::{Bin, Stock, Timeline};
 pub use waves::Wave;
 
 use crate::capacity::Capacity;
 use crate::crowd::{Buy, Ending, Rush};
 use crate::histogram::Times;
+use crate::series::Class;
 use crate::{Options, Percentiles, Verdict};
 
 /// The version of the report's field names and meanings.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// What a rehearsal found.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -34,8 +37,12 @@ pub struct Report {
     /// The version of this schema.
     pub schema: u32,
     /// Whether no promise was seen broken, all was seen that should be, and every buyer who waited
-    /// was told that they hold a unit or that there is none.
+    /// was told that they hold a unit, that there is none, or that they had asked too often, if
+    /// they had.
     ok: bool,
+    /// Whether it was stopped before its end: then everything is as it was until then, and `ok` is
+    /// false.
+    pub cut_short: bool,
     /// The version of Holdfast that held the rehearsal.
     pub version: String,
     /// When it began: RFC 3339, UTC.
@@ -52,19 +59,35 @@ pub struct Report {
     pub crowd: Crowd,
     /// How the crowd came and went.
     pub load: Load,
-    /// From a winner's moment to the last byte of their hold; null without winners.
+    /// From a winner's moment to the last byte of their hold, their pauses between tries included;
+    /// null without winners.
     pub winners_latency_ms: Option<Percentiles>,
-    /// From a loser's moment to the last byte of their last refusal; null without losers.
+    /// From a loser's moment to the last byte of their last refusal, their pauses between tries
+    /// included; null without losers.
     pub losers_latency_ms: Option<Percentiles>,
-    /// From the moment of every try, first ones and others, to its answer, whatever it said; null
-    /// without answers.
-    pub tries_latency_ms: Option<Percentiles>,
+    /// From the moment in which each try was due, first ones and others, to its answer: what the
+    /// server took, without anybody's pauses.
+    pub tries_latency_ms: TriesLatency,
     /// The waves of the arrivals, one after another.
     pub waves: Vec<Wave>,
     /// What happened when.
     pub timeline: Timeline,
     /// Which promises were broken, if any.
     pub verdict: Verdict,
+}
+
+/// How long tries took from the moment in which they were due, by what they came to; null where
+/// none did.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct TriesLatency {
+    /// Whatever they came to, but silence.
+    pub all: Option<Percentiles>,
+    /// A hold.
+    pub won: Option<Percentiles>,
+    /// 409 `all_held` or `sold_out`.
+    pub none_left: Option<Percentiles>,
+    /// 429, or 503 `overloaded`.
+    pub sent_away: Option<Percentiles>,
 }
 
 /// Where and when a rehearsal was held.
@@ -82,26 +105,26 @@ pub fn schema() -> serde_json::Value {
 
 impl Report {
     pub(crate) fn new(options: &Options, about: About<'_>, rush: &Rush, verdict: Verdict) -> Self {
-        let crowd = Crowd::count(rush);
+        let crowd = Crowd::count(rush, &verdict);
         let kept = verdict.broken.is_empty() && verdict.unverified.is_empty();
-        let excused = if options.allow_shed { crowd.shed } else { 0 };
         let latency = |of: fn(&Ending) -> bool| {
             let buys = rush.buys.iter().filter(|buy| of(&buy.ending));
             buys.map(latency).collect::<Times>().percentiles()
         };
         Self {
             schema: SCHEMA,
-            ok: kept && crowd.refused == excused && crowd.unanswered == 0,
+            ok: kept && !verdict.cut_short && crowd.left_open(options.allow_shed) == 0,
+            cut_short: verdict.cut_short,
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: about.started_at.to_string(),
             command: options.command.clone(),
             target: options.target.to_string(),
             sale: about.sale.to_owned(),
-            plan: Plan::new(options, about.capacity, rush.buys.len()),
+            plan: Plan::new(options, about.capacity, rush.buys.len() + rush.not_done),
             load: Load::new(options, rush, &crowd),
             winners_latency_ms: latency(|ending| matches!(ending, Ending::Won(_))),
             losers_latency_ms: latency(|ending| matches!(ending, Ending::Lost(_))),
-            tries_latency_ms: rush.series.answers.percentiles(),
+            tries_latency_ms: TriesLatency::of(rush),
             waves: waves::of(options, rush),
             timeline: Timeline::new(rush),
             crowd,
@@ -110,9 +133,27 @@ impl Report {
     }
 
     /// Whether every promise held as far as could be seen, everything that should be seen was,
-    /// and every buyer who waited was told that they hold a unit or that there is none.
+    /// and every buyer who waited was told that they hold a unit, that there is none, or that they
+    /// had asked too often, if they had.
     pub fn ok(&self) -> bool {
         self.ok
+    }
+
+    /// Whether somebody asked more than once: then a buyer's latency is more than a try's.
+    pub(crate) fn has_repeated(&self) -> bool {
+        self.crowd.tries.begun > self.plan.buyers as u64
+    }
+}
+
+impl TriesLatency {
+    fn of(rush: &Rush) -> Self {
+        let took = |classes: &[Class]| rush.series.took(classes).percentiles();
+        Self {
+            all: took(&Class::ANSWERS),
+            won: took(&[Class::Won]),
+            none_left: took(&Class::NONE_LEFT),
+            sent_away: took(&Class::SENT_AWAY),
+        }
     }
 }
 

@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::runtime::Builder;
-use tokio::time::timeout;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::capacity::Capacity;
+use crate::crowd::Rush;
 use crate::exchange::{Answer, Ask, Failure};
 use crate::report::About;
 use crate::shop::{Access, Shop};
 use crate::{Options, Phase, Progress, RehearseError, Report, Verdict, crowd, verdict};
 
 /// Time that a single request outside the rush may take.
-pub(crate) const ANSWER_SECONDS_MAX: u64 = 10;
+const ANSWER_SECONDS_MAX: u64 = 10;
+/// Time in which the sale must be closed: more, since nobody else closes it.
+const CLOSE_SECONDS_MAX: u64 = 30;
+/// A buyer who is sent ahead, and has no moment.
+const NOT_OF_THE_CROWD: u32 = u32::MAX;
 
 /// Holds a rehearsal. Blocks until it is over: on threads of its own, so it needs no runtime and
 /// must not be called on one (use `spawn_blocking`). `progress` is told how far it is.
@@ -32,38 +36,56 @@ pub fn run(options: &Options, mut progress: impl FnMut(Progress)) -> Result<Repo
 
     progress(now);
     if options.stop.is_given() {
-        return Err(RehearseError::Stopped { sale_left_open: None });
+        return Err(RehearseError::Stopped);
     }
-    let opened = runtime.block_on(unless_stopped(options, open(&shop, options)));
-    let judged = match opened {
+    let made = step(&shop, "make the sale", shop.create(options));
+    let made = runtime.block_on(unless_stopped(options, made));
+    // A request that was cut off may have made the sale all the same.
+    let held = match made {
         Some(Err(error)) => return Err(error),
-        // A request that was cut off may have made the sale all the same.
-        None => Ok(None),
-        Some(Ok(())) => {
-            now.phase = Phase::Rush;
-            let rush = crowd::rush(&shop, options, capacity, &mut now, &mut progress);
-            rush.map(|rush| {
-                now.phase = Phase::Verdict;
-                progress(now);
-                let verdict = verdict::reach(&shop, options, &rush);
-                let verdict = runtime.block_on(unless_stopped(options, verdict));
-                verdict.map(|verdict| (rush, verdict))
-            })
-        }
+        None => Err(RehearseError::Stopped),
+        Some(Ok(())) => hold(&shop, options, capacity, &runtime, &mut now, &mut progress),
     };
 
     // The sale is closed whatever came of the rush: nobody else would.
     now.phase = Phase::Closing;
     progress(now);
-    let closed = runtime.block_on(step(&shop, "close the sale", shop.step("close")));
-    if options.stop.is_given() {
-        let sale_left_open = closed.err().map(|error| format!("{}: {error}", shop.sale()));
-        return Err(RehearseError::Stopped { sale_left_open });
+    let closed = runtime.block_on(close(&shop));
+    let (rush, mut verdict) = match (held, &closed) {
+        (Ok(held), _) => held,
+        (Err(error), Ok(())) => return Err(error),
+        (Err(error), Err(reason)) => {
+            let (sale, reason) = (shop.sale().to_owned(), reason.clone());
+            return Err(RehearseError::LeftOpen { error: Box::new(error), sale, reason });
+        }
+    };
+    if let Err(reason) = closed {
+        verdict.unverified.push(format!("the sale may still be open: {reason}"));
     }
-    let (rush, mut verdict) = judged?.ok_or(RehearseError::Stopped { sale_left_open: None })?;
-    note_close(&mut verdict, closed);
     let about = About { started_at, capacity, sale: shop.sale() };
     Ok(Report::new(options, about, &rush, verdict))
+}
+
+/// Lets one buyer in, then all of them; then judges what they got.
+fn hold(
+    shop: &Arc<Shop>,
+    options: &Options,
+    capacity: Capacity,
+    runtime: &Runtime,
+    now: &mut Progress,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Rush, Verdict), RehearseError> {
+    let opened = async {
+        look_as_buyer(shop, options).await?;
+        step(shop, "open the sale", shop.step("open")).await
+    };
+    runtime.block_on(unless_stopped(options, opened)).unwrap_or(Err(RehearseError::Stopped))?;
+    now.phase = Phase::Rush;
+    let rush = crowd::rush(shop, options, capacity, now, progress)?;
+    now.phase = Phase::Verdict;
+    progress(*now);
+    let verdict = runtime.block_on(verdict::reach(shop, options, &rush));
+    Ok((rush, verdict))
 }
 
 /// `None`: it was stopped before it was done.
@@ -75,20 +97,35 @@ async fn unless_stopped<T>(options: &Options, work: impl Future<Output = T>) -> 
     }
 }
 
-fn note_close(verdict: &mut Verdict, closed: Result<(), RehearseError>) {
-    if let Err(error) = closed {
-        verdict.unverified.push(format!("the sale may still be open: {error}"));
-    }
-}
-
 /// A name that no earlier rehearsal against this server has used.
 fn sale_name() -> String {
     format!("rehearsal-{:016x}", rand::random::<u64>())
 }
 
-async fn open(shop: &Shop, options: &Options) -> Result<(), RehearseError> {
-    step(shop, "make the sale", shop.create(options)).await?;
-    step(shop, "open the sale", shop.step("open")).await
+/// One buyer ahead of the crowd: where none is let in, nobody needs to hear it from all of them.
+async fn look_as_buyer(shop: &Shop, options: &Options) -> Result<(), RehearseError> {
+    let reason = match answer(shop, shop.me(NOT_OF_THE_CROWD), 0).await {
+        Ok(answer) if answer.status.is_success() => return Ok(()),
+        Ok(answer) => said(&answer),
+        Err(failure) => failure.to_string(),
+    };
+    Err(RehearseError::Buyers { reason, with_tokens: options.buyer_secret.is_some() })
+}
+
+/// Closes the sale, or says why it could not be closed in time.
+async fn close(shop: &Shop) -> Result<(), String> {
+    let ask = shop.step("close").map_err(|failure| failure.to_string())?;
+    match shop.ask(&ask, 0, Duration::from_secs(CLOSE_SECONDS_MAX)).await {
+        Ok(answer) if answer.status.is_success() => Ok(()),
+        Ok(answer) => Err(said(&answer)),
+        Err(failure) => Err(failure.to_string()),
+    }
+}
+
+/// What the server said, with its reason.
+fn said(answer: &Answer) -> String {
+    let words = format!("the server said {} {}", answer.summary(), answer.problem().detail);
+    words.trim_end().to_owned()
 }
 
 async fn step(
@@ -98,10 +135,10 @@ async fn step(
 ) -> Result<(), RehearseError> {
     let reason = match answer(shop, ask, 0).await {
         Ok(answer) if answer.status.is_success() => return Ok(()),
-        Ok(answer) => format!("the server said {} {}", answer.summary(), answer.problem().detail),
+        Ok(answer) => said(&answer),
         Err(failure) => failure.to_string(),
     };
-    Err(RehearseError::Sale { step, reason: reason.trim_end().to_owned() })
+    Err(RehearseError::Sale { step, reason })
 }
 
 /// One request outside the rush, and its answer.
@@ -110,7 +147,5 @@ pub(crate) async fn answer(
     ask: Result<Ask, Failure>,
     turn: u32,
 ) -> Result<Answer, Failure> {
-    let ask = ask?;
-    let asked = shop.ask(&ask, turn);
-    timeout(Duration::from_secs(ANSWER_SECONDS_MAX), asked).await.unwrap_or(Err(Failure::Late))
+    shop.ask(&ask?, turn, Duration::from_secs(ANSWER_SECONDS_MAX)).await
 }

@@ -18,7 +18,9 @@ pub(crate) enum Class {
     AllHeld,
     /// 409 `sold_out`.
     SoldOut,
-    /// 429, or 503 `overloaded`.
+    /// 429.
+    Limited,
+    /// 503 `overloaded`.
     Shed,
     /// Any other answer.
     Refused,
@@ -26,8 +28,18 @@ pub(crate) enum Class {
     Unanswered,
 }
 
+impl Class {
+    /// Every class of answers; silence is none.
+    pub(crate) const ANSWERS: [Self; CLASSES - 1] =
+        [Self::Won, Self::AllHeld, Self::SoldOut, Self::Limited, Self::Shed, Self::Refused];
+    /// The answers that say that there is no unit.
+    pub(crate) const NONE_LEFT: [Self; 2] = [Self::AllHeld, Self::SoldOut];
+    /// The answers that say to come back later.
+    pub(crate) const SENT_AWAY: [Self; 2] = [Self::Limited, Self::Shed];
+}
+
 /// How many classes there are.
-pub(crate) const CLASSES: usize = 6;
+pub(crate) const CLASSES: usize = 7;
 
 /// What happened when, from the start of the rush.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,8 +49,8 @@ pub(crate) struct Series {
     pub(crate) bins: Vec<Bin>,
     /// How long each new connection took.
     pub(crate) connects: Times,
-    /// From each try's moment to its answer.
-    pub(crate) answers: Times,
+    /// From each try's moment to its answer, or until it was given up, by [`Class`].
+    pub(crate) took: [Times; CLASSES],
 }
 
 /// What happened in one stretch of time.
@@ -75,7 +87,8 @@ impl Series {
     }
 
     pub(crate) fn new(width: Duration) -> Self {
-        Self { width, bins: Vec::new(), connects: Times::default(), answers: Times::default() }
+        let (connects, took) = (Times::default(), Default::default());
+        Self { width, bins: Vec::new(), connects, took }
     }
 
     /// The bin that has this moment.
@@ -90,12 +103,19 @@ impl Series {
 
     /// A try that was due and is over.
     pub(crate) fn came_to(&mut self, class: Class, due: Duration, at: Duration) {
+        let took = at.saturating_sub(due);
         self.at(at).came_to[class as usize] += 1;
+        self.took[class as usize].record(took);
         if class != Class::Unanswered {
-            let latency = at.saturating_sub(due);
-            self.at(due).latency.record(latency);
-            self.answers.record(latency);
+            self.at(due).latency.record(took);
         }
+    }
+
+    /// How long the tries took that came to these.
+    pub(crate) fn took(&self, classes: &[Class]) -> Times {
+        let mut all = Times::default();
+        classes.iter().for_each(|class| all.merge(self.took[*class as usize].clone()));
+        all
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
@@ -113,12 +133,19 @@ impl Series {
             mine.lag.merge(other.lag);
         }
         self.connects.merge(other.connects);
-        self.answers.merge(other.answers);
+        self.took.iter_mut().zip(other.took).for_each(|(mine, other)| mine.merge(other));
     }
 
     /// How often it was so, in all.
     pub(crate) fn total(&self, class: Class) -> u64 {
-        self.bins.iter().map(|bin| bin.came_to[class as usize]).sum()
+        self.bins.iter().map(|bin| bin.came_to(&[class])).sum()
+    }
+}
+
+impl Bin {
+    /// How many tries came to one of these in it.
+    pub(crate) fn came_to(&self, classes: &[Class]) -> u64 {
+        classes.iter().map(|class| self.came_to[*class as usize]).sum()
     }
 }
 
@@ -142,7 +169,8 @@ mod tests {
         let latency = series.bins[0].latency.percentiles().unwrap();
         assert_eq!((latency.count, series.total(Class::Won)), (1, 1));
         assert!((109.0..112.0).contains(&latency.p50), "{latency:?}");
-        assert_eq!(series.answers.percentiles().unwrap().count, 1);
+        assert_eq!(series.took(&Class::ANSWERS).percentiles().unwrap().count, 1);
+        assert_eq!(series.took(&[Class::Unanswered]).percentiles().unwrap().count, 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::dial::Dialer;
 use crate::exchange::{Answer, Ask, Failure, exchange};
@@ -19,8 +19,8 @@ use crate::{Options, RehearseError, Target};
 const CONNECTS_MAX: u32 = 5;
 /// The pause after the first connection that failed; it doubles.
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
-/// Times that a single request of the verdict comes back after a 503.
-const COMEBACKS_MAX: u32 = 8;
+/// Whoever is to come back at once comes back after this.
+const COMEBACK_PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Buyers' tokens outlive every rehearsal.
 const TOKEN_LIFE: Duration = Duration::from_secs(86_400);
 
@@ -98,18 +98,26 @@ impl Shop {
         exchange(self.connect(turn, &mut 0).await?, ask).await
     }
 
-    /// Asks until there is an answer other than "come back later", or no hope of one.
-    pub(crate) async fn ask(&self, ask: &[u8], turn: u32) -> Result<Answer, Failure> {
-        let mut comebacks = 0;
+    /// Asks until there is an answer other than "come back later" (429 or 503 with `Retry-After`),
+    /// or until there is no time left to come back in.
+    pub(crate) async fn ask(
+        &self,
+        ask: &[u8],
+        turn: u32,
+        within: Duration,
+    ) -> Result<Answer, Failure> {
+        let deadline = Instant::now() + within;
         loop {
-            let answer = self.once(ask, turn).await?;
-            match answer.retry_after {
-                Some(pause) if answer.status == 503 && comebacks < COMEBACKS_MAX => {
-                    comebacks += 1;
-                    sleep(pause).await;
-                }
-                _ => return Ok(answer),
+            let asked = timeout_at(deadline, self.once(ask, turn)).await;
+            let answer = asked.unwrap_or(Err(Failure::Late))?;
+            let pause = answer.retry_after.filter(|_| matches!(answer.status.as_u16(), 429 | 503));
+            let Some(pause) = pause.map(|pause| pause.max(COMEBACK_PAUSE_MIN)) else {
+                return Ok(answer);
+            };
+            if Instant::now() + pause >= deadline {
+                return Ok(answer);
             }
+            sleep(pause).await;
         }
     }
 

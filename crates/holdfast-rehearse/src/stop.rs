@@ -2,8 +2,8 @@
 
 use tokio::sync::watch;
 
-/// Tells a rehearsal to stop before its time: its sale is closed, and there is no report. Clones
-/// are one and the same signal.
+/// Tells a rehearsal to stop before its time: the buyers go home, its sale is closed, and its
+/// report, marked as cut short, says what was so far. Clones are one and the same signal.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Sender<bool>);
 

@@ -26,6 +26,7 @@ use crate::options::VERDICT_SECONDS_MAX;
 use crate::run::answer;
 use crate::shop::Shop;
 use crate::wire::{Audit, Hold};
+use crate::words::counted;
 use count::{Holders, Known};
 use finding::Finding;
 
@@ -43,6 +44,9 @@ pub struct Verdict {
     pub unverified: Vec<String>,
     /// How much was looked at.
     pub checked: Checked,
+    /// Whether it was cut short; the report says so itself.
+    #[serde(skip)]
+    pub(crate) cut_short: bool,
 }
 
 /// A promise seen to be broken.
@@ -154,22 +158,37 @@ impl Case<'_> {
     }
 }
 
-/// Reaches the verdict on what the crowd got, while the sale is still open.
+/// Reaches the verdict on what the crowd got, while the sale is still open. Of a rush that was cut
+/// short only the answers are judged: whoever is under way may hold what nobody knows of.
 pub(crate) async fn reach(shop: &Arc<Shop>, options: &Options, rush: &Rush) -> Verdict {
     let case = Case { shop, options, rush };
     let mut verdict = Verdict::default();
     let limit = Duration::from_secs(u64::from(VERDICT_SECONDS_MAX));
-    if timeout(limit, inspect(&case, &mut verdict)).await.is_err() {
-        let late = format!("the checks were stopped after {VERDICT_SECONDS_MAX} s, not all made");
-        verdict.unverified.push(late);
+    if rush.not_done > 0 {
+        judge_answers(&case, &mut verdict);
+        verdict.cut_short(&format!("{} were not done, and nobody was asked again", {
+            counted(rush.not_done as u64, "buyer")
+        }));
+    } else {
+        tokio::select! {
+            () = options.stop.given() => verdict.cut_short("not all checks were made"),
+            done = timeout(limit, inspect(&case, &mut verdict)) => if done.is_err() {
+                let late = format!("not all checks were made within {VERDICT_SECONDS_MAX} s");
+                verdict.unverified.push(late);
+            },
+        }
     }
     verdict.broken.sort_by_key(|broken| broken.promise);
     verdict
 }
 
-async fn inspect(case: &Case<'_>, verdict: &mut Verdict) {
+fn judge_answers(case: &Case<'_>, verdict: &mut Verdict) {
     answers::check(case, verdict);
     count::check_views(case, verdict);
+}
+
+async fn inspect(case: &Case<'_>, verdict: &mut Verdict) {
+    judge_answers(case, verdict);
     let mut known = count::look_up(case, verdict).await;
     answers::one_hold_each(case, &known, verdict);
     stretches::check(case, &known, verdict);
@@ -212,6 +231,11 @@ async fn audit(case: &Case<'_>, holders: Holders, verdict: &mut Verdict) {
 impl Verdict {
     fn broken(&mut self, promise: u8, what: String) {
         self.broken.push(Broken { promise, what });
+    }
+
+    fn cut_short(&mut self, what: &str) {
+        self.cut_short = true;
+        self.unverified(&format!("the rehearsal was cut short: {what}"));
     }
 
     fn unverified(&mut self, what: &str) {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::Options;
 use crate::exchange::Answer;
-use crate::machine::{Ticks, TurnedAway, cpu_of};
+use crate::machine::{TurnedAway, Usage, UsageClock, cpu_of};
 use crate::shop::Shop;
 use crate::wire::{SaleView, TierView};
 
@@ -27,8 +27,8 @@ pub(crate) struct Sample {
     pub(crate) at: Duration,
     /// What the server said of its units, if it did.
     pub(crate) tier: Option<TierView>,
-    /// How busy this machine's cores were since the sample before, 0 to 100.
-    pub(crate) machine_busy_percent: Option<f64>,
+    /// What this machine's cores did since the sample before.
+    pub(crate) usage: Option<Usage>,
 }
 
 /// What was seen of the rush from beside it.
@@ -53,14 +53,23 @@ struct Watcher {
     runtime: Runtime,
     shop: Shop,
     every: Duration,
+    /// The crowd's processes and the server's, if it is known.
+    counted: Vec<u32>,
     server: Option<u32>,
     is_here: bool,
 }
 
 impl Watch {
     /// Begins nothing before it is told the start.
-    pub(crate) fn new(shop: &Shop, options: &Options, bin: Duration) -> io::Result<Self> {
+    pub(crate) fn new(
+        shop: &Shop,
+        options: &Options,
+        bin: Duration,
+        generators: Vec<u32>,
+    ) -> io::Result<Self> {
+        let crowd = generators.into_iter().chain([std::process::id()]);
         let watcher = Watcher {
+            counted: crowd.chain(options.server_process).collect(),
             runtime: Builder::new_current_thread().enable_all().build()?,
             shop: Shop::new(shop.access().clone()),
             every: if bin < LOOK_EVERY { LOOK_EVERY_SHORT } else { LOOK_EVERY },
@@ -89,34 +98,37 @@ impl Watch {
 }
 
 impl Watched {
-    /// How busy the machine was in this stretch, as samples of 0 to 100.
-    pub(crate) fn busy(&self, from: Duration, to: Duration) -> impl Iterator<Item = f64> {
+    /// What the machine did in this stretch: how long each piece of it was, and what was done.
+    pub(crate) fn usage(
+        &self,
+        from: Duration,
+        to: Duration,
+    ) -> impl Iterator<Item = (Duration, Usage)> {
+        let before = [Duration::ZERO].into_iter().chain(self.samples.iter().map(|s| s.at));
+        let pieces = self.samples.iter().zip(before);
         // A sample tells of the time before it.
-        let within = move |sample: &&Sample| sample.at > from && sample.at <= to + LOOK_EVERY;
-        self.samples.iter().filter(within).filter_map(|s| s.machine_busy_percent)
+        let within = move |sample: &Sample| sample.at > from && sample.at <= to + LOOK_EVERY;
+        pieces.filter_map(move |(sample, before)| {
+            let usage = sample.usage.filter(|_| within(sample))?;
+            Some((sample.at.saturating_sub(before), usage))
+        })
     }
 }
 
 impl Watcher {
     fn watch(&self, start: Instant, is_over: &Receiver<()>) -> Watched {
         let before = (TurnedAway::so_far(), self.server.and_then(cpu_of));
-        let mut ticks = None;
+        let mut clock = None;
         let mut samples = Vec::new();
         let mut next = start;
         loop {
             let wait = next.saturating_duration_since(Instant::now());
             let over = is_over.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected);
-            // The clock of the cores starts before the first look, which may take long.
-            let begun = ticks.is_none().then(Ticks::now).flatten();
+            // It starts before the first look, which may take long.
+            let clock = clock.get_or_insert_with(|| UsageClock::start(self.counted.clone()));
             let tier = self.look();
-            let now = begun.or_else(Ticks::now);
-            let busy = now.zip(ticks).and_then(|(now, before)| now.busy_percent_since(before));
-            let is_new = ticks.is_none() || busy.is_some();
-            let at = start.elapsed();
-            samples.push(Sample { at, tier, machine_busy_percent: busy });
-            if is_new {
-                ticks = now;
-            }
+            let usage = clock.since_last();
+            samples.push(Sample { at: start.elapsed(), tier, usage });
             if over {
                 break;
             }

@@ -21,6 +21,10 @@ use crate::signals;
 /// The command that a rehearsal starts its generators with.
 pub(crate) const GENERATOR: &str = "rehearse-generator";
 
+/// What whoever presses Ctrl-C reads at once; what was so far follows as the report.
+const INTERRUPTED: &str = "interrupted: no more buyers come, the sale is being closed, and what was \
+    so far is reported; once more ends at once, and may leave the sale open";
+
 /// Holds the rehearsal and prints its report; fails if a promise was broken or a buyer was left
 /// without an answer.
 pub(crate) fn run(args: &RehearseArgs) -> anyhow::Result<ExitCode> {
@@ -28,9 +32,12 @@ pub(crate) fn run(args: &RehearseArgs) -> anyhow::Result<ExitCode> {
         say(&serde_json::to_string_pretty(&holdfast_rehearse::schema())?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let stop = Stop::new();
-    let told = stop.clone();
-    signals::on_stop(move || told.stop())?;
+    let (stop, show) = (Stop::new(), Show::new()?);
+    let (told, notice) = (stop.clone(), show.notice());
+    signals::on_stop(move || {
+        told.stop();
+        notice(INTERRUPTED);
+    })?;
     // Opened first: a report that cannot be written should not cost a rehearsal.
     let json = args.json.as_deref().map(ReportFile::create).transpose()?;
     let html = args.html.as_deref().map(ReportFile::create).transpose()?;
@@ -41,14 +48,14 @@ pub(crate) fn run(args: &RehearseArgs) -> anyhow::Result<ExitCode> {
             (None, Options { buyer_secret: args.secret_of_buyers()?, ..options })
         }
         None => {
-            let server = Server::start()?;
+            let server = Server::start(args.limit_buyer)?;
             let options = Options::new(server.address.parse()?, server.merchant_key.clone());
             let buyer_secret = Some(server.buyer_secret.clone());
             let server_process = Some(server.process());
             (Some(server), Options { buyer_secret, server_process, ..options })
         }
     };
-    let report = rehearse(&Options { stop, ..args.over(options)? })?;
+    let report = rehearse(&Options { stop, ..args.over(options)? }, show)?;
     say(&report.render())?;
     if let Some(file) = json {
         let written = serde_json::to_string_pretty(&report)?;
@@ -70,8 +77,7 @@ pub(crate) fn generate() -> anyhow::Result<ExitCode> {
     }
 }
 
-fn rehearse(options: &Options) -> anyhow::Result<Report> {
-    let mut show = Show::new()?;
+fn rehearse(options: &Options, mut show: Show) -> anyhow::Result<Report> {
     let report = holdfast_rehearse::run(options, |progress| show.see(progress));
     show.end();
     Ok(report?)

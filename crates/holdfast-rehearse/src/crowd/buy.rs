@@ -17,6 +17,9 @@ pub(crate) struct Buy {
     /// When the crowd got round to their first try.
     #[serde(with = "us")]
     pub(crate) started: Duration,
+    /// When their last try was due: their moment, or that and the pauses they made.
+    #[serde(with = "us")]
+    pub(crate) tried: Duration,
     /// When their last try was begun.
     #[serde(with = "us")]
     pub(crate) asked: Duration,
@@ -27,6 +30,8 @@ pub(crate) struct Buy {
     pub(crate) waited: bool,
     /// Whether the server may have served a try without saying so.
     pub(crate) doubt: bool,
+    /// Whether their last answer is a 429 to somebody who asked more often than they may.
+    pub(crate) beyond_limit: bool,
     pub(crate) tries: Tries,
     /// Every time they were told that there is no unit.
     pub(crate) refusals: Vec<Refusal>,
@@ -43,6 +48,8 @@ pub(crate) struct Tries {
     pub(crate) connect: u32,
     /// Answers that said "come back later", after which they came back.
     pub(crate) comeback: u32,
+    /// Answers 429 though the buyer had asked no more often than they may.
+    pub(crate) limited_wrongly: u32,
 }
 
 /// How a visit ended.

@@ -30,7 +30,7 @@ pub fn generator(
     let stop = Stop::new();
     let told = stop.clone();
     thread::Builder::new().name("orders".into()).spawn(move || {
-        // Nothing more is said: it ends.
+        // Nothing more is said: it ends, and tells what came of it so far.
         let _ = io::copy(&mut orders, &mut io::sink());
         told.stop();
     })?;

@@ -11,16 +11,17 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::alarm::Alarm;
 use super::buy::{Buy, Ending};
 use super::visit::{Call, visit};
-use crate::Stop;
 use crate::duration::us;
 use crate::manners::Manners;
 use crate::series::Series;
 use crate::shop::{Access, Shop};
+use crate::{BuyerLimit, Stop};
 
 /// Buyers whose requests are made ready before the rush; those after are made when it is time.
 const READY_MAX: usize = 500_000;
@@ -32,6 +33,8 @@ const GRAIN: Duration = Duration::from_micros(100);
 pub(crate) struct Job {
     pub(crate) access: Access,
     pub(crate) manners: Manners,
+    /// What buyers come under.
+    pub(crate) limit: BuyerLimit,
     pub(crate) seed: u64,
     #[serde(with = "us")]
     pub(crate) patience: Duration,
@@ -46,7 +49,7 @@ pub(crate) struct Job {
 /// What came of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Played {
-    /// One for each buyer, in no order.
+    /// One for each buyer who is done, in no order: all of them, unless they were stopped.
     pub(crate) buys: Vec<Buy>,
     pub(crate) series: Series,
     pub(crate) effort: Effort,
@@ -81,6 +84,7 @@ pub(crate) struct Counters {
 pub(super) struct Stage {
     pub(super) shop: Shop,
     pub(super) manners: Manners,
+    pub(super) limit: BuyerLimit,
     pub(super) seed: u64,
     pub(super) patience: Duration,
     pub(super) connections: Semaphore,
@@ -126,6 +130,7 @@ impl Generator {
         let stage = Stage {
             shop,
             manners: job.manners,
+            limit: job.limit,
             seed: job.seed,
             patience: job.patience,
             connections: Semaphore::new(job.connections.clamp(1, Semaphore::MAX_PERMITS)),
@@ -136,25 +141,40 @@ impl Generator {
         Ok(Self { runtime, alarm, stage, calls })
     }
 
-    /// Plays until every buyer is done, or until all are to stop.
+    /// Plays until every buyer is done, or until all are to stop: whoever is under way then has
+    /// no result.
     pub(crate) fn play(mut self, start: Instant, stop: &Stop) -> io::Result<Played> {
         self.stage.start = start;
         let (stage, before) = (Arc::new(self.stage), Effort::so_far(&self.runtime));
-        let work = rush(&stage, self.calls, &self.alarm);
-        let buys = self.runtime.block_on(async {
-            tokio::select! { () = stop.given() => Ok(Vec::new()), buys = work => buys }
+        // Everything that waits in it is a buyer who is done.
+        let (done, mut ended) = mpsc::unbounded_channel();
+        let mut buys = Vec::with_capacity(self.calls.len());
+        self.runtime.block_on(async {
+            let work = async {
+                begin(&stage, self.calls, &self.alarm, done).await?;
+                while let Some(buy) = ended.recv().await {
+                    buys.push(buy);
+                }
+                io::Result::Ok(())
+            };
+            tokio::select! { () = stop.given() => Ok(()), played = work => played }
         })?;
+        while let Ok(buy) = ended.try_recv() {
+            buys.push(buy);
+        }
         let effort = Effort::so_far(&self.runtime).since(before);
         let series = stage.series().clone();
         Ok(Played { buys, series, effort })
     }
 }
 
-/// Begins each buyer when it is time; then waits for the last of them.
-async fn rush(stage: &Arc<Stage>, calls: Vec<Call>, alarm: &Alarm) -> io::Result<Vec<Buy>> {
-    let mut buys = Vec::with_capacity(calls.len());
-    // Everything that waits in it is a buyer who is done.
-    let (done, mut ended) = mpsc::unbounded_channel();
+/// Begins each buyer when it is time; each tells when they are done.
+async fn begin(
+    stage: &Arc<Stage>,
+    calls: Vec<Call>,
+    alarm: &Alarm,
+    done: UnboundedSender<Buy>,
+) -> io::Result<()> {
     for call in calls {
         loop {
             let wait = call.due.saturating_sub(stage.now());
@@ -172,11 +192,7 @@ async fn rush(stage: &Arc<Stage>, calls: Vec<Call>, alarm: &Alarm) -> io::Result
             let _ = done.send(buy);
         });
     }
-    drop(done);
-    while let Some(buy) = ended.recv().await {
-        buys.push(buy);
-    }
-    Ok(buys)
+    Ok(())
 }
 
 impl Counters {

@@ -50,7 +50,8 @@ fn refusal(answer: &Answer) -> Judged {
         (409, "all_held") => (Class::AllHeld, Sign::Open),
         (409, "sold_out") => (Class::SoldOut, Sign::Final),
         (409, "not_enough") => (Class::Refused, Sign::Open),
-        (429, _) | (503, "overloaded") => (Class::Shed, later(answer)),
+        (429, _) => (Class::Limited, later(answer)),
+        (503, "overloaded") => (Class::Shed, later(answer)),
         (500..=599, _) => (Class::Refused, later(answer)),
         _ => (Class::Refused, Sign::Final),
     };
@@ -87,7 +88,7 @@ mod tests {
             (409, "all_held", None, Class::AllHeld, Sign::Open, false),
             (409, "sold_out", None, Class::SoldOut, Sign::Final, false),
             (409, "hold_exists", None, Class::Refused, Sign::Final, false),
-            (429, "rate_limited", Some(second), Class::Shed, Sign::ComeBack(second), false),
+            (429, "rate_limited", Some(second), Class::Limited, Sign::ComeBack(second), false),
             (503, "overloaded", Some(second), Class::Shed, Sign::ComeBack(second), false),
             (503, "overloaded", None, Class::Shed, Sign::Open, false),
             (503, "outcome_unknown", Some(second), Class::Refused, Sign::ComeBack(second), true),

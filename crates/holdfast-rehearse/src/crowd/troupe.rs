@@ -22,6 +22,8 @@ pub(super) struct Member {
     pub(super) counters: Arc<Counters>,
     failed: Arc<AtomicBool>,
     go: Go,
+    /// Its process, if it has one of its own.
+    process: Option<u32>,
     ready: Receiver<()>,
     thread: Ending,
 }
@@ -46,7 +48,8 @@ impl Member {
             let start = start.recv().map_err(|_| RehearseError::generator("was never started"))?;
             Ok(generator.play(start, &told)?)
         })?;
-        Ok(Self { counters, failed, go: Go::Thread(Some(go), stop), ready, thread })
+        let go = Go::Thread(Some(go), stop);
+        Ok(Self { counters, failed, go, process: None, ready, thread })
     }
 
     /// One in a process of its own: `command` must call [`super::child::generator`].
@@ -61,6 +64,7 @@ impl Member {
             // Ctrl-C is for the rehearsal, which then tells its generators.
             .process_group(0)
             .spawn()?;
+        let process = Some(child.id());
         let mut input = child.stdin.take();
         if let Some(input) = &mut input {
             let mut orders = BufWriter::with_capacity(PIPE_BYTES, input);
@@ -77,7 +81,12 @@ impl Member {
             let status = child.wait()?;
             played.map_err(|why| RehearseError::generator(&format!("{why} ({status})")))
         })?;
-        Ok(Self { counters, failed, go: Go::Process(input), ready, thread })
+        Ok(Self { counters, failed, go: Go::Process(input), process, ready, thread })
+    }
+
+    /// Its process, if it has one of its own.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.process
     }
 
     /// Waits until it is ready; `false`: it never will be.

@@ -10,6 +10,7 @@ use super::buy::{Buy, Ending, GivenBack, Refusal, Said, Tries};
 use super::judge::{Judged, judge};
 use crate::exchange::{Answer, Ask, Failure, desert, exchange};
 use crate::manners::{Exit, Manner, Sign};
+use crate::series::Class;
 use crate::wire::Hold;
 
 /// Times that a hold is offered back to a server that says "come back later".
@@ -34,6 +35,8 @@ struct Visit<'a> {
     due: Duration,
     /// When the buyer gives up.
     deadline: Duration,
+    /// When the tries were told that the server has not refused as one too many.
+    taken: Vec<Duration>,
     buy: Buy,
 }
 
@@ -44,17 +47,20 @@ pub(super) async fn visit(stage: &Stage, call: Call) -> Buy {
         buyer,
         due,
         started: due,
+        tried: due,
         asked: due,
         ended: due,
         waited: false,
         doubt: false,
+        beyond_limit: false,
         tries: Tries::default(),
         refusals: Vec::new(),
         ending: Ending::Unanswered("never asked".into()),
         given_back: None,
     };
     let manner = stage.manners.of(stage.seed, buyer);
-    let mut visit = Visit { stage, manner, due, deadline: due + stage.patience, buy };
+    let deadline = due + stage.patience;
+    let mut visit = Visit { stage, manner, due, deadline, taken: Vec::new(), buy };
     match ask.map_or_else(|| stage.shop.reserve(buyer, true), Ok) {
         Ok(ask) => visit.ask(&ask).await,
         Err(failure) => visit.buy.ending = Ending::Unanswered(failure.to_string()),
@@ -85,6 +91,7 @@ impl Visit<'_> {
             };
             let Judged { ending, class, sign, doubt } = judge(&answer);
             self.stage.series().came_to(class, self.due, ended);
+            self.count_limit(class, ended);
             if let Ending::Lost(code) = &ending {
                 let (asked, code) = (self.buy.asked, code.clone());
                 self.buy.refusals.push(Refusal { asked, told: ended, code });
@@ -106,6 +113,7 @@ impl Visit<'_> {
     /// One try on a connection of its own; `None`: the buyer left without the answer.
     async fn one_try(&mut self, ask: &[u8]) -> Result<Option<Answer>, Failure> {
         self.buy.tries.asked += 1;
+        self.buy.tried = self.due;
         let (_connection, waited) = turn(&self.stage.connections).await?;
         let asked = self.stage.now();
         self.buy.asked = asked;
@@ -124,6 +132,18 @@ impl Visit<'_> {
             Exit::AtOnce => desert(stream, ask, false).await.map(|()| None),
             Exit::Unread => desert(stream, ask, true).await.map(|()| None),
             Exit::Keeping | Exit::GivingBack(_) => exchange(stream, ask).await.map(Some),
+        }
+    }
+
+    /// Notes whether a refusal as one too many is an honest one.
+    fn count_limit(&mut self, class: Class, ended: Duration) {
+        let is_limited = class == Class::Limited;
+        self.buy.beyond_limit =
+            is_limited && self.stage.limit.is_used_up(&self.taken, self.buy.asked);
+        if !is_limited {
+            self.taken.push(ended);
+        } else if !self.buy.beyond_limit {
+            self.buy.tries.limited_wrongly += 1;
         }
     }
 

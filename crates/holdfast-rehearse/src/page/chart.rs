@@ -10,7 +10,7 @@ const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 58.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 10.0;
-const BOTTOM: f64 = 36.0;
+const BOTTOM: f64 = 46.0;
 /// Lines of the grid, about.
 const TICKS: f64 = 5.0;
 /// The least that a scale by powers of ten shows, in milliseconds.
@@ -134,7 +134,7 @@ impl Chart {
             @for at in moments {
                 @let x = plot.x(at);
                 line class="grid" x1=(px(x)) x2=(px(x)) y1=(floor) y2=(floor + 4.0) {}
-                text x=(px(x)) y=(floor + 17.0) text-anchor="middle" { (number(at)) }
+                text x=(px(x)) y=(floor + 20.0) text-anchor="middle" { (number(at)) }
             }
             @for at in &self.waves {
                 @let x = plot.x(*at);
@@ -143,7 +143,7 @@ impl Chart {
             text x=((LEFT + right) / 2.0) y=(HEIGHT - 4.0) text-anchor="middle" {
                 "seconds from the start"
             }
-            text x="12" y=((TOP + floor) / 2.0) text-anchor="middle"
+            text class="unit" x="12" y=((TOP + floor) / 2.0) text-anchor="middle"
                 transform=(format!("rotate(-90 12 {})", (TOP + floor) / 2.0)) { (self.unit) }
         }
     }

@@ -4,7 +4,8 @@ use maud::{Markup, html};
 
 use super::chart::{Chart, Curve, Look, Scale};
 use crate::Report;
-use crate::report::{Bin, Stock};
+use crate::report::{self, Bin, Stock};
+use crate::words::counted;
 
 type Points = Vec<(f64, Option<f64>)>;
 
@@ -39,7 +40,8 @@ impl Report {
             curve("won", "green", Look::Area, self.rate(|bin| bin.won)),
             curve("all held", "blue", Look::Area, self.rate(|bin| bin.all_held)),
             curve("sold out", "teal", Look::Area, self.rate(|bin| bin.sold_out)),
-            curve("sent away (429, 503)", "orange", Look::Area, self.rate(|bin| bin.shed)),
+            curve("limited (429)", "grey", Look::Area, self.rate(|bin| bin.limited)),
+            curve("shed (503)", "orange", Look::Area, self.rate(|bin| bin.shed)),
             curve("refused otherwise", "purple", Look::Area, self.rate(|bin| bin.refused)),
             curve("no answer", "red", Look::Area, self.rate(|bin| bin.unanswered)),
         ];
@@ -79,10 +81,21 @@ impl Report {
     }
 
     fn busy(&self) -> Chart {
-        let looks = self.timeline.looks.iter();
-        let points = looks.map(|look| (look.at_ms / 1e3, look.machine_busy_percent)).collect();
-        let curves = vec![curve("busy", "orange", Look::Area, points)];
-        let about = format!("how busy its {} cores were, in %", self.load.machine.cores);
+        let points = |of: fn(&report::Look) -> Option<f64>| -> Points {
+            self.timeline.looks.iter().map(|look| (look.at_ms / 1e3, of(look))).collect()
+        };
+        let ours = points(|look| Some(look.machine_busy_percent? - look.machine_others_percent?));
+        let others = points(|look| look.machine_others_percent);
+        let machine = &self.load.machine;
+        let (own, rest) = match (machine.has_server, machine.others_include_server) {
+            (true, true) => ("the crowd", "the server and other programs"),
+            (true, false) => ("the crowd and the server", "other programs"),
+            (false, _) => ("the crowd", "other programs"),
+        };
+        let curves =
+            vec![curve(own, "blue", Look::Area, ours), curve(rest, "orange", Look::Area, others)];
+        let cores = counted(machine.cores as u64, "core");
+        let about = format!("how busy it was, in % of {cores}");
         self.chart("The crowd's machine", about, "%", Scale::Linear, curves)
     }
 
@@ -101,8 +114,8 @@ impl Report {
     /// How much time is shown: until nothing happened any more.
     fn seconds(&self) -> f64 {
         let happened = |bin: &&Bin| {
-            bin.due + bin.tries + bin.won + bin.all_held + bin.sold_out + bin.shed + bin.refused > 0
-                || bin.unanswered + bin.given_back > 0
+            let answers = bin.won + bin.all_held + bin.sold_out + bin.limited + bin.shed;
+            bin.due + bin.tries + answers + bin.refused + bin.unanswered + bin.given_back > 0
         };
         let last = self.timeline.bins.iter().rev().find(happened);
         let last = last.map_or(0.0, |bin| bin.at_ms + self.timeline.bin_ms);

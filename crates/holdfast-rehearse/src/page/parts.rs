@@ -2,14 +2,15 @@
 
 use maud::{Markup, html};
 
-use crate::render::{manners, time};
+use super::table::list;
+use crate::render::manners;
+use crate::words::{counted, time};
 use crate::{Percentiles, Report};
 
 impl Report {
     /// The verdict, first and in plain words.
     pub(super) fn part_verdict(&self) -> Markup {
         let (crowd, verdict) = (&self.crowd, &self.verdict);
-        let answered = crowd.won + crowd.lost;
         html! {
             section class=(if self.ok() { "verdict" } else { "verdict not" }) {
                 h1 {
@@ -20,15 +21,27 @@ impl Report {
                     }
                 }
                 p {
-                    (count(self.crowd_size())) " buyers wanted " (count(self.plan.capacity.into()))
-                    " units. " (count(crowd.won)) " were given a unit, " (count(crowd.lost))
-                    " were told that there is none"
-                    @if crowd.vanished > 0 { ", " (count(crowd.vanished)) " did not wait to hear" }
-                    @if answered + crowd.vanished < self.crowd_size() {
-                        ", " (count(crowd.refused)) " were told something else and "
-                        (count(crowd.unanswered)) " were told nothing"
+                    (count(self.crowd_size())) @if self.crowd_size() == 1 { " buyer" } @else { " buyers" } " wanted " (count(self.plan.capacity.into()))
+                    " units. At the end " (count(crowd.held_at_end)) " of them "
+                    @if crowd.held_at_end == 1 { "was" } @else { "were" } " held. "
+                    (count(crowd.won)) " won one"
+                    @if crowd.given_back > 0 {
+                        ", and " (count(crowd.given_back)) " of these gave it back"
                     }
-                    ". Each came on a new connection, at a moment fixed beforehand."
+                    "; " (count(crowd.lost)) " were told that there is none"
+                    @if crowd.vanished > 0 { ", " (count(crowd.vanished)) " did not wait to hear" }
+                    @if crowd.limited_rightly > 0 {
+                        ", " (count(crowd.limited_rightly)) " that they had asked too often, "
+                        "which they had"
+                    }
+                    @if crowd.refused > crowd.limited_rightly {
+                        ", " (count(crowd.refused - crowd.limited_rightly)) " something else"
+                    }
+                    @if crowd.unanswered > 0 { ", " (count(crowd.unanswered)) " nothing" }
+                    @if crowd.not_done > 0 {
+                        "; " (count(crowd.not_done)) " were not done when it was cut short"
+                    }
+                    ". Each try came on a new connection, the first at a moment fixed beforehand."
                 }
                 @if !verdict.broken.is_empty() || !verdict.unverified.is_empty() {
                     ul {
@@ -41,7 +54,9 @@ impl Report {
                     }
                 }
             }
-            @if let Some(words) = &self.load.bottleneck_words { p class="note" { (words) } }
+            @for words in self.load.bottleneck_words.iter().chain(&self.load.notes) {
+                p class="note" { (words) }
+            }
         }
     }
 
@@ -49,6 +64,9 @@ impl Report {
         let verdict = &self.verdict;
         if !verdict.broken.is_empty() {
             return "A promise was seen broken.".into();
+        }
+        if self.cut_short {
+            return "It was cut short: everything is as it was until then.".into();
         }
         if !verdict.unverified.is_empty() {
             return "Not everything could be verified.".into();
@@ -63,74 +81,36 @@ impl Report {
         let offered = offered.map_or("at once".into(), |rate| format!("{}/s", rounded(rate)));
         let peak = |of: &str, most: f64| format!("{of}, at most {}/s", rounded(most));
         let p99 = |of: Option<Percentiles>| of.map_or("-".into(), |of| time(of.p99));
+        let rate = |rate: f64| format!("{}/s", rounded(rate));
+        let tries = &self.tries_latency_ms;
+        let [won, lost, answered, last] = if self.has_repeated() {
+            [
+                (p99(tries.won), "99 of 100 tries that won, within"),
+                (p99(tries.none_left), "99 of 100 told that there is none, within"),
+                (rate(load.answers_per_second_max), "tries answered, at most"),
+                (time(load.drained_ms), "until the last answer, with the buyers' own pauses"),
+            ]
+        } else {
+            [
+                (p99(self.winners_latency_ms), "99 of 100 winners, within"),
+                (p99(self.losers_latency_ms), "99 of 100 losers, within"),
+                (rate(load.answered_per_second), "answered"),
+                (time(load.drained_ms), "until the last answer"),
+            ]
+        };
+        let achieved = peak("achieved", load.achieved_per_second_max);
         let figures = [
             (offered, peak("offered", load.offered_per_second_max)),
-            (
-                format!("{}/s", rounded(load.achieved_per_second)),
-                peak("achieved", load.achieved_per_second_max),
-            ),
-            (format!("{}/s", rounded(load.answered_per_second)), "answered".into()),
-            (p99(self.winners_latency_ms), "99 of 100 winners, within".into()),
-            (p99(self.losers_latency_ms), "99 of 100 losers, within".into()),
-            (time(load.drained_ms), "until the last answer".into()),
+            (rate(load.achieved_per_second), achieved),
+            (answered.0, answered.1.into()),
+            (won.0, won.1.into()),
+            (lost.0, lost.1.into()),
+            (last.0, last.1.into()),
         ];
         html! {
             div class="figures" {
                 @for (figure, what) in figures { div { b { (figure) } span { (what) } } }
             }
-        }
-    }
-
-    pub(super) fn part_latencies(&self) -> Markup {
-        let rows = [
-            ("Winners, to their hold", self.winners_latency_ms),
-            ("Losers, to their last refusal", self.losers_latency_ms),
-            ("Each try, to its answer", self.tries_latency_ms),
-            ("Of it: begun late by the crowd", Some(self.load.lag_ms)),
-            ("Of it: connecting", self.load.connect_ms),
-        ];
-        html! {
-            h2 { "How long it took" }
-            p class="soft" {
-                "Counted from the scheduled moment, so that a crowd that is late cannot hide it; "
-                "to within one percent."
-            }
-            div class="scroll" { table {
-                thead { tr {
-                    th { "from the moment of each" }
-                    @for head in ["how many", "p50", "p90", "p99", "p99.9", "max"] { th { (head) } }
-                } }
-                tbody { @for (who, percentiles) in rows { (row(who, percentiles)) } }
-            } }
-        }
-    }
-
-    pub(super) fn part_waves(&self) -> Markup {
-        let rate = |rate: Option<f64>| rate.map_or("-".into(), rounded);
-        html! {
-            h2 { "Wave by wave" }
-            p class="soft" {
-                "Rates are per second while the wave lasted. Answered: told yes or no."
-            }
-            div class="scroll" { table {
-                thead { tr {
-                    th { "wave" }
-                    @for head in ["from", "buyers", "offered", "achieved", "answered", "sent away", "p50", "p99"] {
-                        th { (head) }
-                    }
-                } }
-                tbody { @for wave in &self.waves { tr {
-                    td { (wave.arrivals) }
-                    td { (wave.begins_ms / 1e3) " s" }
-                    td { (count(wave.buyers)) }
-                    td { (rate(wave.offered_per_second)) }
-                    td { (rate(wave.achieved_per_second)) }
-                    td { (rate(wave.answered_per_second)) }
-                    td { (rate(wave.shed_per_second)) }
-                    td { (wave.latency_ms.map_or("-".into(), |latency| time(latency.p50))) }
-                    td { (wave.latency_ms.map_or("-".into(), |latency| time(latency.p99))) }
-                } } }
-            } }
         }
     }
 
@@ -141,23 +121,27 @@ impl Report {
             ("refused", &crowd.refused_by_answer),
             ("unanswered", &crowd.unanswered_by_reason),
         ];
+        let by = by.iter().flat_map(|(what, counts)| {
+            counts.iter().map(move |(why, number)| (format!("{what}: {why}"), *number))
+        });
+        let rows = [("units held at the end", crowd.held_at_end), ("won", crowd.won)];
+        let given_back = [("won, and given back", crowd.given_back)];
+        let last = [
+            ("refused rightly: they had asked too often", crowd.limited_rightly),
+            ("vanished", crowd.vanished),
+            ("not done when it was cut short", crowd.not_done),
+        ];
+        let some = |rows: &[(&str, u64)]| -> Vec<_> {
+            let some = rows.iter().filter(|(_, number)| *number > 0);
+            some.map(|(what, number)| ((*what).to_owned(), *number)).collect()
+        };
+        let rows = rows.map(|(what, number)| (what.to_owned(), number)).into_iter();
+        let rows = rows.chain(some(&given_back)).chain(by).chain(some(&last));
+        let rows = rows.chain([("tries in all".to_owned(), crowd.tries.begun)]);
+        let rows: Vec<_> = rows.map(|(what, number)| (what, count(number))).collect();
         html! {
             h2 { "What the buyers got, and what was checked" }
-            div class="scroll" { table { tbody {
-                tr { td { "won" } td { (count(crowd.won)) } }
-                @if crowd.given_back > 0 {
-                    tr { td { "won, and given back" } td { (count(crowd.given_back)) } }
-                }
-                @for (what, counts) in by {
-                    @for (why, number) in counts {
-                        tr { td { (what) ": " (why) } td { (count(*number)) } }
-                    }
-                }
-                @if crowd.vanished > 0 {
-                    tr { td { "vanished" } td { (count(crowd.vanished)) } }
-                }
-                tr { td { "tries in all" } td { (count(crowd.tries.begun)) } }
-            } } }
+            (list(&rows))
             p class="soft" {
                 "Asked again: " (count(checked.winners_repeated)) " winners for the same hold, "
                 (count(checked.winners_looked)) " for what it says, " (count(checked.losers_looked))
@@ -184,12 +168,17 @@ impl Report {
             h2 { "What it cost" }
             dl {
                 dt { "machine busy" } dd {
-                    (percent(load.machine.busy_percent)) " of " (load.machine.cores) " cores; "
+                    (percent(load.machine.busy_percent)) " of "
+                    (counted(load.machine.cores as u64, "core")) "; "
                     (percent(load.machine.saturated_percent)) " of the time more than 95 %"
                 }
+                dt {
+                    @if load.machine.others_include_server { "server and others" }
+                    @else { "other programs" }
+                } dd { (percent(load.machine.others_percent)) " of the machine" }
                 dt { "processor time" } dd {
-                    "crowd " (format!("{crowd:.2} s")) " in " (load.generators.len())
-                    @if load.generators.len() == 1 { " generator" } @else { " generators" }
+                    "crowd " (format!("{crowd:.2} s")) " in "
+                    (counted(load.generators.len() as u64, "generator"))
                     ", the busiest at work " (busiest) " % of the time"
                     @if let Some(server) = load.server_cpu_seconds {
                         "; server " (format!("{server:.2} s"))
@@ -218,11 +207,12 @@ impl Report {
                 dt { "seed" } dd { (plan.seed) }
                 dt { "connections" } dd {
                     "up to " (count(plan.connections as u64)) " at a time, from "
-                    (plan.processes) @if plan.processes == 1 { " process" } @else { " processes" }
+                    (counted(plan.processes as u64, "process"))
                 }
                 dt { "patience" } dd { (time(plan.patience_ms)) }
                 dt { "buyers come with" } dd {
                     @if plan.buyer_tokens { "tokens of their own" } @else { "the merchant's key" }
+                    @if let Some(limit) = &plan.buyer_limit { ", each at most " (limit) }
                 }
                 dt { "server" } dd { (self.target) ", sale " (self.sale) }
                 dt { "held" } dd { (self.started_at) ", with Holdfast " (self.version) }
@@ -231,21 +221,8 @@ impl Report {
     }
 }
 
-fn row(who: &str, percentiles: Option<Percentiles>) -> Markup {
-    html! { tr {
-        td { (who) }
-        @match percentiles {
-            Some(Percentiles { count: number, p50, p90, p99, p999, max }) => {
-                td { (count(number)) }
-                @for ms in [p50, p90, p99, p999, max] { td { (time(ms)) } }
-            }
-            None => { @for _ in 0..6 { td { "-" } } }
-        }
-    } }
-}
-
 /// With commas between thousands.
-fn count(number: u64) -> String {
+pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -258,7 +235,7 @@ fn count(number: u64) -> String {
 }
 
 /// A rate, without more digits than it deserves.
-fn rounded(rate: f64) -> String {
+pub(super) fn rounded(rate: f64) -> String {
     if rate < 100.0 {
         return format!("{rate}");
     }

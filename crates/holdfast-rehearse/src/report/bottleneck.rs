@@ -1,16 +1,16 @@
-//! What held a rehearsal back, in a word and in a sentence.
+//! What held a rehearsal back, in a word and in a sentence: no more than was measured.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::load::{SATURATED_PERCENT, mean};
-use super::{Crowd, Load, latency};
-use crate::Options;
-use crate::crowd::{Buy, Ending, Rush};
+use super::Crowd;
+use super::load::{Load, SATURATED_PERCENT, busy};
+use crate::crowd::{Buy, Rush};
 use crate::duration::millis;
-use crate::histogram::Times;
+use crate::series::Class;
+use crate::words::{counted, time};
 
 /// A generator that is idle for less than the rest is part of what was measured.
 const ACTIVE_PERCENT_MAX: f64 = 90.0;
@@ -18,8 +18,8 @@ const ACTIVE_PERCENT_MAX: f64 = 90.0;
 const LAG_MS_MAX: f64 = 20.0;
 /// A server that answers later than this keeps people waiting.
 const SLOW_MS: f64 = 250.0;
-/// A server that needs longer than this after the last buyer has come was behind.
-const DRAIN_MS_MAX: f64 = 1_000.0;
+/// One try without an answer in so many is no accident.
+const UNANSWERED_SHARE: u64 = 100;
 
 /// What held the rehearsal back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -33,35 +33,122 @@ pub enum Bottleneck {
     Crowd,
     /// This machine had no processor time left: the latencies are upper bounds.
     Machine,
-    /// The server: the crowd kept its schedule, and was kept waiting or sent away.
+    /// The server, or the network to it: the crowd kept its schedule on a machine with time left,
+    /// and its tries were answered late, sent away with 503 `overloaded`, or not answered.
     Server,
 }
 
+/// What was measured of how the server treated its buyers.
+struct Waits {
+    /// What 99 in 100 answers took, in milliseconds, if that is long.
+    slow_ms: Option<f64>,
+    /// Tries that the server itself said to be too many for it.
+    shed: u64,
+    /// Tries without an answer, if they are more than accidents.
+    unanswered: u64,
+}
+
 /// What held it back, and the same in a sentence.
-pub(super) fn find(
-    load: &Load,
-    options: &Options,
-    rush: &Rush,
-    crowd: &Crowd,
-) -> (Bottleneck, Option<String>) {
+pub(super) fn find(load: &Load, rush: &Rush, crowd: &Crowd) -> (Bottleneck, Option<String>) {
     let busiest = load.generators.iter().map(|one| one.active_percent).fold(0.0, f64::max);
     let late = load.lag_ms.p99 >= LAG_MS_MAX;
     let busy = busiest >= ACTIVE_PERCENT_MAX;
     let saturated = |busy: Option<f64>| busy.is_some_and(|busy| busy >= SATURATED_PERCENT);
+    let waits = Waits::of(rush, crowd);
     let bottleneck = if late && !busy && waited_for_connections(rush) {
         Bottleneck::Connections
     } else if late && saturated(machine_when_late(rush)) {
         Bottleneck::Machine
     } else if late || busy {
         Bottleneck::Crowd
-    } else if !kept_waiting(load, options, rush, crowd) {
+    } else if !waits.any() {
         Bottleneck::None
     } else if saturated(load.machine.busy_percent) {
         Bottleneck::Machine
     } else {
         Bottleneck::Server
     };
-    (bottleneck, words(bottleneck, load, busiest, crowd, rush))
+    let bound = "The latencies are upper bounds: the server may be faster.";
+    let lag = format!("buyers were begun up to {} late", time(load.lag_ms.max));
+    let words = match bottleneck {
+        Bottleneck::None => None,
+        Bottleneck::Machine => {
+            Some(format!("{} {bound}", machine(load, rush, late.then_some(&lag))))
+        }
+        Bottleneck::Crowd => Some(format!(
+            "The crowd was the bottleneck: its busiest generator was at work, or ready for it, for \
+             {busiest:.0} % of the time, and {lag}. {bound} More processes may help (--processes)."
+        )),
+        Bottleneck::Connections => Some(format!(
+            "{} found all connections taken and began late: the server was slow, or the \
+             crowd may open too few (--connections, --processes). Their latency counts the wait.",
+            counted(load.waited_for_connection, "buyer")
+        )),
+        Bottleneck::Server => Some(server(load, &waits)),
+    };
+    (bottleneck, words)
+}
+
+impl Waits {
+    fn of(rush: &Rush, crowd: &Crowd) -> Self {
+        let p99 = rush.series.took(&Class::ANSWERS).percentiles().map(|took| took.p99);
+        let Crowd { tries, .. } = crowd;
+        let many = tries.unanswered * UNANSWERED_SHARE >= tries.begun;
+        Self {
+            slow_ms: p99.filter(|p99| *p99 >= SLOW_MS),
+            shed: tries.shed,
+            unanswered: if many { tries.unanswered } else { 0 },
+        }
+    }
+
+    fn any(&self) -> bool {
+        self.slow_ms.is_some() || self.shed + self.unanswered > 0
+    }
+
+    /// What was seen, after "but".
+    fn words(&self) -> String {
+        let slow = self.slow_ms.map(|ms| format!("one answer in 100 took {} or more", time(ms)));
+        let shed =
+            (self.shed > 0).then(|| format!("{} answered 503 overloaded", counted_was(self.shed)));
+        let unanswered =
+            (self.unanswered > 0).then(|| format!("{} not answered", counted_was(self.unanswered)));
+        let all: Vec<_> = [slow, shed, unanswered].into_iter().flatten().collect();
+        all.join(", and ")
+    }
+}
+
+/// `1 try was`, `2 tries were`.
+fn counted_was(tries: u64) -> String {
+    format!("{} {}", counted(tries, "try"), if tries == 1 { "was" } else { "were" })
+}
+
+fn machine(load: &Load, rush: &Rush, lag: Option<&String>) -> String {
+    let busy = machine_when_late(rush).or(load.machine.busy_percent).unwrap_or_default();
+    let took: f64 = load.generators.iter().map(|one| one.cpu_seconds).sum();
+    let server = load.server_cpu_seconds;
+    let server = server.map_or(String::new(), |cpu| format!(" and the server {cpu:.1} s"));
+    let lag = lag.map_or(String::new(), |lag| format!(", and {lag}"));
+    format!(
+        "This machine was the bottleneck: its {} were {busy:.0} % busy{lag}. The crowd took \
+         {took:.1} s of their time{server}.",
+        counted(load.machine.cores as u64, "core")
+    )
+}
+
+fn server(load: &Load, waits: &Waits) -> String {
+    let which = match (load.machine.has_server, waits.shed > 0) {
+        (true, _) | (_, true) => "The server was the bottleneck",
+        (false, false) => "The server, or the network to it, was the bottleneck",
+    };
+    let busy = load.machine.busy_percent;
+    let busy = busy.map_or("how busy this machine was is not known".into(), |busy| {
+        format!("this machine was {busy:.0} % busy")
+    });
+    format!(
+        "{which}: the crowd kept its schedule (99 of 100 buyers within {}) and {busy}, but {}.",
+        time(load.lag_ms.p99),
+        waits.words()
+    )
 }
 
 /// Whether most of those who were late waited for a connection, and not for the crowd.
@@ -82,68 +169,5 @@ fn machine_when_late(rush: &Rush) -> Option<f64> {
     let late: Vec<_> = late.collect();
     let first = late.iter().map(|(begins, _)| *begins).min()?;
     let last = late.iter().map(|(_, ends)| *ends).max()?;
-    mean(&rush.watched.busy(first, last).collect::<Vec<_>>())
-}
-
-/// Whether buyers were sent away, or answers came late or long after the last buyer had come.
-fn kept_waiting(load: &Load, options: &Options, rush: &Rush, crowd: &Crowd) -> bool {
-    let first_answers = rush.buys.iter().filter(|buy| buy.tries.asked <= 1);
-    let waits = first_answers.filter(|buy| !matches!(buy.ending, Ending::Vanished));
-    let p99 = waits.map(latency).collect::<Times>().percentiles().map_or(0.0, |p| p.p99);
-    let turned_away = load.turned_away.is_some_and(|turned| turned.listen_overflows > 0);
-    let one_by_one = options.manners.retries + options.manners.bots == 0.0;
-    let last = millis(options.arrivals.span()) + DRAIN_MS_MAX;
-    let slow = p99 >= SLOW_MS || one_by_one && load.drained_ms > last;
-    slow || turned_away || crowd.tries.shed > 0
-}
-
-fn words(
-    bottleneck: Bottleneck,
-    load: &Load,
-    busiest: f64,
-    crowd: &Crowd,
-    rush: &Rush,
-) -> Option<String> {
-    let late = format!("buyers were begun up to {:.0} ms late", load.lag_ms.max);
-    let bound = "The latencies are upper bounds: the server may be faster.";
-    Some(match bottleneck {
-        Bottleneck::None => return None,
-        Bottleneck::Machine => {
-            let busy = machine_when_late(rush).or(load.machine.busy_percent).unwrap_or_default();
-            let took: f64 = load.generators.iter().map(|one| one.cpu_seconds).sum();
-            let server = load
-                .server_cpu_seconds
-                .map_or(String::new(), |cpu| format!(" and the server {cpu:.1} s"));
-            format!(
-                "This machine was the bottleneck: its {} cores were {busy:.0} % busy, and {late}. \
-                 The crowd took {took:.1} s of their time{server}. {bound}",
-                load.machine.cores
-            )
-        }
-        Bottleneck::Crowd => format!(
-            "The crowd was the bottleneck: its busiest generator was at work, or ready for it, for \
-             {busiest:.0} % of the time, and {late}. {bound} More processes may help (--processes)."
-        ),
-        Bottleneck::Connections => format!(
-            "{} buyers found all connections taken and began late: the server was slow, or the \
-             crowd may open too few (--connections, --processes). Their latency counts the wait.",
-            load.waited_for_connection
-        ),
-        Bottleneck::Server => {
-            let lag = load.lag_ms.p99;
-            let shed = crowd.tries.shed;
-            let refused = (shed > 0).then(|| format!(" It sent {shed} tries away (429, 503)."));
-            let turned = load.turned_away.filter(|turned| turned.listen_overflows > 0);
-            let full = turned.map(|turned| {
-                format!(" Its accept queue was full {} times.", turned.listen_overflows)
-            });
-            format!(
-                "The server was the bottleneck: the crowd kept its schedule (99 of 100 buyers \
-                 within {lag:.1} ms), and this machine was {:.0} % busy.{}{}",
-                load.machine.busy_percent.unwrap_or_default(),
-                refused.unwrap_or_default(),
-                full.unwrap_or_default()
-            )
-        }
-    })
+    Some(busy(rush, first, last)?.busy)
 }

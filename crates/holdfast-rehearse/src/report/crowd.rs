@@ -3,15 +3,23 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::Verdict;
 use crate::crowd::{Buy, Ending, Rush};
 use crate::series::{Class, Series};
 use crate::wire::Counts;
 
-/// What the buyers got: `won + lost + refused + unanswered + vanished` is the number of buyers.
+/// What the buyers got: `won + lost + refused + unanswered + vanished + not_done` is the number of
+/// buyers.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Crowd {
-    /// Told that they hold a unit.
+    /// Units held when the last buyer was done, as far as buyers know: won and not given back, or
+    /// found with who had no clear answer. New buyers of the verdict are not in it.
+    pub held_at_end: u64,
+    /// Told that they hold a unit, whether or not they gave it back: a unit that comes back can be
+    /// won again.
     pub won: u64,
+    /// The part of `won` whose hold the server took back from them.
+    pub given_back: u64,
     /// Told, in the end, that there is no unit.
     pub lost: u64,
     /// The same, by the code they were told.
@@ -20,7 +28,12 @@ pub struct Crowd {
     pub refused: u64,
     /// The same, by status and code.
     pub refused_by_answer: Counts,
-    /// The part of `refused` that was told to come back later: 429, or 503 `overloaded`.
+    /// The part of `refused` that was told 429.
+    pub limited: u64,
+    /// The part of `limited` that had asked more often than the server lets one buyer: an honest
+    /// refusal, and no failure.
+    pub limited_rightly: u64,
+    /// The part of `refused` that was told 503 `overloaded`.
     pub shed: u64,
     /// Told nothing.
     pub unanswered: u64,
@@ -28,8 +41,8 @@ pub struct Crowd {
     pub unanswered_by_reason: Counts,
     /// Went without waiting for their answer.
     pub vanished: u64,
-    /// Winners whose hold the server took back from them.
-    pub given_back: u64,
+    /// Not done, or not come yet, when the rehearsal was cut short.
+    pub not_done: u64,
     /// Connections that failed and were tried again.
     pub connect_retries: u64,
     /// Answers that said when to come back, and were followed by another try.
@@ -49,7 +62,11 @@ pub struct Tries {
     pub all_held: u64,
     /// 409 `sold_out`.
     pub sold_out: u64,
-    /// 429, or 503 `overloaded`.
+    /// 429.
+    pub limited: u64,
+    /// The part of `limited` whose buyers had asked no more often than the server lets one.
+    pub limited_wrongly: u64,
+    /// 503 `overloaded`.
     pub shed: u64,
     /// Any other answer.
     pub refused: u64,
@@ -58,12 +75,23 @@ pub struct Tries {
 }
 
 impl Crowd {
-    pub(super) fn count(rush: &Rush) -> Self {
-        let mut crowd = Self { tries: Tries::count(&rush.series), ..Self::default() };
+    pub(super) fn count(rush: &Rush, verdict: &Verdict) -> Self {
+        let mut crowd = Self {
+            held_at_end: verdict.checked.unclear_holding,
+            not_done: rush.not_done as u64,
+            tries: Tries::count(&rush.series),
+            ..Self::default()
+        };
         for buy in &rush.buys {
             crowd.add(buy);
         }
         crowd
+    }
+
+    /// Buyers who waited and were left without a yes, a no or a reason of their own.
+    pub(crate) fn left_open(&self, allow_shed: bool) -> u64 {
+        let excused = if allow_shed { self.limited + self.shed } else { self.limited_rightly };
+        self.refused + self.unanswered - excused
     }
 
     fn add(&mut self, buy: &Buy) {
@@ -71,7 +99,9 @@ impl Crowd {
             Ending::Won(_) => (&mut self.won, None),
             Ending::Lost(code) => (&mut self.lost, Some((&mut self.lost_by_code, code))),
             Ending::Refused(answer) => {
-                self.shed += u64::from(is_shed(answer));
+                self.limited += u64::from(answer.starts_with("429"));
+                self.limited_rightly += u64::from(buy.beyond_limit);
+                self.shed += u64::from(answer == "503 overloaded");
                 (&mut self.refused, Some((&mut self.refused_by_answer, answer)))
             }
             Ending::Unanswered(reason) => {
@@ -83,14 +113,12 @@ impl Crowd {
         if let Some((counts, key)) = by {
             *counts.entry(key.clone()).or_default() += 1;
         }
+        self.held_at_end += u64::from(buy.kept().is_some());
+        self.tries.limited_wrongly += u64::from(buy.tries.limited_wrongly);
         self.given_back += u64::from(buy.is_given_back());
         self.connect_retries += u64::from(buy.tries.connect);
         self.overloaded_retries += u64::from(buy.tries.comeback);
     }
-}
-
-fn is_shed(answer: &str) -> bool {
-    answer.starts_with("429") || answer == "503 overloaded"
 }
 
 impl Tries {
@@ -100,6 +128,8 @@ impl Tries {
             won: series.total(Class::Won),
             all_held: series.total(Class::AllHeld),
             sold_out: series.total(Class::SoldOut),
+            limited: series.total(Class::Limited),
+            limited_wrongly: 0,
             shed: series.total(Class::Shed),
             refused: series.total(Class::Refused),
             unanswered: series.total(Class::Unanswered),

@@ -7,11 +7,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bottleneck::{Bottleneck, find};
-use super::{Crowd, per_second, tenths};
+use super::{Crowd, notes, per_second, tenths};
 use crate::crowd::{Effort, Ending, Rush};
 use crate::duration::millis;
 use crate::histogram::Times;
-use crate::machine::TurnedAway;
+use crate::machine::{TurnedAway, Usage};
+use crate::series::Class;
 use crate::{Options, Percentiles};
 
 /// A machine that is busier than this has nothing left to give.
@@ -28,9 +29,15 @@ pub struct Load {
     pub offered_per_second_max: f64,
     /// The same in the bin in which most were begun.
     pub achieved_per_second_max: f64,
-    /// Buyers answered per second, to the last answer.
+    /// Buyers who had their last answer per second, to the last one: the pauses that they made
+    /// between tries are in it.
     pub answered_per_second: f64,
-    /// From the start to the last answer, in milliseconds.
+    /// Tries begun per second in the bin in which most were.
+    pub tries_per_second_max: f64,
+    /// Tries answered, whatever the answer, per second in the bin in which most were.
+    pub answers_per_second_max: f64,
+    /// From the start to the last answer, in milliseconds: the pauses that buyers made between tries
+    /// are in it.
     pub drained_ms: f64,
     /// How late buyers were begun: the crowd's own fault, and part of every latency.
     pub lag_ms: Percentiles,
@@ -50,6 +57,8 @@ pub struct Load {
     pub bottleneck: Bottleneck,
     /// The same in a sentence; null if nothing did.
     pub bottleneck_words: Option<String>,
+    /// What else has to be known to read the figures, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// How busy this machine was.
@@ -62,6 +71,15 @@ pub struct Machine {
     pub busy_percent: Option<f64>,
     /// The part of that time in which they were busier than 95 %.
     pub saturated_percent: Option<f64>,
+    /// The part of their time that was neither the crowd's nor, if its process is known, the
+    /// server's, 0 to 100: other programs, and the host of a virtual machine.
+    pub others_percent: Option<f64>,
+    /// The part of it that the host took.
+    pub stolen_percent: Option<f64>,
+    /// Whether the server was on this machine.
+    pub has_server: bool,
+    /// Whether the server is one of the others: it is here, but its process is not known.
+    pub others_include_server: bool,
 }
 
 /// How hard a generator had it.
@@ -86,49 +104,73 @@ impl Load {
         let begun = rush.buys.iter().map(|buy| buy.started).max().unwrap_or_default();
         let last = rush.buys.iter().map(|buy| buy.ended).max().unwrap_or_default();
         let buyers = rush.buys.len() as u64;
+        let offered = buyers + rush.not_done as u64;
         let most = |of: fn(&crate::series::Bin) -> u64| {
             let most = rush.series.bins.iter().map(of).max().unwrap_or_default();
             per_second(most, rush.series.width).unwrap_or_default()
         };
         let mut load = Self {
-            offered_per_second: per_second(buyers, options.arrivals.span()),
+            offered_per_second: per_second(offered, options.arrivals.span()),
             achieved_per_second: per_second(buyers, begun).unwrap_or_default(),
             offered_per_second_max: most(|bin| bin.due),
             achieved_per_second_max: most(|bin| bin.begun),
             answered_per_second: per_second(crowd.won + crowd.lost + crowd.refused, drained)
                 .unwrap_or_default(),
+            tries_per_second_max: most(|bin| bin.tries),
+            answers_per_second_max: most(|bin| bin.came_to(&Class::ANSWERS)),
             drained_ms: millis(drained),
             lag_ms: lags.collect::<Times>().percentiles().unwrap_or_default(),
             connect_ms: rush.series.connects.percentiles(),
             waited_for_connection: rush.buys.iter().filter(|buy| buy.waited).count() as u64,
             turned_away: rush.watched.turned_away,
-            machine: Machine::during(rush, last),
+            machine: Machine::during(options, rush, last),
             generators: rush.efforts.iter().map(|effort| Generator::new(*effort, last)).collect(),
             server_cpu_seconds: rush.watched.server_cpu.map(|cpu| cpu.as_secs_f64()),
             bottleneck: Bottleneck::None,
             bottleneck_words: None,
+            notes: Vec::new(),
         };
-        (load.bottleneck, load.bottleneck_words) = find(&load, options, rush, crowd);
+        (load.bottleneck, load.bottleneck_words) = find(&load, rush, crowd);
+        load.notes = notes::of(&load, options, crowd);
         load
     }
 }
 
 impl Machine {
-    fn during(rush: &Rush, last: Duration) -> Self {
-        let samples: Vec<f64> = rush.watched.busy(Duration::ZERO, last).collect();
+    fn during(options: &Options, rush: &Rush, last: Duration) -> Self {
+        let samples: Vec<_> = rush.watched.usage(Duration::ZERO, last).collect();
         let share = |count: usize| tenths(count as f64 * 100.0 / samples.len() as f64);
-        let saturated = samples.iter().filter(|busy| **busy > SATURATED_PERCENT).count();
+        let saturated = samples.iter().filter(|(_, usage)| usage.busy > SATURATED_PERCENT).count();
+        let usage = busy(rush, Duration::ZERO, last);
+        let has_server = options.target.is_here();
         Self {
             cores: std::thread::available_parallelism().map_or(1, NonZero::get),
-            busy_percent: mean(&samples).map(tenths),
+            busy_percent: usage.map(|usage| tenths(usage.busy)),
             saturated_percent: (!samples.is_empty()).then(|| share(saturated)),
+            others_percent: usage.map(|usage| tenths(usage.others.max(0.0))),
+            stolen_percent: usage.map(|usage| tenths(usage.stolen)),
+            has_server,
+            others_include_server: has_server && options.server_process.is_none(),
         }
     }
 }
 
-/// `None` of nothing.
-pub(super) fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+/// What the machine did in this stretch, on average; `None` if it is not known.
+pub(super) fn busy(rush: &Rush, from: Duration, to: Duration) -> Option<Usage> {
+    let (mut sum, mut time) = (Usage::default(), 0.0);
+    for (length, usage) in rush.watched.usage(from, to) {
+        let length = length.as_secs_f64();
+        time += length;
+        sum.busy += usage.busy * length;
+        sum.others += usage.others * length;
+        sum.stolen += usage.stolen * length;
+    }
+    let mean = |sum: f64| sum / time;
+    (time > 0.0).then(|| Usage {
+        busy: mean(sum.busy),
+        others: mean(sum.others),
+        stolen: mean(sum.stolen),
+    })
 }
 
 impl Generator {

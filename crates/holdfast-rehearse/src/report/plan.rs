@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::capacity::Capacity;
 use crate::duration::millis;
-use crate::{Manners, Options};
+use crate::{BuyerLimit, Manners, Options};
 
 /// What was asked for.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -32,6 +32,9 @@ pub struct Plan {
     pub patience_ms: f64,
     /// Whether buyers came with tokens of their own, not with the merchant's key.
     pub buyer_tokens: bool,
+    /// How often the server lets one buyer ask, such as `10/s`; null without a limit, as for buyers
+    /// without tokens.
+    pub buyer_limit: Option<String>,
     /// Whether buyers who were told to come back later were no failure.
     pub allow_shed: bool,
 }
@@ -50,6 +53,9 @@ impl Plan {
             processes: capacity.processes,
             patience_ms: millis(options.patience),
             buyer_tokens: options.buyer_secret.is_some(),
+            buyer_limit: Some(options.limit_in_force())
+                .filter(|limit| *limit != BuyerLimit::OFF)
+                .map(|limit| limit.to_string()),
             allow_shed: options.allow_shed,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::crowd::{Effort, GivenBack, Refusal, Said, Tries};
+use crate::machine::{TurnedAway, Usage};
 use crate::series::{Class, Series};
 use crate::watch::{Sample, Watched};
 
@@ -14,14 +15,27 @@ fn buy(due: u64, started: u64, ended: u64, ending: Ending) -> Buy {
         buyer: 0,
         due: ms(due),
         started: ms(started),
+        tried: ms(due),
         asked: ms(started),
         ended: ms(ended),
         waited: false,
         doubt: false,
+        beyond_limit: false,
         tries: Tries { asked: 1, ..Tries::default() },
         refusals: Vec::new(),
         ending,
         given_back: None,
+    }
+}
+
+fn class(ending: &Ending) -> Class {
+    match ending {
+        Ending::Won(_) => Class::Won,
+        Ending::Lost(_) => Class::AllHeld,
+        Ending::Refused(answer) if answer.starts_with("429") => Class::Limited,
+        Ending::Refused(answer) if answer == "503 overloaded" => Class::Shed,
+        Ending::Refused(_) => Class::Refused,
+        Ending::Unanswered(_) | Ending::Vanished => Class::Unanswered,
     }
 }
 
@@ -31,17 +45,26 @@ fn lost() -> Ending {
 
 /// A report on these buyers; a generator that was active for so long; a machine so busy.
 fn report(active: u64, busy: f64, buys: Vec<Buy>) -> Report {
+    let usage = Usage { busy, others: 0.0, stolen: 0.0 };
+    report_of(active, Watched { samples: samples(usage), ..Watched::default() }, buys)
+}
+
+fn samples(usage: Usage) -> Vec<Sample> {
+    let sample = |at| Sample { at: ms(at), tier: None, usage: Some(usage) };
+    [0, 100, 200, 300, 400].map(sample).to_vec()
+}
+
+fn report_of(active: u64, watched: Watched, buys: Vec<Buy>) -> Report {
     let mut options = Options::new("http://127.0.0.1:1".parse().unwrap(), "key");
     options.arrivals = crate::Arrivals::uniform(u32::try_from(buys.len()).unwrap(), ms(500));
     let effort = Effort { active: ms(active), ..Effort::default() };
     let mut series = Series::for_span(ms(500));
     for buy in &buys {
         series.at(buy.due).lag.record(buy.started.saturating_sub(buy.due));
+        series.at(buy.started).tries += 1;
+        series.came_to(class(&buy.ending), buy.tried, buy.ended);
     }
-    let sample = |at| Sample { at: ms(at), tier: None, machine_busy_percent: Some(busy) };
-    let samples = [0, 100, 200, 300, 400].map(sample).to_vec();
-    let watched = Watched { samples, ..Watched::default() };
-    let rush = Rush { buys, series, efforts: vec![effort], watched };
+    let rush = Rush { buys, not_done: 0, series, efforts: vec![effort], watched };
     let capacity = Capacity { processes: 1, connections_each: 10 };
     let about = About { started_at: Timestamp::UNIX_EPOCH, capacity, sale: "sale" };
     Report::new(&options, about, &rush, Verdict::default())
@@ -71,18 +94,72 @@ fn what_held_it_back_is_told_apart() {
     let late = buy(0, 400, 401, lost());
     let waited = Buy { waited: true, ..late.clone() };
     let slow = buy(0, 1, 401, lost());
+    let shed = buy(0, 1, 60, Ending::Refused("503 overloaded".into()));
+    let silent = buy(0, 1, 60, Ending::Unanswered("no connection".into()));
+    let limited = buy(0, 1, 60, Ending::Refused("429 rate_limited".into()));
     for (active, busy, buy, bottleneck, words) in [
         (10, 10.0, &prompt, Bottleneck::None, ""),
-        (10, 10.0, &waited, Bottleneck::Connections, "1 buyers found all connections taken"),
+        (10, 10.0, &waited, Bottleneck::Connections, "1 buyer found all connections taken"),
         (390, 60.0, &waited, Bottleneck::Crowd, "97 % of the time"),
         (40, 10.0, &late, Bottleneck::Crowd, "begun up to"),
         (390, 99.0, &late, Bottleneck::Machine, "99 % busy"),
         (10, 99.0, &slow, Bottleneck::Machine, "99 % busy"),
         (10, 99.0, &prompt, Bottleneck::None, ""),
-        (10, 10.0, &slow, Bottleneck::Server, "the crowd kept its schedule"),
+        (10, 10.0, &slow, Bottleneck::Server, "but one answer in 100 took 401 ms or more."),
+        (10, 10.0, &shed, Bottleneck::Server, "1 try was answered 503 overloaded"),
+        (10, 10.0, &silent, Bottleneck::Server, "1 try was not answered"),
+        (10, 10.0, &limited, Bottleneck::None, ""),
     ] {
         assert_bottleneck(&report(active, busy, vec![buy.clone()]), bottleneck, words);
     }
+}
+
+#[test]
+fn what_is_only_suspected_is_said_to_be_no_more() {
+    let prompt = || vec![buy(0, 1, 60, lost())];
+    let turned_away = Some(TurnedAway { listen_overflows: 1, listen_drops: 1 });
+    let usage = Usage { busy: 60.0, others: 41.0, stolen: 3.0 };
+    let watched = Watched { samples: samples(usage), turned_away, server_cpu: None };
+    let report = report_of(10, watched, prompt());
+    assert_bottleneck(&report, Bottleneck::None, "");
+    let notes = report.load.notes.join("\n");
+    for words in [
+        "1 connection found an accept queue full",
+        "not known whether it was the server's",
+        "The server and other programs took 41 % of this machine's processor time",
+    ] {
+        assert!(notes.contains(words), "{words}: {notes}");
+    }
+    // The control: nothing to note, nothing noted.
+    assert_eq!(self::report(10, 10.0, prompt()).load.notes, Vec::<String>::new());
+}
+
+#[test]
+fn a_429_is_an_honest_refusal_to_whoever_asked_too_often_and_to_nobody_else() {
+    let limited = buy(0, 1, 60, Ending::Refused("429 rate_limited".into()));
+    let greedy = Buy { beyond_limit: true, ..limited.clone() };
+    let modest = Buy { tries: Tries { limited_wrongly: 1, ..limited.tries }, ..limited };
+    for (buy, ok, words) in [(greedy, true, "a rule of it"), (modest, false, "--limit-key")] {
+        let report = report(10, 10.0, vec![buy]);
+        assert_eq!(report.ok(), ok, "{}", report.render());
+        let notes = report.load.notes.join("\n");
+        assert!(notes.contains(words) && notes.contains("answered 1 try with 429"), "{notes}");
+    }
+}
+
+#[test]
+fn units_held_wins_and_what_was_given_back_are_told_apart() {
+    let kept = buy(0, 1, 60, Ending::Won(Default::default()));
+    let gave = GivenBack { asked: ms(90), ended: ms(91), said: Said::Yes };
+    let gave_back = Buy { given_back: Some(gave), ..kept.clone() };
+    let report = report(10, 10.0, vec![kept, gave_back]);
+    let crowd = &report.crowd;
+    assert_eq!((crowd.held_at_end, crowd.won, crowd.given_back), (1, 2, 1));
+    assert!(
+        report
+            .page()
+            .contains("At the end 1 of them was held. 2 won one, and 1 of these gave it back")
+    );
 }
 
 #[test]
@@ -111,10 +188,17 @@ fn a_wave_has_its_own_figures() {
     let mut second = buy(200, 200, 1_400, lost());
     second.refusals.push(Refusal { asked: ms(200), told: ms(1_400), code: "all_held".into() });
     let buys = vec![first, second, buy(1_500, 1_500, 2_000, lost())];
-    let rush = Rush { buys, series, efforts: vec![], watched: Watched::default() };
+    let rush = Rush { buys, not_done: 0, series, efforts: vec![], watched: Watched::default() };
     let waves = waves::of(&options, &rush);
     let rates = |wave: &Wave| (wave.offered_per_second.unwrap(), wave.answered_per_second.unwrap());
     assert_eq!(waves.iter().map(rates).collect::<Vec<_>>(), [(2.0, 1.0), (0.5, 1.0)]);
     assert_eq!(waves[1].shed_per_second, Some(0.5));
-    assert_eq!(Crowd::count(&rush).given_back, 1);
+    assert_eq!(Crowd::count(&rush, &Verdict::default()).given_back, 1);
+    // Whoever pauses between tries waited no longer for the server.
+    let mut patient = buy(100, 100, 900, lost());
+    patient.tried = ms(880);
+    let rush = Rush { buys: vec![patient], ..rush };
+    let wave = &waves::of(&options, &rush)[0];
+    assert!(wave.latency_ms.unwrap().p99 > 700.0);
+    assert!(wave.last_try_latency_ms.unwrap().p99 < 30.0);
 }

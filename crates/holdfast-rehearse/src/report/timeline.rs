@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::tenths;
 use crate::crowd::Rush;
 use crate::duration::millis;
+use crate::machine::Usage;
 use crate::series::{self, Class};
 use crate::watch::Sample;
 
@@ -39,7 +40,9 @@ pub struct Bin {
     pub all_held: u64,
     /// Refusals `sold_out` told in it.
     pub sold_out: u64,
-    /// Answers 429 or 503 `overloaded` told in it.
+    /// Answers 429 told in it.
+    pub limited: u64,
+    /// Answers 503 `overloaded` told in it.
     pub shed: u64,
     /// Other answers told in it.
     pub refused: u64,
@@ -66,6 +69,8 @@ pub struct Look {
     pub stock: Option<Stock>,
     /// How busy this machine's cores had been since the look before, 0 to 100.
     pub machine_busy_percent: Option<f64>,
+    /// The part of it that was neither the crowd's nor, if its process is known, the server's.
+    pub machine_others_percent: Option<f64>,
 }
 
 /// Units, as the public view told them.
@@ -95,7 +100,7 @@ impl Timeline {
 
 impl Bin {
     fn new(at: Duration, bin: &series::Bin) -> Self {
-        let came_to = |class: Class| bin.came_to[class as usize];
+        let came_to = |class: Class| bin.came_to(&[class]);
         let latency = bin.latency.percentiles();
         Self {
             at_ms: millis(at),
@@ -105,6 +110,7 @@ impl Bin {
             won: came_to(Class::Won),
             all_held: came_to(Class::AllHeld),
             sold_out: came_to(Class::SoldOut),
+            limited: came_to(Class::Limited),
             shed: came_to(Class::Shed),
             refused: came_to(Class::Refused),
             unanswered: came_to(Class::Unanswered),
@@ -125,7 +131,12 @@ impl Look {
             sold: tier.sold,
             withheld: tier.withheld,
         });
-        let machine_busy_percent = sample.machine_busy_percent.map(tenths);
-        Self { at_ms: millis(sample.at), stock, machine_busy_percent }
+        let percent = |of: fn(&Usage) -> f64| sample.usage.map(|usage| tenths(of(&usage)));
+        Self {
+            at_ms: millis(sample.at),
+            stock,
+            machine_busy_percent: percent(|usage| usage.busy),
+            machine_others_percent: percent(|usage| usage.others.clamp(0.0, usage.busy)),
+        }
     }
 }

@@ -28,12 +28,17 @@ pub struct Wave {
     pub offered_per_second: Option<f64>,
     /// Buyers begun per second while it lasted.
     pub achieved_per_second: Option<f64>,
-    /// Buyers told yes or no per second while it lasted, whenever they were due: goodput.
+    /// Buyers told yes or no for good per second while it lasted, whenever they were due: goodput.
     pub answered_per_second: Option<f64>,
+    /// Tries answered per second while it lasted, whatever the answer.
+    pub answers_per_second: Option<f64>,
     /// Tries sent away (429, 503 `overloaded`) per second while it lasted.
     pub shed_per_second: Option<f64>,
-    /// From the moment of each buyer due in it to yes or no; null if there was none.
+    /// From the moment of each buyer due in it to yes or no, their pauses between tries included;
+    /// null if there was none.
     pub latency_ms: Option<Percentiles>,
+    /// The last part of it: from the moment in which the last try of each of them was due.
+    pub last_try_latency_ms: Option<Percentiles>,
 }
 
 pub(super) fn of(options: &Options, rush: &Rush) -> Vec<Wave> {
@@ -57,13 +62,13 @@ impl Wave {
         let due = window.buyers.len() as u64;
         let bins = (0_u32..).zip(&rush.series.bins);
         let within = bins.filter(|(place, _)| holds(rush.series.width * *place));
-        let shed = within.map(|(_, bin)| bin.came_to[Class::Shed as usize]).sum();
-        let latencies = rush
-            .buys
-            .iter()
-            .filter(told)
-            .filter(|buy| window.buyers.contains(&buy.buyer))
-            .map(latency);
+        let within: Vec<_> = within.map(|(_, bin)| bin).collect();
+        let came_to = |classes: &[Class]| within.iter().map(|bin| bin.came_to(classes)).sum();
+        let took = |of: fn(&Buy) -> Duration| {
+            let buys = rush.buys.iter().filter(told);
+            let buys = buys.filter(|buy| window.buyers.contains(&buy.buyer));
+            buys.map(of).collect::<Times>().percentiles()
+        };
         Self {
             arrivals: window.name.clone(),
             begins_ms: millis(window.begins),
@@ -72,8 +77,10 @@ impl Wave {
             offered_per_second: per_second(due, length),
             achieved_per_second: per_second(count(&|buy| holds(buy.started)), length),
             answered_per_second: per_second(count(&|b| told(b) && holds(b.ended)), length),
-            shed_per_second: per_second(shed, length),
-            latency_ms: latencies.collect::<Times>().percentiles(),
+            answers_per_second: per_second(came_to(&Class::ANSWERS), length),
+            shed_per_second: per_second(came_to(&Class::SENT_AWAY), length),
+            latency_ms: took(latency),
+            last_try_latency_ms: took(|buy| buy.ended.saturating_sub(buy.tried)),
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use holdfast_rehearse::{Arrivals, Manners, Options, Report, run};
+use holdfast_rehearse::{Arrivals, Bottleneck, Manners, Options, Report, run};
 
-use crate::support::{BUYERS, CAPACITY, Server, Ways, broken, options};
+use crate::support::{BUYER_SECRET, BUYERS, CAPACITY, Server, Ways, broken, options};
 
 /// Everybody wants a unit for two seconds, and half of those who get one give it back meanwhile.
 const RESTLESS: Manners = Manners {
@@ -54,7 +54,10 @@ fn an_honest_shop_stands_a_real_crowd() {
 fn units_that_come_back_are_sold_again() {
     let report = rehearse(Ways::Honest, RESTLESS);
     assert_clean(&report);
-    assert!(report.crowd.won > u64::from(CAPACITY), "{:?}", report.crowd);
+    let crowd = &report.crowd;
+    assert!(crowd.won > u64::from(CAPACITY), "{crowd:?}");
+    assert_eq!(crowd.held_at_end, crowd.won - crowd.given_back, "{crowd:?}");
+    assert!(crowd.held_at_end <= u64::from(CAPACITY), "{crowd:?}");
     // The crowd has gone when the last units come back: new buyers ask for those.
     let server = Server::start(Ways::Honest);
     let alone = Options {
@@ -116,6 +119,46 @@ fn bots_hammer_and_the_polite_ask_once() {
     assert!((500..1_100).contains(&tries), "{tries}");
     let polite = rehearse(Ways::Honest, Manners::default());
     assert_eq!(polite.crowd.tries.begun, u64::from(BUYERS));
+}
+
+#[test]
+fn the_pauses_of_the_crowd_are_in_the_buyers_latency_and_not_in_the_tries() {
+    let bots = Manners { bots: 1.0, tries_max: 5, bot_pause_seconds: 0.1, ..Manners::default() };
+    let report = rehearse(Ways::Honest, bots);
+    assert_clean(&report);
+    // Four pauses of 100 ms; a try takes some hundred microseconds.
+    let (whole, tries) = (report.losers_latency_ms.unwrap(), report.tries_latency_ms);
+    assert!(whole.p50 > 390.0, "{whole:?}");
+    let each = tries.none_left.unwrap();
+    assert!(each.p50 < 100.0 && each.count == 5 * whole.count, "{tries:?}");
+    assert_eq!(tries.all.unwrap().count, each.count + tries.won.unwrap().count);
+    let text = report.render();
+    for words in ["latency of each try", "pauses between tries included"] {
+        assert!(text.contains(words), "{text}");
+    }
+    let plain = rehearse(Ways::Honest, Manners::default()).render();
+    assert!(plain.contains("latency, from each buyer's moment") && !plain.contains("pauses"));
+}
+
+#[test]
+fn a_bot_beyond_its_limit_is_refused_rightly_and_one_within_it_is_not() {
+    let bots = Manners { bots: 0.5, tries_max: 5, bot_pause_seconds: 0.01, ..Manners::default() };
+    let server = Server::for_buyers_with_tokens(Ways::LimitsEachBuyer);
+    for (limit, ok) in [("1/h", true), ("10/s", false), ("off", false)] {
+        let options = Options {
+            manners: bots,
+            buyer_secret: Some(BUYER_SECRET.into()),
+            buyer_limit: limit.parse().unwrap(),
+            ..options(&server)
+        };
+        let report = run(&options, |_| {}).unwrap();
+        let crowd = &report.crowd;
+        assert_eq!(report.ok(), ok, "{limit}: {}", report.render());
+        assert!(crowd.limited > 50, "{crowd:?}");
+        let (rightly, wrongly) = if ok { (crowd.limited, 0) } else { (0, crowd.tries.limited) };
+        assert_eq!((crowd.limited_rightly, crowd.tries.limited_wrongly), (rightly, wrongly));
+        assert_eq!(report.load.bottleneck, Bottleneck::None);
+    }
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn the_report_keeps_its_field_names() {
     let expected = [
         "command",
         "crowd",
+        "cut_short",
         "load",
         "losers_latency_ms",
         "ok",
@@ -63,7 +64,7 @@ fn the_report_keeps_its_field_names() {
         "winners_latency_ms",
     ];
     assert_eq!(names, expected);
-    assert_eq!(report["schema"], 2);
+    assert_eq!(report["schema"], 3);
     assert_eq!(report["crowd"]["won"], 60);
     assert_eq!(report["load"]["bottleneck"].as_str().map(str::is_empty), Some(false));
     assert!(report["losers_latency_ms"]["p999"].is_f64());

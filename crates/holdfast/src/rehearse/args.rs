@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use holdfast_rehearse::{Arrivals, Manners, Options, Target, duration};
+use holdfast_rehearse::{Arrivals, BuyerLimit, Manners, Options, Target, duration};
 
 use super::repeat;
 use crate::settings::{Told, decide_keys};
@@ -45,7 +45,7 @@ pub(crate) struct RehearseArgs {
 
     /// That server's merchant key. In the environment: `HOLDFAST_MERCHANT_KEY`
     #[arg(long, value_name = "KEY", requires = "target")]
-    merchant_key: Option<String>,
+    pub(super) merchant_key: Option<String>,
 
     /// File that has that server's merchant key. In the environment: `HOLDFAST_MERCHANT_KEY_FILE`
     #[arg(long, value_name = "FILE", requires = "target")]
@@ -56,6 +56,12 @@ pub(crate) struct RehearseArgs {
     /// the rehearsal gets one by itself
     #[arg(long, env = "HOLDFAST_REHEARSE_BUYER_SECRET", value_name = "FILE", requires = "target")]
     pub(super) buyer_secret: Option<PathBuf>,
+
+    /// How often the server lets one buyer ask, as it was told with its own --limit-buyer, or off; a
+    /// server that is started for the rehearsal is told the same. A 429 to a buyer with a token of
+    /// their own who asks more often is no failure
+    #[arg(long, env = "HOLDFAST_REHEARSE_LIMIT_BUYER", value_name = "RATE", default_value_t = BuyerLimit::USUAL)]
+    pub(super) limit_buyer: BuyerLimit,
 
     /// Buyers, each on a connection of their own
     #[arg(long, env = "HOLDFAST_REHEARSE_BUYERS", default_value_t = 50_000)]
@@ -93,7 +99,7 @@ pub(crate) struct RehearseArgs {
 
     /// Take no offence at buyers who end with 429 or 503 overloaded: for load beyond what the
     /// server can bear
-    #[arg(long, env = "HOLDFAST_REHEARSE_ALLOW_SHED")]
+    #[arg(long, env = "HOLDFAST_REHEARSE_ALLOW_SHED", value_parser = yes_or_no)]
     pub(super) allow_shed: bool,
 
     /// Connections that are open at a time [default: as many as there are buyers]
@@ -189,7 +195,8 @@ impl RehearseArgs {
             generator: Some(vec![generator.into(), super::GENERATOR.into()]),
             source_addresses: self.source_address.clone(),
             allow_shed: self.allow_shed,
-            command: repeat::command(self),
+            buyer_limit: self.limit_buyer,
+            command: repeat::command(self, &Told::by_environment()),
             ..options
         })
     }
@@ -203,7 +210,10 @@ impl RehearseArgs {
         let by_flag = Told { keys, file: self.merchant_key_file.clone() };
         let keys = decide_keys([by_flag, Told::by_environment()])?;
         let first = keys.into_iter().next();
-        first.context("--target needs that server's merchant key: --merchant-key KEY")
+        first.context(
+            "--target needs that server's merchant key: --merchant-key-file FILE, or \
+             HOLDFAST_MERCHANT_KEY in the environment",
+        )
     }
 
     pub(super) fn secret_of_buyers(&self) -> anyhow::Result<Option<Vec<u8>>> {
@@ -229,6 +239,15 @@ impl CrowdArgs {
     }
 }
 
+/// What the environment says of a flag, which has no value itself.
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("in the environment it is 1 or 0".into()),
+    }
+}
+
 /// Reads `20%` or `0.2`.
 fn share(text: &str) -> Result<f64, String> {
     let (number, whole) = match text.strip_suffix('%') {
@@ -246,6 +265,14 @@ fn share(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flag_in_the_environment_is_1_or_0_or_a_word_for_it() {
+        for (text, on) in [("1", true), ("true", true), ("Yes", true), ("0", false), ("", false)] {
+            assert_eq!(yes_or_no(text), Ok(on), "{text:?}");
+        }
+        assert!(yes_or_no("maybe").is_err());
+    }
 
     #[test]
     fn shares_are_percents_or_fractions() {

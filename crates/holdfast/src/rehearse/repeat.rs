@@ -1,12 +1,24 @@
 //! The command that repeats a rehearsal: what was set by flags or environment, without secrets.
 
-use holdfast_rehearse::{Arrivals, Manners};
+use holdfast_rehearse::{Arrivals, BuyerLimit, Manners};
 
 use super::args::RehearseArgs;
+use crate::settings::Told;
 
-/// What to type; whatever is as by default is left out.
-pub(super) fn command(args: &RehearseArgs) -> String {
-    let mut words = vec!["holdfast rehearse".to_owned()];
+/// Where a key is that belongs into no command, since everybody on the machine can see those.
+const KEY: &str = "HOLDFAST_MERCHANT_KEY";
+
+/// What to type; whatever is as by default is left out. `environment` is what that says of the
+/// merchant's key.
+pub(super) fn command(args: &RehearseArgs, environment: &Told) -> String {
+    let by_flag = args.merchant_key.is_some() || args.merchant_key_file.is_some();
+    let is_told = if by_flag { args.merchant_key.is_some() } else { environment.keys.is_some() };
+    let file = if by_flag { &args.merchant_key_file } else { &environment.file };
+    let mut words = Vec::new();
+    if is_told && args.target.is_some() {
+        words.push(format!("{KEY}=\"${KEY}\""));
+    }
+    words.push("holdfast rehearse".to_owned());
     let mut set = |flag: &str, value: &dyn ToString, default: &dyn ToString| {
         let (value, default) = (value.to_string(), default.to_string());
         if value != default {
@@ -20,9 +32,10 @@ pub(super) fn command(args: &RehearseArgs) -> String {
     let plain = Arrivals::uniform(50_000, std::time::Duration::from_secs(30));
     if let Some(target) = &args.target {
         set("target", target, unset);
+        set("merchant-key-file", &path(file), unset);
     }
-    set("merchant-key-file", &path(&args.merchant_key_file), unset);
     set("buyer-secret", &path(&args.buyer_secret), unset);
+    set("limit-buyer", &args.limit_buyer, &BuyerLimit::USUAL);
     set("arrivals", &args.waves(), &plain);
     set("capacity", &args.capacity, &5_000);
     manners(&args.crowd.manners(), &mut set);
@@ -91,8 +104,13 @@ mod tests {
     }
 
     fn repeated(words: &[&str]) -> String {
+        repeated_with(words, &Told::default())
+    }
+
+    fn repeated_with(words: &[&str], environment: &Told) -> String {
         let arguments = ["rehearse"].iter().chain(words);
-        command(&Cli::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}")).args)
+        let cli = Cli::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}"));
+        command(&cli.args, environment)
     }
 
     #[test]
@@ -102,13 +120,33 @@ mod tests {
             repeated(&["--over", "1s", "--retries", "0.2", "--json", "report.json"]),
             "holdfast rehearse --arrivals '50000 over 1s' --retries 20%"
         );
-        let target = ["--target", "http://127.0.0.1:1", "--merchant-key", "a secret"];
-        assert_eq!(repeated(&target), "holdfast rehearse --target http://127.0.0.1:1");
         let waves = ["--arrivals", "poisson 10/s for 2s, pause 1s", "--answer-within", "500ms"];
         let command = repeated(&waves);
         assert_eq!(
             command,
             "holdfast rehearse --arrivals 'poisson 10/s for 2s, pause 1s' --answer-within 0.5s"
         );
+    }
+
+    #[test]
+    fn the_merchants_key_is_named_and_never_said() {
+        let target = ["--target", "http://127.0.0.1:1"];
+        let with_key = "HOLDFAST_MERCHANT_KEY=\"$HOLDFAST_MERCHANT_KEY\" holdfast rehearse --target \
+             http://127.0.0.1:1";
+        let with_file = "holdfast rehearse --target http://127.0.0.1:1 --merchant-key-file a.keys";
+        let key = || Told { keys: Some(vec!["a secret".into()]), file: None };
+        let file = || Told { keys: None, file: Some("a.keys".into()) };
+        for (flags, environment, expected) in [
+            (&["--merchant-key", "a secret"][..], Told::default(), with_key),
+            (&["--merchant-key", "a secret"], file(), with_key),
+            (&["--merchant-key-file", "a.keys"], key(), with_file),
+            (&[], key(), with_key),
+            (&[], file(), with_file),
+        ] {
+            let words = [&target, flags].concat();
+            assert_eq!(repeated_with(&words, &environment), expected, "{flags:?}");
+        }
+        // A server of its own has a key of its own.
+        assert_eq!(repeated_with(&[], &key()), "holdfast rehearse");
     }
 }

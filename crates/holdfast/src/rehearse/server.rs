@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail};
+use holdfast_rehearse::BuyerLimit;
 use tempfile::TempDir;
 
 use crate::folder::random_hex;
@@ -23,7 +24,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start() -> anyhow::Result<Self> {
+    /// Starts one that lets each buyer ask so often.
+    pub(super) fn start(limit_buyer: BuyerLimit) -> anyhow::Result<Self> {
         let folder = folder()?;
         let (merchant_key, buyer_secret) = (random_hex()?, random_hex()?);
         let buyer_key = folder.path().join("buyer.key");
@@ -38,6 +40,7 @@ impl Server {
         }
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--config", "/dev/null", "--until-eof"])
+            .args(["--limit-buyer", &limit_buyer.to_string()])
             .arg("--data-dir")
             .arg(folder.path().join("data"))
             .arg("--buyer-key")

@@ -45,6 +45,13 @@ impl Show {
         self.bar.set_position(done);
     }
 
+    /// Says something on standard error, above the bar if there is one.
+    #[expect(clippy::print_stderr, reason = "it is for whoever just pressed Ctrl-C")]
+    pub(super) fn notice(&self) -> impl Fn(&str) + Send + 'static {
+        let bar = self.bar.clone();
+        move |words| bar.suspend(|| eprintln!("{words}"))
+    }
+
     pub(super) fn end(self) {
         self.bar.finish_and_clear();
     }

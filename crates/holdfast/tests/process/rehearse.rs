@@ -209,9 +209,83 @@ fn a_rehearsal_that_is_interrupted_closes_its_sale_on_the_target() {
         "--target",
         &format!("http://{}", server.address),
     ]);
-    let mut rehearsal = rehearse.env("HOLDFAST_MERCHANT_KEY", KEY).spawn().unwrap();
-    wait_for("its sale is open", || (statuses(&server) == ["open"]).then_some(()));
+    rehearse.args(["--json", "report.json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let rehearsal = rehearse.env("HOLDFAST_MERCHANT_KEY", KEY).spawn().unwrap();
+    let held = || {
+        let (_, page) = server.ask("GET", "/v1/sales", &Value::Null);
+        let sale = page["items"][0]["id"].as_str()?.to_owned();
+        let (_, view) = server.ask("GET", &format!("/v1/sales/{sale}"), &Value::Null);
+        view["tiers"][0]["held"].as_u64().filter(|held| *held > 2)
+    };
+    wait_for("buyers hold some units", held);
     signal(&rehearsal, "-INT");
-    assert!(!wait_for("it ends", || rehearsal.try_wait().unwrap()).success());
+    let output = rehearsal.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(complaint(&output).starts_with("interrupted: "), "{}", complaint(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("CUT SHORT") && said.ends_with("NOT OK: cut short\n"), "{said}");
+    let report = report(folder.path());
+    assert_eq!((&report["cut_short"], &report["ok"]), (&json!(true), &json!(false)));
+    assert!(report["crowd"]["won"].as_u64() > Some(2), "{report}");
     assert_eq!(statuses(&server), ["closed"]);
+}
+
+#[test]
+fn a_secret_that_is_not_the_servers_is_told_at_once_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["secret", "another"] {
+        let text = format!("a secret of the shop, long enough to be one: {name}\n");
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let mut serve = command(&folder.path().join("data"));
+    let server = Server::spawn(serve.arg("--buyer-key").arg(folder.path().join("secret")));
+    let mut rehearse = rehearse(folder.path());
+    rehearse.args(["--target", &format!("http://{}", server.address)]);
+    rehearse.args(["--buyer-secret", "another"]).env("HOLDFAST_MERCHANT_KEY", KEY);
+    let output = rehearse.output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    for words in ["the server said 401 unauthorised", "--buyer-key", "--buyer-secret"] {
+        assert!(complaint(&output).contains(words), "{}", complaint(&output));
+    }
+    assert_eq!(statuses(&server), ["closed"]);
+}
+
+#[test]
+fn bots_whom_the_server_limits_are_no_failure_if_that_is_their_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("secret"), "a secret of the shop, long enough to be one\n")
+        .unwrap();
+    let mut serve = command(&folder.path().join("data"));
+    serve.arg("--buyer-key").arg(folder.path().join("secret"));
+    let server = Server::spawn(serve.args(["--limit-buyer", "5/s"]));
+    for (limit, code) in [("5/s", 0), ("100/s", 1)] {
+        let mut rehearse = holdfast(folder.path());
+        rehearse.args(["rehearse", "--buyers", "40", "--over", "200ms", "--capacity", "5"]);
+        rehearse.args(["--bots", "100%", "--tries", "40", "--bot-pause", "5ms"]);
+        rehearse.args(["--target", &format!("http://{}", server.address)]);
+        rehearse.args(["--buyer-secret", "secret", "--limit-buyer", limit]);
+        let output = rehearse.env("HOLDFAST_MERCHANT_KEY", KEY).output().unwrap();
+        let said = String::from_utf8(output.stdout.clone()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}{}", complaint(&output));
+        assert!(said.contains("429 rate_limited") && said.contains("a rule of it"), "{said}");
+        assert_eq!(said.contains("asked too often"), code == 0, "{said}");
+        assert_eq!(said.contains("--limit-key"), code == 1, "{said}");
+    }
+}
+
+#[test]
+fn a_flag_can_be_set_in_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    for (value, ok) in [("1", true), ("0", true), ("maybe", false)] {
+        let mut rehearse = holdfast(folder.path());
+        rehearse.args(["rehearse", "--buyers", "5", "--over", "0s", "--json", "report.json"]);
+        let output = rehearse.env("HOLDFAST_REHEARSE_ALLOW_SHED", value).output().unwrap();
+        assert_eq!(output.status.success(), ok, "{value}: {}", complaint(&output));
+        if ok {
+            assert_eq!(report(folder.path())["plan"]["allow_shed"], value == "1");
+        } else {
+            let words = "in the environment it is 1 or 0";
+            assert!(complaint(&output).contains(words), "{}", complaint(&output));
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The shop's book of holds, and every way in which it can be cooked.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -27,11 +27,13 @@ pub(crate) struct Book {
     by_buyer: HashMap<String, usize>,
     by_id: HashMap<String, usize>,
     keys: HashMap<String, String>,
-    seen: HashSet<String>,
+    seen: HashMap<String, u32>,
     given_back: usize,
     views: usize,
 }
 
+/// Tries that who limits each buyer takes of one.
+const TRIES_MAX: u32 = 2;
 /// Give-backs until who sold a unit before it came back has made up for it.
 const MADE_UP_AFTER: usize = 10;
 /// Views until who miscounts for a while counts right.
@@ -62,7 +64,9 @@ impl Book {
                 return Err(Refusal::Problem(422, "key_reused"));
             }
         }
-        let first_visit = self.seen.insert(buyer.into());
+        let visits = self.seen.entry(buyer.into()).or_default();
+        *visits += 1;
+        let (visits, first_visit) = (*visits, *visits == 1);
         let first_of_all = self.seen.len() == 1;
         match ways {
             Ways::Overloaded if first_visit => return Err(Refusal::ComeBack),
@@ -86,6 +90,9 @@ impl Book {
                 hold["id"] = "hold_another".into();
             }
             return Ok((false, hold));
+        }
+        if ways == Ways::LimitsEachBuyer && visits > TRIES_MAX {
+            return Err(Refusal::Problem(429, "rate_limited"));
         }
         if self.taken(ways) >= self.stock {
             let code = if ways == Ways::SaysSoldOut { "sold_out" } else { "all_held" };

@@ -76,6 +76,12 @@ pub(crate) enum Ways {
     /// Serves one buyer, and does not say so.
     LeavesAWinnerUnanswered,
     LimitsTheRate,
+    /// Refuses the third try of each buyer who has no hold, and all after it.
+    LimitsEachBuyer,
+    /// Sends the merchant who would close away, once.
+    ClosesTheSecondTime,
+    /// Sends the merchant who would close away for a minute.
+    NeverCloses,
     /// Says "all held" once to everybody who comes to stay, though units are free.
     RefusesFirstTries,
     /// Takes a hold back, and gives its unit to nobody.
@@ -108,18 +114,18 @@ struct Shop {
     /// Whether buyers bring tokens of their own.
     tokens: bool,
     book: Arc<Mutex<Book>>,
-    /// How often a sale was closed.
+    /// How often it was asked to close a sale, and how often it did.
+    asked_to_close: Arc<AtomicUsize>,
     closed: Arc<AtomicUsize>,
 }
 
 impl Server {
     pub(crate) fn start(ways: Ways) -> Self {
-        Self::with(Shop { ways, tokens: false, book: Arc::default(), closed: Arc::default() })
+        Self::with(Shop::new(ways, false))
     }
 
-    pub(crate) fn for_buyers_with_tokens() -> Self {
-        let ways = Ways::Honest;
-        Self::with(Shop { ways, tokens: true, book: Arc::default(), closed: Arc::default() })
+    pub(crate) fn for_buyers_with_tokens(ways: Ways) -> Self {
+        Self::with(Shop::new(ways, true))
     }
 
     /// How often a sale was closed here.
@@ -169,6 +175,11 @@ fn router(shop: Shop) -> Router {
 }
 
 impl Shop {
+    fn new(ways: Ways, tokens: bool) -> Self {
+        let (asked_to_close, closed) = (Arc::default(), Arc::default());
+        Self { ways, tokens, book: Arc::default(), asked_to_close, closed }
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap()
     }
@@ -213,8 +224,16 @@ async fn step(headers: HeaderMap) -> Response {
 }
 
 async fn close(State(shop): State<Shop>, headers: HeaderMap) -> Response {
-    shop.closed.fetch_add(1, Ordering::Relaxed);
-    step(headers).await
+    let before = shop.asked_to_close.fetch_add(1, Ordering::Relaxed);
+    let later = |seconds| ([("retry-after", seconds)], problem(429, "rate_limited"));
+    match shop.ways {
+        Ways::ClosesTheSecondTime if before == 0 => later("0").into_response(),
+        Ways::NeverCloses => later("60").into_response(),
+        _ => {
+            shop.closed.fetch_add(1, Ordering::Relaxed);
+            step(headers).await
+        }
+    }
 }
 
 async fn reserve(

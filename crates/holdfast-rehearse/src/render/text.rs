@@ -1,0 +1,69 @@
+//! Text under construction, at most 80 columns wide where the words allow.
+
+use std::fmt::Write;
+
+use crate::Percentiles;
+use crate::wire::Counts;
+use crate::words::time;
+
+const WIDTH: usize = 80;
+
+/// Text under construction.
+pub(super) struct Text(pub(super) String);
+
+impl Text {
+    pub(super) fn line(&mut self, line: &str) {
+        self.0.push_str(line.trim_end());
+        self.0.push('\n');
+    }
+
+    /// Breaks at spaces, and indents what follows.
+    pub(super) fn paragraph(&mut self, words: &str) {
+        let mut line = String::from(" ");
+        for word in words.split_whitespace() {
+            if line.len() + 1 + word.len() > WIDTH {
+                self.line(&line);
+                line = String::from("   ");
+            }
+            line.push(' ');
+            line.push_str(word);
+        }
+        self.line(&line);
+    }
+
+    pub(super) fn count(&mut self, what: &str, count: u64, by: &Counts) {
+        self.line(&format!("  {what:<10} {count:>9}"));
+        for (why, count) in by {
+            self.line(&format!("             {count:>9}  {why}"));
+        }
+    }
+
+    pub(super) fn percentiles(&mut self, who: &str, percentiles: Option<Percentiles>) {
+        let mut line = format!("  {who:<10}");
+        match percentiles {
+            Some(Percentiles { p50, p90, p99, p999, max, .. }) => {
+                for ms in [p50, p90, p99, p999, max] {
+                    // Writing into a text cannot fail.
+                    let _ = write!(line, "{:>10}", time(ms));
+                }
+            }
+            None => line.push_str("        -"),
+        }
+        self.line(&line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_break_at_the_width_and_lose_no_word() {
+        let mut text = Text(String::new());
+        let words = "word ".repeat(40);
+        text.paragraph(&words);
+        assert!(text.0.lines().all(|line| line.len() <= WIDTH), "{}", text.0);
+        assert_eq!(text.0.split_whitespace().count(), 40);
+        assert_eq!(text.0.lines().count(), 3);
+    }
+}
