@@ -124,8 +124,12 @@ async fn close(shop: &Shop) -> Result<(), String> {
 
 /// What the server said, with its reason.
 fn said(answer: &Answer) -> String {
-    let words = format!("the server said {} {}", answer.summary(), answer.problem().detail);
-    words.trim_end().to_owned()
+    let (summary, problem) = (answer.summary(), answer.problem());
+    if problem.code.is_empty() {
+        return format!("the server said {summary} without a code: it may be no Holdfast");
+    }
+    let detail = if problem.detail.is_empty() { "" } else { ": " };
+    format!("the server said {summary}{detail}{}", problem.detail)
 }
 
 async fn step(
@@ -136,7 +140,7 @@ async fn step(
     let reason = match answer(shop, ask, 0).await {
         Ok(answer) if answer.status.is_success() => return Ok(()),
         Ok(answer) => said(&answer),
-        Err(failure) => failure.to_string(),
+        Err(failure) => format!("{failure} (asked {})", shop.target()),
     };
     Err(RehearseError::Sale { step, reason })
 }

@@ -73,6 +73,10 @@ impl Shop {
         &self.access
     }
 
+    pub(crate) fn target(&self) -> &Target {
+        &self.access.target
+    }
+
     pub(crate) fn sale(&self) -> &str {
         &self.access.sale
     }

@@ -187,12 +187,22 @@ fn judge_answers(case: &Case<'_>, verdict: &mut Verdict) {
     count::check_views(case, verdict);
 }
 
+fn judge_counts(case: &Case<'_>, known: &Known, verdict: &mut Verdict) {
+    answers::one_hold_each(case, known, verdict);
+    stretches::check(case, known, verdict);
+    count::check(case, known, verdict);
+}
+
 async fn inspect(case: &Case<'_>, verdict: &mut Verdict) {
     judge_answers(case, verdict);
+    if let Err(failure @ Failure::Connect(_)) = answer(case.shop, Ok(case.shop.view()), 0).await {
+        // One reason for everything that cannot be asked.
+        let gone = "the server is gone, so that nothing could be asked again, nor its audit";
+        verdict.unverified(&format!("{gone}: {failure}"));
+        return judge_counts(case, &count::not_looked_up(case), verdict);
+    }
     let mut known = count::look_up(case, verdict).await;
-    answers::one_hold_each(case, &known, verdict);
-    stretches::check(case, &known, verdict);
-    count::check(case, &known, verdict);
+    judge_counts(case, &known, verdict);
     returned::look(case, verdict).await;
     returned::ask(case, &mut known, verdict).await;
     count::check_public_view(case, known.holders, verdict).await;

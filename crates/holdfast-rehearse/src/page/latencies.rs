@@ -64,7 +64,7 @@ impl Report {
         let rows = self.waves.iter().map(|wave| {
             vec![
                 wave.arrivals.clone(),
-                time(wave.begins_ms),
+                format!("{} s", wave.begins_ms / 1e3),
                 count(wave.buyers),
                 rate(wave.offered_per_second),
                 rate(wave.achieved_per_second),

@@ -17,10 +17,17 @@ impl Text {
         self.0.push('\n');
     }
 
-    /// Breaks at spaces, and indents what follows.
+    /// Breaks at spaces, but not between a number and its unit, and indents what follows.
     pub(super) fn paragraph(&mut self, words: &str) {
-        let mut line = String::from(" ");
+        let mut together: Vec<String> = Vec::new();
         for word in words.split_whitespace() {
+            match together.last_mut() {
+                Some(number) if is_unit(word) => number.extend([" ", word]),
+                _ => together.push(word.to_owned()),
+            }
+        }
+        let mut line = String::from(" ");
+        for word in &together {
             if line.len() + 1 + word.len() > WIDTH {
                 self.line(&line);
                 line = String::from("   ");
@@ -53,6 +60,10 @@ impl Text {
     }
 }
 
+fn is_unit(word: &str) -> bool {
+    matches!(word.trim_end_matches([',', ';', '.', ')']), "ms" | "s" | "%")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +76,8 @@ mod tests {
         assert!(text.0.lines().all(|line| line.len() <= WIDTH), "{}", text.0);
         assert_eq!(text.0.split_whitespace().count(), 40);
         assert_eq!(text.0.lines().count(), 3);
+        let mut text = Text(String::new());
+        text.paragraph(&"it took 100 ms, ".repeat(20));
+        assert!(text.0.lines().all(|line| !line.trim().starts_with("ms")), "{}", text.0);
     }
 }

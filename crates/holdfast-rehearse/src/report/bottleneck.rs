@@ -9,6 +9,7 @@ use super::Crowd;
 use super::load::{Load, SATURATED_PERCENT, busy};
 use crate::crowd::{Buy, Rush};
 use crate::duration::millis;
+use crate::exchange::Failure;
 use crate::series::Class;
 use crate::words::{counted, time};
 
@@ -18,7 +19,7 @@ const ACTIVE_PERCENT_MAX: f64 = 90.0;
 const LAG_MS_MAX: f64 = 20.0;
 /// A server that answers later than this keeps people waiting.
 const SLOW_MS: f64 = 250.0;
-/// One try without an answer in so many is no accident.
+/// One buyer in so many who waits in vain is no accident.
 const UNANSWERED_SHARE: u64 = 100;
 
 /// What held the rehearsal back.
@@ -34,7 +35,7 @@ pub enum Bottleneck {
     /// This machine had no processor time left: the latencies are upper bounds.
     Machine,
     /// The server, or the network to it: the crowd kept its schedule on a machine with time left,
-    /// and its tries were answered late, sent away with 503 `overloaded`, or not answered.
+    /// and its tries were answered late, sent away with 503 `overloaded`, or not answered in time.
     Server,
 }
 
@@ -44,8 +45,8 @@ struct Waits {
     slow_ms: Option<f64>,
     /// Tries that the server itself said to be too many for it.
     shed: u64,
-    /// Tries without an answer, if they are more than accidents.
-    unanswered: u64,
+    /// Buyers who waited in vain, if they are more than accidents.
+    late: u64,
 }
 
 /// What held it back, and the same in a sentence.
@@ -92,34 +93,34 @@ pub(super) fn find(load: &Load, rush: &Rush, crowd: &Crowd) -> (Bottleneck, Opti
 impl Waits {
     fn of(rush: &Rush, crowd: &Crowd) -> Self {
         let p99 = rush.series.took(&Class::ANSWERS).percentiles().map(|took| took.p99);
-        let Crowd { tries, .. } = crowd;
-        let many = tries.unanswered * UNANSWERED_SHARE >= tries.begun;
+        // Connections that were refused or broke are of a server that is not there, not of a slow one.
+        let late = Failure::Late.to_string();
+        let late = crowd.unanswered_by_reason.get(&late).copied().unwrap_or_default();
+        let many = late * UNANSWERED_SHARE >= rush.buys.len() as u64;
         Self {
             slow_ms: p99.filter(|p99| *p99 >= SLOW_MS),
-            shed: tries.shed,
-            unanswered: if many { tries.unanswered } else { 0 },
+            shed: crowd.tries.shed,
+            late: if many { late } else { 0 },
         }
     }
 
     fn any(&self) -> bool {
-        self.slow_ms.is_some() || self.shed + self.unanswered > 0
+        self.slow_ms.is_some() || self.shed + self.late > 0
     }
 
     /// What was seen, after "but".
     fn words(&self) -> String {
         let slow = self.slow_ms.map(|ms| format!("one answer in 100 took {} or more", time(ms)));
-        let shed =
-            (self.shed > 0).then(|| format!("{} answered 503 overloaded", counted_was(self.shed)));
-        let unanswered =
-            (self.unanswered > 0).then(|| format!("{} not answered", counted_was(self.unanswered)));
-        let all: Vec<_> = [slow, shed, unanswered].into_iter().flatten().collect();
+        let shed = match self.shed {
+            0 => None,
+            1 => Some("1 try was answered 503 overloaded".to_owned()),
+            shed => Some(format!("{shed} tries were answered 503 overloaded")),
+        };
+        let late =
+            (self.late > 0).then(|| format!("{} waited in vain", counted(self.late, "buyer")));
+        let all: Vec<_> = [slow, shed, late].into_iter().flatten().collect();
         all.join(", and ")
     }
-}
-
-/// `1 try was`, `2 tries were`.
-fn counted_was(tries: u64) -> String {
-    format!("{} {}", counted(tries, "try"), if tries == 1 { "was" } else { "were" })
 }
 
 fn machine(load: &Load, rush: &Rush, lag: Option<&String>) -> String {

@@ -1,6 +1,7 @@
 //! What else has to be known to read the figures: what was measured, and what that may mean.
 
 use super::{Crowd, Load};
+use crate::exchange::Failure;
 use crate::machine::TurnedAway;
 use crate::words::{counted, time};
 use crate::{BuyerLimit, Options};
@@ -11,7 +12,8 @@ const OTHERS_PERCENT_MAX: f64 = 10.0;
 const CONNECT_AGAIN_MS: f64 = 900.0;
 
 pub(super) fn of(load: &Load, options: &Options, crowd: &Crowd) -> Vec<String> {
-    let notes = [limits(crowd, options.limit_in_force()), accept_queues(load), others(load)];
+    let limits = limits(crowd, options.limit_in_force());
+    let notes = [limits, unanswered(crowd), accept_queues(load), others(load)];
     notes.into_iter().flatten().collect()
 }
 
@@ -37,6 +39,18 @@ fn limits(crowd: &Crowd, limit: BuyerLimit) -> Option<String> {
         );
     }
     Some(words)
+}
+
+/// Connections that are refused or break tell of a server that is not there, or ends them.
+fn unanswered(crowd: &Crowd) -> Option<String> {
+    let late = Failure::Late.to_string();
+    let reasons = crowd.unanswered_by_reason.iter().filter(|(reason, _)| **reason != late);
+    let (reason, count) = reasons.max_by_key(|(_, count)| **count)?;
+    Some(format!(
+        "{} heard \"{reason}\": the server was not there, could not be reached, or ended the \
+         connection.",
+        counted(*count, "buyer")
+    ))
 }
 
 /// The kernel's counters are for all listeners together.

@@ -95,7 +95,8 @@ fn what_held_it_back_is_told_apart() {
     let waited = Buy { waited: true, ..late.clone() };
     let slow = buy(0, 1, 401, lost());
     let shed = buy(0, 1, 60, Ending::Refused("503 overloaded".into()));
-    let silent = buy(0, 1, 60, Ending::Unanswered("no connection".into()));
+    let silent = buy(0, 1, 60, Ending::Unanswered("no answer in time".into()));
+    let gone = buy(0, 1, 60, Ending::Unanswered("no connection: refused".into()));
     let limited = buy(0, 1, 60, Ending::Refused("429 rate_limited".into()));
     for (active, busy, buy, bottleneck, words) in [
         (10, 10.0, &prompt, Bottleneck::None, ""),
@@ -107,7 +108,8 @@ fn what_held_it_back_is_told_apart() {
         (10, 99.0, &prompt, Bottleneck::None, ""),
         (10, 10.0, &slow, Bottleneck::Server, "but one answer in 100 took 401 ms or more."),
         (10, 10.0, &shed, Bottleneck::Server, "1 try was answered 503 overloaded"),
-        (10, 10.0, &silent, Bottleneck::Server, "1 try was not answered"),
+        (10, 10.0, &silent, Bottleneck::Server, "but 1 buyer waited in vain."),
+        (10, 10.0, &gone, Bottleneck::None, ""),
         (10, 10.0, &limited, Bottleneck::None, ""),
     ] {
         assert_bottleneck(&report(active, busy, vec![buy.clone()]), bottleneck, words);
@@ -130,6 +132,9 @@ fn what_is_only_suspected_is_said_to_be_no_more() {
     ] {
         assert!(notes.contains(words), "{words}: {notes}");
     }
+    let gone = Ending::Unanswered("no connection: refused".into());
+    let notes = self::report(10, 10.0, vec![buy(0, 1, 60, gone)]).load.notes;
+    assert!(notes[0].starts_with("1 buyer heard \"no connection: refused\": "), "{notes:?}");
     // The control: nothing to note, nothing noted.
     assert_eq!(self::report(10, 10.0, prompt()).load.notes, Vec::<String>::new());
 }

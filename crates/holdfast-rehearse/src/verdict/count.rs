@@ -37,17 +37,24 @@ pub(super) struct Known {
     pub(super) gave_back: HashSet<u32>,
 }
 
-/// Counts who holds a unit, and looks up those who got no clear answer: they may hold one too.
-pub(super) async fn look_up(case: &Case<'_>, verdict: &mut Verdict) -> Known {
+/// What is known without asking anybody: whoever got no clear answer may hold a unit.
+pub(super) fn not_looked_up(case: &Case<'_>) -> Known {
     let kept = case.buys().filter(|buy| buy.kept().is_some()).count() as u64;
     let unclear: Vec<_> = case.buys().filter(|buy| buy.is_unclear()).collect();
     let gave_back = unclear.iter().filter(|buy| buy.given_back.is_some());
-    let mut known =
-        Known { gave_back: gave_back.map(|buy| buy.buyer).collect(), ..Known::default() };
+    let holders = Holders { least: kept, most: kept + unclear.len() as u64 };
+    let gave_back = gave_back.map(|buy| buy.buyer).collect();
+    Known { holders, gave_back, ..Known::default() }
+}
+
+/// Counts who holds a unit, and looks up those who got no clear answer: they may hold one too.
+pub(super) async fn look_up(case: &Case<'_>, verdict: &mut Verdict) -> Known {
+    let mut known = not_looked_up(case);
+    let kept = known.holders.least;
+    let unclear: Vec<_> = case.buys().filter(|buy| buy.is_unclear()).collect();
     let count = unclear.len() as u64;
     if unclear.len() > UNCLEAR_MAX {
         verdict.unverified(&format!("what {count} buyers without a clear answer hold: too many"));
-        known.holders = Holders { least: kept, most: kept + count };
         return known;
     }
     // Having a hold without knowing it breaks no promise: it is counted, not judged.

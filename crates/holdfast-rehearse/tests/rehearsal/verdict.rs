@@ -164,7 +164,12 @@ fn a_server_that_dies_leaves_buyers_unanswered_and_the_verdict_open() {
     assert!(!report.ok());
     assert!(report.crowd.unanswered > 0, "{:?}", report.crowd);
     assert!(report.crowd.connect_retries > 0, "{:?}", report.crowd);
-    assert!(report.verdict.unverified.iter().any(|what| what.contains("audit")), "{report:?}");
+    let unverified = &report.verdict.unverified;
+    assert!(unverified[0].contains("the server is gone"), "{unverified:?}");
+    assert!(unverified[1].contains("the sale may still be open"), "{unverified:?}");
+    assert_eq!(unverified.len(), 2);
+    let notes = &report.load.notes;
+    assert!(notes.iter().any(|note| note.contains("the server was not there")), "{notes:?}");
     assert_eq!(broken(&report), Vec::<u8>::new());
 }
 
