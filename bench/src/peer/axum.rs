@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use axum::extract::{FromRequest, Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{post, put};
+use axum::routing::{any, post, put};
 use axum::{Json, Router};
 use holdfast_api::{Code, Hold, PostHold, Problem, Time};
 use holdfast_core::{Currency, HoldStatus, Money, SaleId};
@@ -44,7 +44,7 @@ pub(super) fn serve(buyer_key: &File, units: u64) -> anyhow::Result<()> {
     // To make, open and close a sale does nothing: a rehearsal's crowd finds the sale that it asks for.
     let routes = Router::new()
         .route("/v1/sales/{sale}", put(StatusCode::OK))
-        .route("/v1/sales/{sale}/{step}", post(StatusCode::OK))
+        .route("/v1/sales/{sale}/{step}", any(StatusCode::OK))
         .route("/v1/sales/{sale}/holds", post(reserve))
         .with_state(bare);
     let site = Site(routes);
