@@ -166,9 +166,10 @@ async fn serve<S: Site>(
         let (metrics, alive) = (host.metrics.clone(), alive.clone());
         metrics.accepted.inc();
         metrics.open.inc();
-        let serve = connection::serve(stream, peer.ip(), bytes, ticket, host, told.clone());
+        let told = told.clone();
         tokio::spawn(async move {
-            serve.await;
+            // Made here: a future that is made outside and kept by this one would be there twice.
+            connection::serve(stream, peer.ip(), bytes, ticket, host, told).await;
             metrics.open.dec();
             drop(alive);
         });

@@ -19,10 +19,9 @@ pub(crate) async fn read<T: DeserializeOwned>(
     request: Request,
     deadline: Duration,
 ) -> Result<T, Problem> {
-    let (head, body) = request.into_parts();
-    check_type(&head.headers)?;
-    check_encoding(&head.headers)?;
-    let body = tokio::time::timeout(deadline, collect(body)).await;
+    check_type(request.headers())?;
+    check_encoding(request.headers())?;
+    let body = tokio::time::timeout(deadline, collect(request.into_body())).await;
     Ok(from_json(&body.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))?)?)
 }
 

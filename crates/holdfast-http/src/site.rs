@@ -38,29 +38,12 @@ impl Site {
         Self { router: router(app.clone()), app, busy: busy_bytes().into(), lanes: Arc::default() }
     }
 
-    async fn route(&self, peer: IpAddr, request: Request<holdfast_front::Body>) -> Response {
-        if !is_of_health(request.uri())
-            && let Err(problem) = self.app.limits.of_network(peer, request.headers())
-        {
-            return Refused(problem).into_response();
+    /// Whether the network that asks may ask so often.
+    fn admit<B>(&self, peer: IpAddr, request: &Request<B>) -> Result<(), Problem> {
+        if is_of_health(request.uri()) {
+            return Ok(());
         }
-        let lane = self.lanes.of(request.uri());
-        let response = match reserved_sale(&request) {
-            Some(sale) => self.reserve(&sale, request).await,
-            None => match self.router.clone().call(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
-        };
-        if let Some(lane) = lane.filter(|_| is_of_a_sale(response.status())) {
-            self.lanes.know(lane);
-        }
-        response
-    }
-
-    /// To hold units takes the straight way past the router: it is what all of a rush ask for.
-    async fn reserve(&self, sale: &str, request: Request<holdfast_front::Body>) -> Response {
-        holds::hold_units(&self.app, sale, request.map(Body::new)).await.into_response()
+        self.app.limits.of_network(peer, request.headers())
     }
 
     fn count(&self, response: &Response) {
@@ -71,13 +54,38 @@ impl Site {
 impl holdfast_front::Site for Site {
     type Body = Body;
 
-    async fn answer(&self, peer: IpAddr, request: Request<holdfast_front::Body>) -> Response {
+    fn answer(
+        &self,
+        peer: IpAddr,
+        request: Request<holdfast_front::Body>,
+    ) -> impl Future<Output = Response> + Send {
         let begun = Instant::now();
         let kind = Kind::of(request.method(), request.uri().path());
-        let response = self.route(peer, request).await;
-        self.count(&response);
-        self.app.metrics.latency(kind).observe_duration(begun.elapsed());
-        response
+        let lane = self.lanes.of(request.uri());
+        let refused = self.admit(peer, &request).err().map(|it| Refused(it).into_response());
+        // One future for all, and no function that waits in between: each would keep a copy of the
+        // request.
+        async move {
+            let response = match (refused, reserved_sale(&request)) {
+                (Some(refused), _) => refused,
+                // To hold units takes the straight way past the router: it is what all of a rush
+                // ask for.
+                (None, Some(sale)) => {
+                    let request = request.map(Body::new);
+                    holds::hold_units(&self.app, &sale, request).await.into_response()
+                }
+                (None, None) => match self.router.clone().call(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                },
+            };
+            if let Some(lane) = lane.filter(|_| is_of_a_sale(response.status())) {
+                self.lanes.know(lane);
+            }
+            self.count(&response);
+            self.app.metrics.latency(kind).observe_duration(begun.elapsed());
+            response
+        }
     }
 
     fn busy(&self) -> Response {

@@ -29,21 +29,45 @@ pub(crate) async fn reserve(
     hold_units(&app, &sale, request).await
 }
 
-pub(crate) async fn hold_units(app: &App, sale: &str, request: Request) -> Answer {
-    let caller = app.caller(request.headers())?;
-    let sale = sale_id(sale)?;
-    let key = idempotency_key(request.headers())?;
-    let PostHold { tier, quantity, buyer, if_held: _ } =
-        body::read(request, app.body_deadline).await?;
-    let buyer = who(caller, buyer)?;
-    let command = Command::Reserve(Reserve { buyer, tier, quantity, key });
-    let answer = app.execute(SaleRef::Id(sale), command).await?;
-    let hold = answer.hold.map(|hold| app.hold(sale, &hold));
-    match (answer.outcome, hold) {
-        (Outcome::Reserved(_), Some(hold)) => Ok(private(StatusCode::CREATED, &hold)),
-        (Outcome::Existing(_), Some(hold)) => Ok(private(StatusCode::OK, &hold)),
-        (Outcome::Refused(refusal), hold) => Err(of_refusal(refusal, hold).into()),
-        _ => Err(hold_not_found().into()),
+/// What the head of a request to hold units says.
+struct Asked {
+    caller: Caller,
+    sale: SaleId,
+    key: Option<KeyDigest>,
+}
+
+impl Asked {
+    fn read(app: &App, sale: &str, headers: &HeaderMap) -> Result<Self, Problem> {
+        Ok(Self {
+            caller: app.caller(headers)?,
+            sale: sale_id(sale)?,
+            key: idempotency_key(headers)?,
+        })
+    }
+}
+
+/// Holds units, as [`reserve`] does, for who knows the sale's name.
+pub(crate) fn hold_units(
+    app: &App,
+    sale: &str,
+    request: Request,
+) -> impl Future<Output = Answer> + Send {
+    // In a box: a problem is large, and rare.
+    let asked = Asked::read(app, sale, request.headers()).map_err(Box::new);
+    async move {
+        let Asked { caller, sale, key } = asked.map_err(|problem| *problem)?;
+        let PostHold { tier, quantity, buyer, if_held: _ } =
+            body::read(request, app.body_deadline).await?;
+        let buyer = who(caller, buyer)?;
+        let command = Command::Reserve(Reserve { buyer, tier, quantity, key });
+        let answer = app.execute(SaleRef::Id(sale), command).await?;
+        let hold = answer.hold.map(|hold| app.hold(sale, &hold));
+        match (answer.outcome, hold) {
+            (Outcome::Reserved(_), Some(hold)) => Ok(private(StatusCode::CREATED, &hold)),
+            (Outcome::Existing(_), Some(hold)) => Ok(private(StatusCode::OK, &hold)),
+            (Outcome::Refused(refusal), hold) => Err(of_refusal(refusal, hold).into()),
+            _ => Err(hold_not_found().into()),
+        }
     }
 }
 
