@@ -35,41 +35,33 @@ pub(crate) struct Arena {
 }
 
 /// Records one after another.
+/// Lines begin at multiples of [`LINE`] from a chunk's own beginning, wherever the allocator has put
+/// it: what fits must not depend on that. Allocators align such large blocks to lines anyway.
 #[derive(Clone, Debug)]
 struct Chunk {
     bytes: Vec<u8>,
-    /// Where the first line begins: those in front are no whole one.
-    first: usize,
 }
 
 impl Chunk {
     fn new(capacity: usize) -> Self {
-        let mut bytes = Vec::<u8>::with_capacity(capacity);
-        let first = bytes.as_ptr().align_offset(LINE).min(LINE).next_multiple_of(UNIT);
-        bytes.resize(first.min(capacity), 0);
-        Self { first: bytes.len(), bytes }
-    }
-
-    /// This offset, if a line begins there, or else the beginning of the next line.
-    fn line_from(&self, offset: usize) -> usize {
-        self.first + (offset - self.first).next_multiple_of(LINE)
+        Self { bytes: Vec::with_capacity(capacity) }
     }
 
     /// Where a further record of so many bytes begins.
     fn begin(&self, bytes: usize) -> usize {
         let end = self.bytes.len();
-        let crosses = end + bytes > self.line_from(end + 1);
-        if crosses && bytes <= LINE { self.line_from(end) } else { end }
+        let crosses = end + bytes > (end + 1).next_multiple_of(LINE);
+        if crosses && bytes <= LINE { end.next_multiple_of(LINE) } else { end }
     }
 
     /// Where the first record at or after this offset begins.
     fn record_from(&self, offset: usize) -> Option<usize> {
         let is_record = *self.bytes.get(offset)? > 0;
-        Some(if is_record { offset } else { self.line_from(offset) })
+        Some(if is_record { offset } else { offset.next_multiple_of(LINE) })
     }
 
     fn offsets(&self) -> impl Iterator<Item = usize> {
-        std::iter::successors(self.record_from(self.first), |&offset| {
+        std::iter::successors(self.record_from(0), |&offset| {
             let bytes = (1 + usize::from(self.bytes[offset])).next_multiple_of(UNIT);
             self.record_from(offset + bytes)
         })
@@ -143,7 +135,7 @@ mod tests {
         assert!(arena.iter().eq(positions.iter().copied()), "all of them, in order");
         for (record, &position) in records.iter().zip(&positions) {
             assert_eq!(arena.get(position), record);
-            let first = position.offset() - arena.chunks[position.chunk()].first;
+            let first = position.offset();
             let last = first + record.len();
             assert!(record.len() >= LINE || first / LINE == last / LINE, "{first} to {last}");
         }

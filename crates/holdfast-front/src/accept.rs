@@ -86,6 +86,7 @@ pub(crate) async fn all<S: Site>(
     loop {
         match unconstrained(next(listener, host)).await {
             Ok((stream, peer)) => {
+                host.metrics.accepted.inc();
                 *in_hand = sift(Arrival::new(stream, peer), host);
                 taken += 1;
             }
@@ -169,23 +170,27 @@ fn is_the_peers(error: &io::Error) -> bool {
 }
 
 /// Takes what waits in the backlog, then stops listening. Whoever has connected before the stop
-/// may have sent a request.
-pub(crate) fn last(
+/// may have sent a request. While there is no descriptor for them, those that are served make room.
+pub(crate) async fn last<S>(
     listener: TcpListener,
-    backlog: u16,
+    host: &Host<S>,
     mut admit: impl FnMut(Arrival),
 ) -> io::Result<()> {
     // The runtime may not have heard of all that wait: the kernel is asked itself.
     let listener = listener.into_std()?;
-    for _ in 0..backlog {
+    let mut failures = Failures::default();
+    // The kernel lets one more wait than it was told.
+    let mut left = u32::from(host.options.backlog) + 1;
+    while left > 0 {
         match next_now(&listener) {
-            Ok((stream, peer)) => admit(Arrival::new(stream, peer)),
+            Ok((stream, peer)) => {
+                host.metrics.accepted.inc();
+                admit(Arrival::new(stream, peer));
+                left -= 1;
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if is_the_peers(&error) || error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => {
-                tracing::warn!(%error, "connections that waited when the server stopped are lost");
-                break;
-            }
+            Err(error) => failures.wait(&error).await,
         }
     }
     Ok(())

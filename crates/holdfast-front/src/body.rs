@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -72,8 +72,11 @@ impl<B: hyper::body::Body> hyper::body::Body for Answer<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        this.told.goes_on();
-        this.body.poll_frame(cx)
+        let frame = this.body.poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            this.told.goes_on(frame.data_ref().map_or(0, Buf::remaining));
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

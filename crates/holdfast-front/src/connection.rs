@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -30,6 +30,10 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 /// How long a peer may take nothing of its answers once it has been told goodbye.
 const TAKE: Duration = Duration::from_secs(2);
+
+/// How long a connection of HTTP/2 has once it has been told goodbye, whatever its peer does: one that
+/// does not hear may go on asking. Longer than any request takes, shorter than a stop.
+const LAST: Duration = Duration::from_secs(8);
 
 /// So much of an answer a peer must take for each [`GOODBYE`], if it is to have the rest before
 /// it makes room for others: 1 Mbit/s.
@@ -61,7 +65,7 @@ pub(crate) async fn serve<S: Site>(
         answer(Arc::clone(&with), &at, asked, peer, request)
     });
     if is_http2 {
-        // Of HTTP/2 the wire does not see who takes nothing of one answer and goes on with others.
+        seat.set_http2();
         let patience = Some(host.options.write);
         let connection = drive(host.http2.serve_connection(io, service), seat, stop, patience);
         // In a box: one of HTTP/1 is half as large, and there are many more of them.
@@ -94,11 +98,12 @@ async fn drive<C: GracefulConnection>(
     }
     connection.as_mut().graceful_shutdown();
     // Of a peer that asks for nothing the answer to our goodbye is not waited for.
-    let mut taken = seat.taken();
+    let (mut taken, told) = (seat.taken(), Instant::now());
     while timeout(GOODBYE, connection.as_mut()).await.is_err() {
         let before = std::mem::replace(&mut taken, seat.taken());
         let is_slow = !seat.owes() && taken - before < TAKEN_MIN;
-        if seat.is_idle() || seat.is_stalled(TAKE) || seat.is_evicted() && is_slow {
+        let is_deaf = patience.is_some() && told.elapsed() >= LAST;
+        if seat.is_idle() || seat.is_stalled(TAKE) || seat.is_evicted() && is_slow || is_deaf {
             return;
         }
     }

@@ -19,6 +19,7 @@ use crate::site::Site;
 pub(crate) fn refuse<S: Site>(mut arrival: Arrival, host: &Host<S>) -> Option<Arrival> {
     if read_now(&arrival.stream, &mut arrival.bytes).is_err() && arrival.bytes.is_empty() {
         host.waiting.refused(None);
+        host.metrics.given_up.inc();
         return None;
     }
     let is_clear = kind_of(&arrival.bytes) == Some(First::Http1);

@@ -17,8 +17,10 @@ pub(crate) struct Seat {
     told: AtomicU32,
     /// The kernel takes no more of what is written, because the peer does not.
     is_writing: AtomicBool,
-    /// Bytes that the kernel has taken for the peer.
+    /// Bytes of answers that have been taken for the peer.
     taken: AtomicU64,
+    /// They are counted as answers give them, and not as the socket takes them.
+    is_http2: AtomicBool,
     /// When an answer was last made or a part of one taken, in milliseconds after `opened`.
     answered_ms: AtomicU64,
     /// A request's body was not wanted to its end.
@@ -48,6 +50,7 @@ impl Seat {
             told: AtomicU32::new(0),
             is_writing: AtomicBool::new(false),
             taken: AtomicU64::new(0),
+            is_http2: AtomicBool::new(false),
             answered_ms: AtomicU64::new(0),
             is_cut: AtomicBool::new(false),
             is_evicted: AtomicBool::new(false),
@@ -78,13 +81,25 @@ impl Seat {
         self.is_writing.store(is_writing, Relaxed);
     }
 
-    /// The kernel has taken so many bytes for the peer.
-    pub(crate) fn took(&self, bytes: usize) {
+    /// The connection speaks HTTP/2: what its socket takes may be anything, such as echoes of pings,
+    /// and says nothing of whether the peer takes its answers.
+    pub(crate) fn set_http2(&self) {
+        self.is_http2.store(true, Relaxed);
+    }
+
+    /// The socket has taken so many bytes.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        if !self.is_http2.load(Relaxed) {
+            self.took(bytes);
+        }
+    }
+
+    fn took(&self, bytes: usize) {
         self.taken.fetch_add(bytes as u64, Relaxed);
         self.touch();
     }
 
-    /// How many bytes the kernel has taken.
+    /// How many bytes of answers have been taken.
     pub(crate) fn taken(&self) -> u64 {
         self.taken.load(Relaxed)
     }
@@ -154,9 +169,11 @@ impl Arriving {
 }
 
 impl Told {
-    /// A part of the answer has been taken.
-    pub(crate) fn goes_on(&self) {
-        self.0.touch();
+    /// So many bytes of the answer have been taken; HTTP/2 takes no more of them than its peer does.
+    pub(crate) fn goes_on(&self, bytes: usize) {
+        if self.0.is_http2.load(Relaxed) {
+            self.0.took(bytes);
+        }
     }
 }
 

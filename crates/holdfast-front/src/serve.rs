@@ -164,7 +164,6 @@ async fn serve<S: Site>(
         let ticket = places.take(Instant::now());
         let host = Arc::clone(&with);
         let (metrics, alive) = (host.metrics.clone(), alive.clone());
-        metrics.accepted.inc();
         metrics.open.inc();
         let told = told.clone();
         tokio::spawn(async move {
@@ -181,10 +180,13 @@ async fn serve<S: Site>(
         never = accept::keep_backlog(&listener, host.options.backlog, &standing) => match never {},
     }
     in_hand.into_iter().for_each(&admit);
-    accept::last(listener, host.options.backlog, admit)?;
-    let drained = timeout(host.options.drain, gone.recv()).await;
-    drained.map(|_| ()).map_err(|_| {
+    let drained = timeout(host.options.drain, async {
+        accept::last(listener, &host, admit).await?;
+        gone.recv().await;
+        io::Result::Ok(())
+    });
+    drained.await.unwrap_or_else(|_| {
         let what = "requests were cut off: they took longer than the server may take to stop";
-        io::Error::new(io::ErrorKind::TimedOut, what)
+        Err(io::Error::new(io::ErrorKind::TimedOut, what))
     })
 }

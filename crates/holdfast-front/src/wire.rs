@@ -70,7 +70,7 @@ impl Wire {
         self.seat.set_writing(written.is_pending());
         if let Poll::Ready(written) = written {
             self.stalled = None;
-            self.seat.took(*written.as_ref().unwrap_or(&0));
+            self.seat.wrote(*written.as_ref().unwrap_or(&0));
             return Poll::Ready(written);
         }
         let patience = self.patience;

@@ -21,6 +21,10 @@ pub(crate) async fn read<T: DeserializeOwned>(
 ) -> Result<T, Problem> {
     check_type(request.headers())?;
     check_encoding(request.headers())?;
+    // Known from the head: nobody need send what is not wanted.
+    if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(Problem::new(Code::TooLarge));
+    }
     let body = tokio::time::timeout(deadline, collect(request.into_body())).await;
     Ok(from_json(&body.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))?)?)
 }

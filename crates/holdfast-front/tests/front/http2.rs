@@ -6,7 +6,7 @@ use http::{Request, StatusCode, Version};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -83,11 +83,12 @@ async fn a_stop_finishes_what_has_begun() {
     assert!(sender.is_closed());
 }
 
-/// A client that takes nothing of any answer.
+/// A client that takes nothing of any answer, and shows again and again that it is there.
 async fn connect_deaf(running: &Running) -> Sender {
     let stream = TcpStream::connect(running.address).await.unwrap();
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    let builder = builder.initial_stream_window_size(0);
+    builder.timer(TokioTimer::new()).keep_alive_interval(Duration::from_millis(100));
+    let builder = builder.keep_alive_while_idle(true).initial_stream_window_size(0);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender
