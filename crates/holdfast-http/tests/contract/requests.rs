@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use http::{Request, StatusCode};
-use hyper::body::Frame;
+use hyper::body::{Frame, SizeHint};
 use serde_json::{Value, json};
 
 use crate::support::{BODY_DEADLINE, KEY, Shop, code, read, sale, token};
@@ -151,8 +151,17 @@ async fn a_packed_body_is_not_called_malformed() {
     }
 }
 
-/// A body that begins and never ends.
-struct Endless(Option<Bytes>);
+/// A body that begins and never ends, and says at first how long it will be if that is known.
+struct Endless {
+    begins: Option<Bytes>,
+    size: SizeHint,
+}
+
+impl Endless {
+    fn new(size: SizeHint) -> Body {
+        Body::new(Self { begins: Some(Bytes::from_static(b"{\"tier\":")), size })
+    }
+}
 
 impl hyper::body::Body for Endless {
     type Data = Bytes;
@@ -162,23 +171,33 @@ impl hyper::body::Body for Endless {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match self.0.take() {
+        match self.begins.take() {
             Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             None => Poll::Pending,
         }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.size.clone()
     }
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let shop = Shop::open(3, 300).await;
-    let begun = Instant::now();
-    let body = Body::new(Endless(Some(Bytes::from_static(b"{\"tier\":"))));
-    let request = Request::post("/v1/sales/club/holds")
-        .header("authorization", format!("Bearer {}", token("alice")))
-        .header("content-type", "application/json")
-        .body(body);
-    let answer = read(shop.send(request.unwrap()).await).await;
-    assert_eq!(code(&answer), (408, "request_timeout"));
-    assert!(begun.elapsed() >= BODY_DEADLINE);
+    for (size, told) in [
+        (SizeHint::new(), (408, "request_timeout")),
+        (SizeHint::with_exact(64 << 10), (408, "request_timeout")),
+        // That it is too large is known before it comes.
+        (SizeHint::with_exact((64 << 10) + 1), (413, "too_large")),
+    ] {
+        let begun = Instant::now();
+        let request = Request::post("/v1/sales/club/holds")
+            .header("authorization", format!("Bearer {}", token("alice")))
+            .header("content-type", "application/json")
+            .body(Endless::new(size));
+        let answer = read(shop.send(request.unwrap()).await).await;
+        assert_eq!(code(&answer), told);
+        assert_eq!(told.0 == 408, begun.elapsed() >= BODY_DEADLINE);
+    }
 }
