@@ -46,6 +46,12 @@ pub(crate) struct Window {
     pub(crate) buyers: Range<u32>,
 }
 
+impl Window {
+    pub(crate) fn length(&self) -> Duration {
+        self.ends.saturating_sub(self.begins)
+    }
+}
+
 impl Arrivals {
     /// So many buyers within this time, uniformly; all at once if it is zero.
     pub fn uniform(buyers: u32, over: Duration) -> Self {

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use buy::{Buy, Ending, Said};
+pub(crate) use buy::{Answered, Buy, Ending, Said};
 #[cfg(test)]
 pub(crate) use buy::{GivenBack, Refusal, Tries};
 pub use child::generator;

@@ -91,7 +91,7 @@ impl Options {
 
     pub(crate) fn check(&self) -> Result<(), RehearseError> {
         // Before anything is made of them: they may be beyond all memory.
-        range("arrivals", self.arrivals.buyers_about().round(), 1.0, f64::from(BUYERS_MAX))?;
+        range("buyers", self.arrivals.buyers_about().round(), 1.0, f64::from(BUYERS_MAX))?;
         range("capacity", self.capacity, 0, CAPACITY_MAX)?;
         range("hold_seconds", self.hold_seconds, 1, HOLD_SECONDS_MAX)?;
         range("connections", self.connections.unwrap_or(1), 1, CONNECTIONS_MAX)?;
@@ -168,7 +168,7 @@ mod tests {
         assert!(Options { arrivals: nobody, ..options() }.check().is_err());
         let endless: Arrivals = "poisson 9999999/s for 9h".parse().unwrap();
         let error = Options { arrivals: endless, ..options() }.check().unwrap_err().to_string();
-        assert!(error.starts_with("arrivals:"), "{error}");
+        assert!(error.starts_with("buyers:"), "{error}");
         assert!(Options { processes: Some(0), ..options() }.check().is_err());
         assert!(Options { processes: Some(2), ..options() }.check().is_err());
         assert!(Options { connections: Some(0), ..options() }.check().is_err());

@@ -4,7 +4,7 @@ mod text;
 
 use text::Text;
 
-use crate::report::TriesLatency;
+use crate::report::{TriesLatency, Wave};
 use crate::wire::Counts;
 use crate::words::{counted, time};
 use crate::{Manners, Percentiles, Report};
@@ -48,16 +48,23 @@ impl Report {
 
     fn render_crowd(&self, text: &mut Text) {
         let crowd = &self.crowd;
-        text.line(&format!(
-            "  held       {:>9}  of {} units, at the end",
-            crowd.held_at_end, self.plan.capacity
-        ));
+        let units = self.plan.capacity;
+        text.line(&match crowd.held_at_end {
+            Some(held) => format!("  held       {held:>9}  of {units} units, at the end"),
+            None => format!("  held               -  of {units} units: the server was gone"),
+        });
         text.count("won", crowd.won, &Counts::new());
         if crowd.given_back > 0 {
             text.line(&format!("             {:>9}  gave it back", crowd.given_back));
         }
         text.count("lost", crowd.lost, &crowd.lost_by_code);
         text.count("refused", crowd.refused, &crowd.refused_by_answer);
+        if crowd.limited_wrongly > 0 {
+            text.paragraph(&format!(
+                "{} told 429, in the end or before, though they had not asked too often",
+                counted(crowd.limited_wrongly, "buyer")
+            ));
+        }
         if crowd.limited_rightly > 0 {
             text.line(&format!(
                 "             {:>9}  rightly: they had asked too often",
@@ -75,7 +82,7 @@ impl Report {
         }
         if crowd.connect_retries + crowd.overloaded_retries > 0 {
             text.line(&format!(
-                "  retries: {} after a failed connection, {} after \"come back later\"",
+                "  came back: {} after a failed connection, {} as they were told to",
                 crowd.connect_retries, crowd.overloaded_retries
             ));
         }
@@ -103,7 +110,7 @@ impl Report {
         let TriesLatency { all, won, none_left, sent_away } = self.tries_latency_ms;
         let buyers = [("winners", self.winners_latency_ms), ("losers", self.losers_latency_ms)];
         if self.has_repeated() {
-            text.line("  latency of each try, from when it was due to its answer");
+            text.line("  latency of each try that was answered, from when it was due");
             text.line(HEAD);
             text.percentiles("won", won);
             text.percentiles("none left", none_left);
@@ -111,6 +118,9 @@ impl Report {
                 text.percentiles("sent away", sent_away);
             }
             text.percentiles("all", all);
+            if self.crowd.tries.late > 0 {
+                text.line(&format!("  not in it: {}", self.late_tries()));
+            }
         } else {
             text.line("  latency, from each buyer's moment to their answer");
             text.line(HEAD);
@@ -129,9 +139,11 @@ impl Report {
         let load = &self.load;
         let offered = load.offered_per_second;
         let offered = offered.map_or("all at once".into(), |rate| format!("{rate:.0}/s"));
+        let achieved = load.achieved_per_second;
+        let achieved = achieved.map_or(String::new(), |rate| format!(", achieved {rate:.0}/s"));
         let came = format!(
-            "offered {offered}, achieved {:.0}/s (peak {:.0}/s of {:.0}/s)",
-            load.achieved_per_second, load.achieved_per_second_max, load.offered_per_second_max
+            "buyers: offered {offered}{achieved} (at the peak {:.0}/s were due and {:.0}/s begun)",
+            load.offered_per_second_max, load.achieved_per_second_max
         );
         let (answered, drained) = (load.answered_per_second, time(load.drained_ms));
         text.paragraph(&if self.has_repeated() {
@@ -154,27 +166,43 @@ impl Report {
     }
 
     fn render_waves(&self, text: &mut Text) {
-        let last = if self.has_repeated() { "last try" } else { "" };
-        text.line(&format!(
-            "  waves  offered/s achieved/s answered/s sent away/s        p99 {last:>10}"
-        ));
+        let p99 = |took: Option<Percentiles>| took.map_or("-".into(), |took| time(took.p99));
+        let row = |head: &str, cells: [String; 7]| {
+            let [offered, achieved, answered, answers, away, p99, last] = cells;
+            let (answers, last) = match self.has_repeated() {
+                true => (format!("{answers:>9}"), format!("{last:>9}")),
+                false => (String::new(), String::new()),
+            };
+            format!(
+                "  {head:<13}{offered:>9}{achieved:>9}{answered:>9}{answers}{away:>10}{p99:>9}{last}"
+            )
+        };
+        let heads = ["offered", "achieved", "answered", "tries", "sent away", "p99", "last try"];
+        text.line(&row("per second:", heads.map(str::to_owned)));
         for wave in &self.waves {
-            let rate = |rate: Option<f64>| rate.map_or("-".into(), |rate| format!("{rate:.0}"));
-            let p99 = |took: Option<Percentiles>| took.map_or("-".into(), |took| time(took.p99));
-            let last = match self.has_repeated() {
-                true => p99(wave.last_try_latency_ms),
-                false => String::new(),
+            let rate = |rate: Option<f64>, count: u64| {
+                rate.map_or(format!("({count})"), |rate| format!("{rate:.0}"))
             };
             text.line(&format!("  {}", wave.arrivals));
-            text.line(&format!(
-                "        {:>10} {:>10} {:>10} {:>11} {:>10} {last:>10}",
-                rate(wave.offered_per_second),
-                rate(wave.achieved_per_second),
-                rate(wave.answered_per_second),
-                rate(wave.shed_per_second),
-                p99(wave.latency_ms)
-            ));
+            let cells = [
+                rate(wave.offered_per_second, wave.buyers),
+                rate(wave.achieved_per_second, wave.achieved),
+                rate(wave.answered_per_second, wave.answered),
+                rate(wave.answers_per_second, wave.answers),
+                rate(wave.shed_per_second, wave.shed),
+                p99(wave.latency_ms),
+                p99(wave.last_try_latency_ms),
+            ];
+            text.line(&row("", cells));
         }
+        let mut words = "answered are buyers told yes or no for good".to_owned();
+        if self.has_repeated() {
+            words += ", tries are those answered, whatever the answer";
+        }
+        if !self.waves.iter().all(Wave::took_time) {
+            words += "; in brackets is how many in all, of a wave that took no time";
+        }
+        text.paragraph(&words);
         text.line("");
     }
 
@@ -205,18 +233,19 @@ impl Report {
 
     fn render_verdict(&self, text: &mut Text) {
         let (verdict, checked) = (&self.verdict, &self.verdict.checked);
-        text.line(&format!(
-            "  asked again: {}, {}, {}, {} sent away, {} unclear",
+        text.paragraph(&format!(
+            "asked again, drawn at random: {} for the same hold and {} for what it says, {}, {} \
+             sent away; and all {} without a clear answer",
             counted(checked.winners_repeated, "winner"),
-            counted(checked.winners_looked, "hold"),
+            checked.winners_looked,
             counted(checked.losers_looked, "loser"),
             checked.sent_away_looked,
             checked.unclear_looked
         ));
-        text.line(&format!(
-            "  judged: {}, {} at the public view",
+        text.paragraph(&format!(
+            "held against the units that were free then: all of {}; added up: {}",
             counted(checked.refusals_judged, "refusal"),
-            counted(checked.views_watched, "look")
+            counted(checked.views_watched, "public view")
         ));
         if checked.given_back_looked + checked.returned_asked > 0 {
             text.line(&format!(
@@ -235,18 +264,12 @@ impl Report {
         for unverified in &verdict.unverified {
             text.paragraph(&format!("  NOT VERIFIED: {unverified}"));
         }
-        let unclear = self.crowd.left_open(self.plan.allow_shed);
-        if unclear > 0 {
-            let buyers = counted(unclear, "buyer");
-            text.line(&format!("  NOT ANSWERED WITH YES OR NO: {buyers}"));
+        match self.ok() {
+            true => text.line(
+                "OK: every buyer who waited was answered, every promise that could be seen held",
+            ),
+            false => text.last(&format!("NOT OK: {}", self.why_not_ok().join("; "))),
         }
-        text.line(if self.ok() {
-            "OK: every buyer was answered, every promise that could be seen held"
-        } else if self.cut_short {
-            "NOT OK: cut short"
-        } else {
-            "NOT OK"
-        });
     }
 }
 

@@ -7,6 +7,7 @@ mod notes;
 mod plan;
 mod timeline;
 mod waves;
+mod why;
 
 use std::time::Duration;
 
@@ -26,20 +27,23 @@ use crate::capacity::Capacity;
 use crate::crowd::{Buy, Ending, Rush};
 use crate::histogram::Times;
 use crate::series::Class;
+use crate::words::counted;
 use crate::{Options, Percentiles, Verdict};
 
 /// The version of the report's field names and meanings.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// What a rehearsal found.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
     /// The version of this schema.
     pub schema: u32,
-    /// Whether no promise was seen broken, all was seen that should be, and every buyer who waited
+    /// Whether no promise was seen broken, all was seen that should be, every buyer who waited
     /// was told that they hold a unit, that there is none, or that they had asked too often, if
-    /// they had.
+    /// they had, and nobody was told so who had not.
     ok: bool,
+    /// Why it is not: sentences, the first of them about buyers; empty if it is.
+    why_not_ok: Vec<String>,
     /// Whether it was stopped before its end: then everything is as it was until then, and `ok` is
     /// false.
     pub cut_short: bool,
@@ -66,7 +70,8 @@ pub struct Report {
     /// included; null without losers.
     pub losers_latency_ms: Option<Percentiles>,
     /// From the moment in which each try was due, first ones and others, to its answer: what the
-    /// server took, without anybody's pauses.
+    /// server took, without anybody's pauses. Tries without an answer are not in it: see
+    /// `crowd.tries.late`.
     pub tries_latency_ms: TriesLatency,
     /// The waves of the arrivals, one after another.
     pub waves: Vec<Wave>,
@@ -106,14 +111,15 @@ pub fn schema() -> serde_json::Value {
 impl Report {
     pub(crate) fn new(options: &Options, about: About<'_>, rush: &Rush, verdict: Verdict) -> Self {
         let crowd = Crowd::count(rush, &verdict);
-        let kept = verdict.broken.is_empty() && verdict.unverified.is_empty();
+        let why_not_ok = why::not_ok(&crowd, &verdict, options.allow_shed);
         let latency = |of: fn(&Ending) -> bool| {
             let buys = rush.buys.iter().filter(|buy| of(&buy.ending));
             buys.map(latency).collect::<Times>().percentiles()
         };
         Self {
             schema: SCHEMA,
-            ok: kept && !verdict.cut_short && crowd.left_open(options.allow_shed) == 0,
+            ok: why_not_ok.is_empty(),
+            why_not_ok,
             cut_short: verdict.cut_short,
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: about.started_at.to_string(),
@@ -133,10 +139,21 @@ impl Report {
     }
 
     /// Whether every promise held as far as could be seen, everything that should be seen was,
-    /// and every buyer who waited was told that they hold a unit, that there is none, or that they
-    /// had asked too often, if they had.
+    /// every buyer who waited was told that they hold a unit, that there is none, or that they had
+    /// asked too often, if they had, and nobody was told so who had not.
     pub fn ok(&self) -> bool {
         self.ok
+    }
+
+    /// Why it is not: sentences without their point; empty if it is.
+    pub(crate) fn why_not_ok(&self) -> &[String] {
+        &self.why_not_ok
+    }
+
+    /// How many tries were given up since their time was over, in words.
+    pub(crate) fn late_tries(&self) -> String {
+        let tries = &self.crowd.tries;
+        format!("{} of {} not answered within their time", tries.late, counted(tries.begun, "try"))
     }
 
     /// Whether somebody asked more than once: then a buyer's latency is more than a try's.

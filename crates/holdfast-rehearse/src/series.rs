@@ -10,7 +10,7 @@ use crate::histogram::Times;
 const BINS_MAX: usize = 4_096;
 
 /// What a single try came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Class {
     /// A hold.
     Won,

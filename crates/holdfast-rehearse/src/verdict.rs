@@ -47,6 +47,9 @@ pub struct Verdict {
     /// Whether it was cut short; the report says so itself.
     #[serde(skip)]
     pub(crate) cut_short: bool,
+    /// Whether the server was gone when it was to be asked again; the report says so itself.
+    #[serde(skip)]
+    pub(crate) server_gone: bool,
 }
 
 /// A promise seen to be broken.
@@ -196,6 +199,7 @@ fn judge_counts(case: &Case<'_>, known: &Known, verdict: &mut Verdict) {
 async fn inspect(case: &Case<'_>, verdict: &mut Verdict) {
     judge_answers(case, verdict);
     if let Err(failure @ Failure::Connect(_)) = answer(case.shop, Ok(case.shop.view()), 0).await {
+        verdict.server_gone = true;
         // One reason for everything that cannot be asked.
         let gone = "the server is gone, so that nothing could be asked again, nor its audit";
         verdict.unverified(&format!("{gone}: {failure}"));

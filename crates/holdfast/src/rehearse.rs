@@ -2,6 +2,7 @@
 
 mod args;
 mod file;
+mod key;
 mod repeat;
 mod server;
 mod show;
@@ -38,6 +39,9 @@ pub(crate) fn run(args: &RehearseArgs) -> anyhow::Result<ExitCode> {
         told.stop();
         notice(INTERRUPTED);
     })?;
+    if let Some(words) = args.without_effect() {
+        show.notice()(words);
+    }
     // Opened first: a report that cannot be written should not cost a rehearsal.
     let json = args.json.as_deref().map(ReportFile::create).transpose()?;
     let html = args.html.as_deref().map(ReportFile::create).transpose()?;
@@ -48,7 +52,7 @@ pub(crate) fn run(args: &RehearseArgs) -> anyhow::Result<ExitCode> {
             (None, Options { buyer_secret: args.secret_of_buyers()?, ..options })
         }
         None => {
-            let server = Server::start(args.limit_buyer)?;
+            let server = Server::start(args.limit_buyer())?;
             let options = Options::new(server.address.parse()?, server.merchant_key.clone());
             let buyer_secret = Some(server.buyer_secret.clone());
             let server_process = Some(server.process());

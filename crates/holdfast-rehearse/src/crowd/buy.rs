@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::us;
+use crate::series::Class;
 use crate::wire::Hold;
 
 /// What came of a buyer's visit. Times are counted from the start of the rush.
@@ -33,10 +34,20 @@ pub(crate) struct Buy {
     /// Whether their last answer is a 429 to somebody who asked more often than they may.
     pub(crate) beyond_limit: bool,
     pub(crate) tries: Tries,
+    /// Every answer to their tries.
+    pub(crate) answers: Vec<Answered>,
     /// Every time they were told that there is no unit.
     pub(crate) refusals: Vec<Refusal>,
     pub(crate) ending: Ending,
     pub(crate) given_back: Option<GivenBack>,
+}
+
+/// An answer to a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    #[serde(with = "us")]
+    pub(crate) at: Duration,
+    pub(crate) class: Class,
 }
 
 /// What it took to get an answer.
@@ -48,6 +59,8 @@ pub(crate) struct Tries {
     pub(crate) connect: u32,
     /// Answers that said "come back later", after which they came back.
     pub(crate) comeback: u32,
+    /// Tries given up since their time was over.
+    pub(crate) late: u32,
     /// Answers 429 though the buyer had asked no more often than they may.
     pub(crate) limited_wrongly: u32,
 }

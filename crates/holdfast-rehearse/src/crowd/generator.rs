@@ -177,7 +177,9 @@ async fn begin(
 ) -> io::Result<()> {
     for call in calls {
         loop {
-            let wait = call.due.saturating_sub(stage.now());
+            // The start may lie ahead, also for who is due at it.
+            let moment = stage.start + call.due;
+            let wait = moment.saturating_duration_since(Instant::now());
             if wait.is_zero() {
                 break;
             }

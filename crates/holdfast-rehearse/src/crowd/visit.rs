@@ -6,10 +6,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant as Deadline, sleep, timeout_at};
 
 use super::Stage;
-use super::buy::{Buy, Ending, GivenBack, Refusal, Said, Tries};
+use super::buy::{Answered, Buy, Ending, GivenBack, Refusal, Said, Tries};
 use super::judge::{Judged, judge};
 use crate::exchange::{Answer, Ask, Failure, desert, exchange};
-use crate::manners::{Exit, Manner, Sign};
+use crate::manners::{Exit, Manner, Persistence, Sign};
 use crate::series::Class;
 use crate::wire::Hold;
 
@@ -54,6 +54,7 @@ pub(super) async fn visit(stage: &Stage, call: Call) -> Buy {
         doubt: false,
         beyond_limit: false,
         tries: Tries::default(),
+        answers: Vec::new(),
         refusals: Vec::new(),
         ending: Ending::Unanswered("never asked".into()),
         given_back: None,
@@ -92,6 +93,10 @@ impl Visit<'_> {
             let Judged { ending, class, sign, doubt } = judge(&answer);
             self.stage.series().came_to(class, self.due, ended);
             self.count_limit(class, ended);
+            match &answer {
+                Ok(_) => self.buy.answers.push(Answered { at: ended, class }),
+                Err(failure) => self.buy.tries.late += u32::from(matches!(failure, Failure::Late)),
+            }
             if let Ending::Lost(code) = &ending {
                 let (asked, code) = (self.buy.asked, code.clone());
                 self.buy.refusals.push(Refusal { asked, told: ended, code });
@@ -105,7 +110,9 @@ impl Visit<'_> {
             if self.due >= self.deadline {
                 return;
             }
-            self.buy.tries.comeback += u32::from(matches!(sign, Sign::ComeBack(_)));
+            // Whoever hammers would have come anyway.
+            let heeds = self.manner.persistence != Persistence::Bot;
+            self.buy.tries.comeback += u32::from(heeds && matches!(sign, Sign::ComeBack(_)));
             tokio::time::sleep_until(Deadline::from_std(stage.start + self.due)).await;
         }
     }

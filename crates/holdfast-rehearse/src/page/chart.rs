@@ -102,7 +102,7 @@ impl Chart {
         let stacked = stack(curves);
         let lines = curves.iter().filter(|curve| curve.look != Look::Area);
         let values = lines.flat_map(|curve| curve.points.iter().filter_map(|(_, value)| *value));
-        let top = values.chain(stacked.last().into_iter().flatten().map(|(_, _, high)| *high));
+        let top = values.chain(stacked.iter().flatten().flatten().map(|(_, _, high)| *high));
         let top = top.fold(0.0, f64::max);
         match self.scale {
             Scale::Linear => {
@@ -211,25 +211,37 @@ impl Plot {
         path
     }
 
-    fn area(&self, points: &[(f64, f64, f64)]) -> String {
+    /// An area with a gap where nothing is known; a point that stands alone is drawn as a bar.
+    fn area(&self, points: &[Option<Band>]) -> String {
+        let pieces = points.split(Option::is_none).filter(|piece| !piece.is_empty());
+        pieces.map(|piece| self.piece(&piece.iter().flatten().collect::<Vec<_>>())).collect()
+    }
+
+    fn piece(&self, points: &[&Band]) -> String {
         let point = |at: f64, value: f64| format!("{} {}", px(self.x(at)), px(self.y(value)));
+        if let [(at, low, high)] = points {
+            return format!("M{}h2V{}h-2Z", point(*at, *high), px(self.y(*low)));
+        }
         let above = points.iter().map(|(at, _, high)| point(*at, *high));
         let below = points.iter().rev().map(|(at, low, _)| point(*at, *low));
         let all: Vec<_> = above.chain(below).collect();
-        if all.is_empty() { String::new() } else { format!("M{}Z", all.join("L")) }
+        format!("M{}Z", all.join("L"))
     }
 }
 
-/// The areas upon each other: moments, and where each begins and ends.
-fn stack(curves: &[&Curve]) -> Vec<Vec<(f64, f64, f64)>> {
+/// A moment of an area, and where it begins and ends.
+type Band = (f64, f64, f64);
+
+/// The areas upon each other; `None` where nothing is known.
+fn stack(curves: &[&Curve]) -> Vec<Vec<Option<Band>>> {
     let mut floor: Vec<f64> = Vec::new();
     let areas = curves.iter().filter(|curve| curve.look == Look::Area);
     let area = |curve: &&Curve| {
         floor.resize(curve.points.len(), 0.0);
         let points = curve.points.iter().zip(&mut floor).map(|((at, value), low)| {
             let from = *low;
-            *low += value.unwrap_or_default();
-            (*at, from, *low)
+            *low += (*value)?;
+            Some((*at, from, *low))
         });
         points.collect()
     };
@@ -293,10 +305,19 @@ mod tests {
         let first = curve(Look::Area, [Some(1.0), Some(2.0), None]);
         let second = curve(Look::Area, [Some(3.0), Some(3.0), Some(3.0)]);
         let stacked = stack(&[&first, &second]);
-        assert_eq!(stacked[1], [(0.0, 1.0, 4.0), (1.0, 2.0, 5.0), (2.0, 0.0, 3.0)]);
+        assert_eq!(stacked[0], [Some((0.0, 0.0, 1.0)), Some((1.0, 0.0, 2.0)), None]);
+        let upon = [(0.0, 1.0, 4.0), (1.0, 2.0, 5.0), (2.0, 0.0, 3.0)].map(Some);
+        assert_eq!(stacked[1], upon);
         let plot = Plot { scale: Scale::Linear, seconds: 2.0, bottom: 0.0, top: 5.0 };
         let broken = plot.line(&curve(Look::Line, [Some(1.0), None, Some(2.0)]).points);
         assert_eq!(broken.matches('M').count(), 2, "{broken}");
+        // Two pieces, and nothing between them down at zero.
+        let gap = curve(Look::Area, [Some(1.0), None, Some(2.0)]);
+        let area = plot.area(&stack(&[&gap])[0]);
+        assert_eq!(
+            (area.matches('M').count(), area.contains(&px(plot.x(1.0)).to_string())),
+            (2, false)
+        );
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Report {
                 points(|b| b.lag_p99_ms),
             ),
         ];
-        let about = "of tries, from the moment in which they were due, by that moment".into();
+        let about = "of tries that were answered, from the moment in which they were due".into();
         self.chart("Latency", about, "ms", Scale::Log, curves)
     }
 

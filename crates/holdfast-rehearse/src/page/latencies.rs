@@ -14,7 +14,7 @@ impl Report {
             ("A try that won", tries.won),
             ("A try told that there is none", tries.none_left),
             ("A try sent away (429, 503)", tries.sent_away),
-            ("Any try, to its answer", tries.all),
+            ("Any try that was answered", tries.all),
             ("Of it: a buyer begun late by the crowd", Some(self.load.lag_ms)),
             ("Of it: connecting", self.load.connect_ms),
         ];
@@ -31,6 +31,9 @@ impl Report {
             p class="soft" {
                 "Each try counts from the moment in which it was due, so that a crowd that is late "
                 "cannot hide it; to within one percent."
+                @if self.crowd.tries.late > 0 {
+                    " Of those that were answered: " (self.late_tries()) ", and not in it."
+                }
             }
             (table(&heads, &rows(&try_rows)))
             h2 { "How long it took the buyers" }
@@ -45,7 +48,9 @@ impl Report {
     }
 
     pub(super) fn part_waves(&self) -> Markup {
-        let rate = |rate: Option<f64>| rate.map_or("-".into(), rounded);
+        let rate = |rate: Option<f64>, number: u64| {
+            rate.map_or_else(|| format!("{} in all", count(number)), rounded)
+        };
         let p = |took: Option<Percentiles>, of: fn(&Percentiles) -> f64| {
             took.map_or("-".into(), |took| time(of(&took)))
         };
@@ -56,6 +61,7 @@ impl Report {
             "offered",
             "achieved",
             "answered",
+            "tries answered",
             "sent away",
             "p50",
             "p99",
@@ -66,10 +72,11 @@ impl Report {
                 wave.arrivals.clone(),
                 format!("{} s", wave.begins_ms / 1e3),
                 count(wave.buyers),
-                rate(wave.offered_per_second),
-                rate(wave.achieved_per_second),
-                rate(wave.answered_per_second),
-                rate(wave.shed_per_second),
+                rate(wave.offered_per_second, wave.buyers),
+                rate(wave.achieved_per_second, wave.achieved),
+                rate(wave.answered_per_second, wave.answered),
+                rate(wave.answers_per_second, wave.answers),
+                rate(wave.shed_per_second, wave.shed),
                 p(wave.latency_ms, |took| took.p50),
                 p(wave.latency_ms, |took| took.p99),
                 p(wave.last_try_latency_ms, |took| took.p99),
@@ -80,7 +87,8 @@ impl Report {
             h2 { "Wave by wave" }
             p class="soft" {
                 "Rates are per second while the wave lasted: answered are buyers told yes or no for "
-                "good, sent away are tries (429, 503). p50 and p99 are from the buyers' moments, "
+                "good, tries answered are all tries, whatever the answer, and sent away those answered "
+                "429 or 503. Of a wave that took no time it is said how many there were. p50 and p99 are from the buyers' moments, "
                 "with their pauses; the last try counts from when it was due."
             }
             (table(&heads, &rows))

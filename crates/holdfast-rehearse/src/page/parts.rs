@@ -15,15 +15,19 @@ impl Report {
             section class=(if self.ok() { "verdict" } else { "verdict not" }) {
                 h1 {
                     @if self.ok() {
-                        span { "OK. " } "Every buyer was answered, and every promise that could be seen held."
+                        span { "OK. " } "Every buyer who waited was answered, and every promise that could be seen held."
                     } @else {
-                        span { "Not OK. " } (self.what_went_wrong())
+                        span { "Not OK. " } @for why in self.why_not_ok() { (sentence(why)) " " }
                     }
                 }
                 p {
                     (count(self.crowd_size())) @if self.crowd_size() == 1 { " buyer" } @else { " buyers" } " wanted " (count(self.plan.capacity.into()))
-                    " units. At the end " (count(crowd.held_at_end)) " of them "
-                    @if crowd.held_at_end == 1 { "was" } @else { "were" } " held. "
+                    " units. "
+                    @match crowd.held_at_end {
+                        None => "The server was gone at the end. ",
+                        Some(1) => "At the end 1 of them was held. ",
+                        Some(held) => { "At the end " (count(held)) " of them were held. " },
+                    }
                     (count(crowd.won)) " won one"
                     @if crowd.given_back > 0 {
                         ", and " (count(crowd.given_back)) " of these gave it back"
@@ -60,20 +64,6 @@ impl Report {
         }
     }
 
-    fn what_went_wrong(&self) -> String {
-        let verdict = &self.verdict;
-        if !verdict.broken.is_empty() {
-            return "A promise was seen broken.".into();
-        }
-        if self.cut_short {
-            return "It was cut short: everything is as it was until then.".into();
-        }
-        if !verdict.unverified.is_empty() {
-            return "Not everything could be verified.".into();
-        }
-        "Not every buyer was told yes or no.".into()
-    }
-
     /// The few numbers that one looks for first.
     pub(super) fn part_figures(&self) -> Markup {
         let load = &self.load;
@@ -101,7 +91,7 @@ impl Report {
         let achieved = peak("achieved", load.achieved_per_second_max);
         let figures = [
             (offered, peak("offered", load.offered_per_second_max)),
-            (rate(load.achieved_per_second), achieved),
+            (load.achieved_per_second.map_or("at once".into(), rate), achieved),
             (answered.0, answered.1.into()),
             (won.0, won.1.into()),
             (lost.0, lost.1.into()),
@@ -124,10 +114,12 @@ impl Report {
         let by = by.iter().flat_map(|(what, counts)| {
             counts.iter().map(move |(why, number)| (format!("{what}: {why}"), *number))
         });
-        let rows = [("units held at the end", crowd.held_at_end), ("won", crowd.won)];
+        let held = crowd.held_at_end.map_or("not known: the server was gone".into(), count);
+        let held = [("units held at the end".to_owned(), held)];
         let given_back = [("won, and given back", crowd.given_back)];
         let last = [
             ("refused rightly: they had asked too often", crowd.limited_rightly),
+            ("told 429 though they had not asked too often", crowd.limited_wrongly),
             ("vanished", crowd.vanished),
             ("not done when it was cut short", crowd.not_done),
         ];
@@ -135,17 +127,19 @@ impl Report {
             let some = rows.iter().filter(|(_, number)| *number > 0);
             some.map(|(what, number)| ((*what).to_owned(), *number)).collect()
         };
-        let rows = rows.map(|(what, number)| (what.to_owned(), number)).into_iter();
+        let rows = [("won".to_owned(), crowd.won)].into_iter();
         let rows = rows.chain(some(&given_back)).chain(by).chain(some(&last));
         let rows = rows.chain([("tries in all".to_owned(), crowd.tries.begun)]);
-        let rows: Vec<_> = rows.map(|(what, number)| (what, count(number))).collect();
+        let rows = rows.map(|(what, number)| (what, count(number)));
+        let rows: Vec<_> = held.into_iter().chain(rows).collect();
         html! {
             h2 { "What the buyers got, and what was checked" }
             (list(&rows))
             p class="soft" {
-                "Asked again: " (count(checked.winners_repeated)) " winners for the same hold, "
-                (count(checked.winners_looked)) " for what it says, " (count(checked.losers_looked))
-                " losers, " (count(checked.sent_away_looked)) " who were sent away, and all "
+                "Some buyers, drawn at random, were asked again: " (count(checked.winners_repeated))
+                " winners for the same hold, " (count(checked.winners_looked))
+                " for what it says, " (count(checked.losers_looked)) " losers, and "
+                (count(checked.sent_away_looked)) " who were sent away; and all "
                 (count(checked.unclear_looked)) " without a clear answer, of "
                 "whom " (count(checked.unclear_holding)) " hold a unit. Each of "
                 (count(checked.refusals_judged)) " refusals was held against the units free at "
@@ -215,10 +209,17 @@ impl Report {
                     @if let Some(limit) = &plan.buyer_limit { ", each at most " (limit) }
                 }
                 dt { "server" } dd { (self.target) ", sale " (self.sale) }
-                dt { "held" } dd { (self.started_at) ", with Holdfast " (self.version) }
+                dt { "started" } dd { (self.started_at) ", with Holdfast " (self.version) }
             }
         }
     }
+}
+
+/// With a capital and a point.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain(['.']).collect()
 }
 
 /// With commas between thousands.

@@ -19,6 +19,15 @@ impl Text {
 
     /// Breaks at spaces, but not between a number and its unit, and indents what follows.
     pub(super) fn paragraph(&mut self, words: &str) {
+        self.broken(" ", words);
+    }
+
+    /// The same, beginning at the edge.
+    pub(super) fn last(&mut self, words: &str) {
+        self.broken("", words);
+    }
+
+    fn broken(&mut self, first: &str, words: &str) {
         let mut together: Vec<String> = Vec::new();
         for word in words.split_whitespace() {
             match together.last_mut() {
@@ -26,13 +35,15 @@ impl Text {
                 _ => together.push(word.to_owned()),
             }
         }
-        let mut line = String::from(" ");
+        let mut line = String::from(first);
         for word in &together {
             if line.len() + 1 + word.len() > WIDTH {
                 self.line(&line);
                 line = String::from("   ");
             }
-            line.push(' ');
+            if !line.is_empty() {
+                line.push(' ');
+            }
             line.push_str(word);
         }
         self.line(&line);

@@ -45,6 +45,9 @@ struct Waits {
     slow_ms: Option<f64>,
     /// Tries that the server itself said to be too many for it.
     shed: u64,
+    /// Tries that were not answered within their time, and out of how many; the first are 0 if they
+    /// are no more than accidents, and nothing else was amiss.
+    late_tries: (u64, u64),
     /// Buyers who waited in vain, if they are more than accidents.
     late: u64,
 }
@@ -53,7 +56,9 @@ struct Waits {
 pub(super) fn find(load: &Load, rush: &Rush, crowd: &Crowd) -> (Bottleneck, Option<String>) {
     let busiest = load.generators.iter().map(|one| one.active_percent).fold(0.0, f64::max);
     let late = load.lag_ms.p99 >= LAG_MS_MAX;
-    let busy = busiest >= ACTIVE_PERCENT_MAX;
+    // Of a rush that is over at once, being at work all the time says nothing.
+    let last = rush.buys.iter().map(|buy| buy.ended).max().unwrap_or_default();
+    let busy = busiest >= ACTIVE_PERCENT_MAX && last >= rush.series.width;
     let saturated = |busy: Option<f64>| busy.is_some_and(|busy| busy >= SATURATED_PERCENT);
     let waits = Waits::of(rush, crowd);
     let bottleneck = if late && !busy && waited_for_connections(rush) {
@@ -76,10 +81,13 @@ pub(super) fn find(load: &Load, rush: &Rush, crowd: &Crowd) -> (Bottleneck, Opti
         Bottleneck::Machine => {
             Some(format!("{} {bound}", machine(load, rush, late.then_some(&lag))))
         }
-        Bottleneck::Crowd => Some(format!(
-            "The crowd was the bottleneck: its busiest generator was at work, or ready for it, for \
-             {busiest:.0} % of the time, and {lag}. {bound} More processes may help (--processes)."
-        )),
+        Bottleneck::Crowd => {
+            let lag = if late { format!(", and {lag}") } else { String::new() };
+            Some(format!(
+                "The crowd was the bottleneck: its busiest generator was at work, or ready for it, \
+                 for {busiest:.0} % of the time{lag}. {bound} More processes may help (--processes)."
+            ))
+        }
         Bottleneck::Connections => Some(format!(
             "{} found all connections taken and began late: the server was slow, or the \
              crowd may open too few (--connections, --processes). Their latency counts the wait.",
@@ -97,20 +105,35 @@ impl Waits {
         let late = Failure::Late.to_string();
         let late = crowd.unanswered_by_reason.get(&late).copied().unwrap_or_default();
         let many = late * UNANSWERED_SHARE >= rush.buys.len() as u64;
+        let (slow_ms, tries) = (p99.filter(|p99| *p99 >= SLOW_MS), crowd.tries);
+        let matter = slow_ms.is_some() || tries.late * UNANSWERED_SHARE >= tries.begun;
         Self {
-            slow_ms: p99.filter(|p99| *p99 >= SLOW_MS),
-            shed: crowd.tries.shed,
+            slow_ms,
+            shed: tries.shed,
+            late_tries: (if matter { tries.late } else { 0 }, tries.begun),
             late: if many { late } else { 0 },
         }
     }
 
     fn any(&self) -> bool {
-        self.slow_ms.is_some() || self.shed + self.late > 0
+        self.slow_ms.is_some() || self.shed + self.late + self.late_tries.0 > 0
     }
 
     /// What was seen, after "but".
     fn words(&self) -> String {
-        let slow = self.slow_ms.map(|ms| format!("one answer in 100 took {} or more", time(ms)));
+        let (late_tries, tries) = self.late_tries;
+        let those = if late_tries > 0 { " of those that came" } else { "" };
+        let slow = self.slow_ms.map(|ms| {
+            let ms = time(ms);
+            format!("one answer in 100{those} took {ms} or more")
+        });
+        let silent = (late_tries > 0).then(|| {
+            let were = if late_tries == 1 { "was" } else { "were" };
+            format!(
+                "{late_tries} of {} {were} not answered within their time",
+                counted(tries, "try")
+            )
+        });
         let shed = match self.shed {
             0 => None,
             1 => Some("1 try was answered 503 overloaded".to_owned()),
@@ -118,7 +141,7 @@ impl Waits {
         };
         let late =
             (self.late > 0).then(|| format!("{} waited in vain", counted(self.late, "buyer")));
-        let all: Vec<_> = [slow, shed, late].into_iter().flatten().collect();
+        let all: Vec<_> = [slow, silent, shed, late].into_iter().flatten().collect();
         all.join(", and ")
     }
 }

@@ -13,8 +13,9 @@ use crate::wire::Counts;
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Crowd {
     /// Units held when the last buyer was done, as far as buyers know: won and not given back, or
-    /// found with who had no clear answer. New buyers of the verdict are not in it.
-    pub held_at_end: u64,
+    /// found with who had no clear answer. New buyers of the verdict are not in it. Null if the
+    /// server was gone: nobody holds anything there.
+    pub held_at_end: Option<u64>,
     /// Told that they hold a unit, whether or not they gave it back: a unit that comes back can be
     /// won again.
     pub won: u64,
@@ -30,6 +31,9 @@ pub struct Crowd {
     pub refused_by_answer: Counts,
     /// The part of `refused` that was told 429.
     pub limited: u64,
+    /// Buyers who were told 429, in the end or before, though they had asked no more often than the
+    /// server lets one: a failure.
+    pub limited_wrongly: u64,
     /// The part of `limited` that had asked more often than the server lets one buyer: an honest
     /// refusal, and no failure.
     pub limited_rightly: u64,
@@ -45,7 +49,7 @@ pub struct Crowd {
     pub not_done: u64,
     /// Connections that failed and were tried again.
     pub connect_retries: u64,
-    /// Answers that said when to come back, and were followed by another try.
+    /// Answers that said when to come back, after which buyers did; not of bots, who heed nothing.
     pub overloaded_retries: u64,
     /// Every try, first ones and others.
     pub tries: Tries,
@@ -72,12 +76,13 @@ pub struct Tries {
     pub refused: u64,
     /// No answer.
     pub unanswered: u64,
+    /// The part of `unanswered` that was given up since its time was over.
+    pub late: u64,
 }
 
 impl Crowd {
     pub(super) fn count(rush: &Rush, verdict: &Verdict) -> Self {
         let mut crowd = Self {
-            held_at_end: verdict.checked.unclear_holding,
             not_done: rush.not_done as u64,
             tries: Tries::count(&rush.series),
             ..Self::default()
@@ -85,13 +90,10 @@ impl Crowd {
         for buy in &rush.buys {
             crowd.add(buy);
         }
+        let kept = rush.buys.iter().filter(|buy| buy.kept().is_some()).count() as u64;
+        let held = kept + verdict.checked.unclear_holding;
+        crowd.held_at_end = (!verdict.server_gone).then_some(held);
         crowd
-    }
-
-    /// Buyers who waited and were left without a yes, a no or a reason of their own.
-    pub(crate) fn left_open(&self, allow_shed: bool) -> u64 {
-        let excused = if allow_shed { self.limited + self.shed } else { self.limited_rightly };
-        self.refused + self.unanswered - excused
     }
 
     fn add(&mut self, buy: &Buy) {
@@ -113,7 +115,8 @@ impl Crowd {
         if let Some((counts, key)) = by {
             *counts.entry(key.clone()).or_default() += 1;
         }
-        self.held_at_end += u64::from(buy.kept().is_some());
+        self.limited_wrongly += u64::from(buy.tries.limited_wrongly > 0);
+        self.tries.late += u64::from(buy.tries.late);
         self.tries.limited_wrongly += u64::from(buy.tries.limited_wrongly);
         self.given_back += u64::from(buy.is_given_back());
         self.connect_retries += u64::from(buy.tries.connect);
@@ -133,6 +136,7 @@ impl Tries {
             shed: series.total(Class::Shed),
             refused: series.total(Class::Refused),
             unanswered: series.total(Class::Unanswered),
+            late: 0,
         }
     }
 }

@@ -23,11 +23,11 @@ pub(super) const SATURATED_PERCENT: f64 = 95.0;
 pub struct Load {
     /// Buyers due per second of the schedule; null when all were due at once.
     pub offered_per_second: Option<f64>,
-    /// Buyers begun per second, to the last one.
-    pub achieved_per_second: f64,
-    /// The same in the bin of the timeline in which most were due.
+    /// Buyers begun per second, to the last one; null when all were due at once.
+    pub achieved_per_second: Option<f64>,
+    /// Buyers due per second in the bin of the timeline in which most were.
     pub offered_per_second_max: f64,
-    /// The same in the bin in which most were begun.
+    /// Buyers begun per second in the bin in which most were.
     pub achieved_per_second_max: f64,
     /// Buyers who had their last answer per second, to the last one: the pauses that they made
     /// between tries are in it.
@@ -105,19 +105,26 @@ impl Load {
         let last = rush.buys.iter().map(|buy| buy.ended).max().unwrap_or_default();
         let buyers = rush.buys.len() as u64;
         let offered = buyers + rush.not_done as u64;
-        let most = |of: fn(&crate::series::Bin) -> u64| {
+        // A rate is nowhere above its peak: the time on average may be shorter than a bin.
+        let most = |of: fn(&crate::series::Bin) -> u64, average: Option<f64>| {
             let most = rush.series.bins.iter().map(of).max().unwrap_or_default();
-            per_second(most, rush.series.width).unwrap_or_default()
+            let most = per_second(most, rush.series.width).unwrap_or_default();
+            most.max(average.unwrap_or_default())
         };
+        let span = options.arrivals.span();
+        let offered = per_second(offered, span);
+        let achieved = per_second(buyers, begun).filter(|_| !span.is_zero());
+        let answers = rush.series.bins.iter().map(|bin| bin.came_to(&Class::ANSWERS)).sum();
+        let answers = per_second(answers, drained);
         let mut load = Self {
-            offered_per_second: per_second(offered, options.arrivals.span()),
-            achieved_per_second: per_second(buyers, begun).unwrap_or_default(),
-            offered_per_second_max: most(|bin| bin.due),
-            achieved_per_second_max: most(|bin| bin.begun),
+            offered_per_second: offered,
+            achieved_per_second: achieved,
+            offered_per_second_max: most(|bin| bin.due, offered),
+            achieved_per_second_max: most(|bin| bin.begun, achieved),
             answered_per_second: per_second(crowd.won + crowd.lost + crowd.refused, drained)
                 .unwrap_or_default(),
-            tries_per_second_max: most(|bin| bin.tries),
-            answers_per_second_max: most(|bin| bin.came_to(&Class::ANSWERS)),
+            tries_per_second_max: most(|bin| bin.tries, achieved),
+            answers_per_second_max: most(|bin| bin.came_to(&Class::ANSWERS), answers),
             drained_ms: millis(drained),
             lag_ms: lags.collect::<Times>().percentiles().unwrap_or_default(),
             connect_ms: rush.series.connects.percentiles(),
@@ -176,7 +183,10 @@ pub(super) fn busy(rush: &Rush, from: Duration, to: Duration) -> Option<Usage> {
 impl Generator {
     fn new(effort: Effort, last: Duration) -> Self {
         let percent = |part: Duration| {
-            let share = part.as_secs_f64() / last.as_secs_f64().max(f64::MIN_POSITIVE);
+            if last.is_zero() {
+                return 0.0;
+            }
+            let share = part.as_secs_f64() / last.as_secs_f64();
             tenths(share.min(1.0) * 100.0)
         };
         Self {

@@ -23,22 +23,28 @@ fn limits(crowd: &Crowd, limit: BuyerLimit) -> Option<String> {
     if all == 0 {
         return None;
     }
-    let mut words = format!(
-        "The server's limits answered {} with 429: that is a rule of it, and says nothing of its \
-         speed.",
-        counted(all, "try")
+    let tries = counted(all, "try");
+    let rule = format!(
+        "The server answered {tries} with 429: that is a rule of it, and says nothing of its speed."
     );
-    if wrong > 0 {
-        let whose = match limit {
-            BuyerLimit::OFF => "no limit for each buyer is known of".to_owned(),
-            limit => format!("{wrong} of them came from buyers within their limit of {limit}"),
-        };
-        words += &format!(
-            " But {whose}: it may have another one (--limit-buyer), or limit the key or the network \
-             (its --limit-key and --limit-network), which a rehearsal needs lifted."
-        );
+    if wrong == 0 {
+        return Some(rule);
     }
-    Some(words)
+    let lift = "limits the key or the network (its --limit-key, --limit-network): lift that for \
+                the rehearsal";
+    let advice = if limit == BuyerLimit::OFF {
+        format!(
+            "Nothing is known of a limit for each of these buyers. So the server {lift}; or, if \
+             buyers come with tokens, tell the rehearsal their limit (--limit-buyer)."
+        )
+    } else {
+        format!(
+            "{wrong} of them came to buyers who had asked no more often than {limit}, which is a \
+             failure. The server may have another limit for each buyer: tell the rehearsal \
+             (--limit-buyer). Or it {lift}."
+        )
+    };
+    Some(format!("{rule} {advice}"))
 }
 
 /// Connections that are refused or break tell of a server that is not there, or ends them.

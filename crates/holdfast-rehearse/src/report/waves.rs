@@ -1,4 +1,7 @@
 //! What came of each wave of the arrivals.
+//!
+//! Whoever is due in a wave that takes no time belongs to it, whenever they are answered, and to no
+//! wave after it. All other waves are told by the clock: what happened while they lasted.
 
 use std::time::Duration;
 
@@ -7,13 +10,15 @@ use serde::Serialize;
 
 use super::{latency, per_second};
 use crate::arrivals::Window;
-use crate::crowd::{Buy, Ending, Rush};
+use crate::crowd::{Answered, Buy, Ending, Rush};
 use crate::duration::millis;
 use crate::histogram::Times;
 use crate::series::Class;
 use crate::{Options, Percentiles};
 
-/// What came of one wave. Rates are null if it took no time.
+/// What came of one wave: counts, and the same per second, null if it took no time. Of a wave that
+/// took no time the counts are of the buyers due in it; of another one, of all who were begun or
+/// answered while it lasted and are of no wave that took no time.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Wave {
     /// As it is written on the command line.
@@ -24,15 +29,23 @@ pub struct Wave {
     pub ends_ms: f64,
     /// Buyers due in it.
     pub buyers: u64,
+    /// Buyers begun.
+    pub achieved: u64,
+    /// Buyers told yes or no for good.
+    pub answered: u64,
+    /// Tries answered, whatever the answer.
+    pub answers: u64,
+    /// Tries sent away (429, 503 `overloaded`).
+    pub shed: u64,
     /// Buyers due per second.
     pub offered_per_second: Option<f64>,
-    /// Buyers begun per second while it lasted.
+    /// `achieved`, per second.
     pub achieved_per_second: Option<f64>,
-    /// Buyers told yes or no for good per second while it lasted, whenever they were due: goodput.
+    /// `answered`, per second: goodput.
     pub answered_per_second: Option<f64>,
-    /// Tries answered per second while it lasted, whatever the answer.
+    /// `answers`, per second.
     pub answers_per_second: Option<f64>,
-    /// Tries sent away (429, 503 `overloaded`) per second while it lasted.
+    /// `shed`, per second.
     pub shed_per_second: Option<f64>,
     /// From the moment of each buyer due in it to yes or no, their pauses between tries included;
     /// null if there was none.
@@ -42,45 +55,60 @@ pub struct Wave {
 }
 
 pub(super) fn of(options: &Options, rush: &Rush) -> Vec<Wave> {
-    options
-        .arrivals
-        .windows(options.seed)
-        .into_iter()
-        .map(|window| Wave::new(&window, rush))
-        .collect()
+    let windows = options.arrivals.windows(options.seed);
+    windows.iter().map(|window| Wave::new(window, &windows, rush)).collect()
 }
 
 impl Wave {
-    fn new(window: &Window, rush: &Rush) -> Self {
-        let length = window.ends.saturating_sub(window.begins);
-        let holds = |moment: Duration| match length.is_zero() {
-            true => moment == window.begins,
-            false => (window.begins..window.ends).contains(&moment),
+    fn new(window: &Window, windows: &[Window], rush: &Rush) -> Self {
+        let length = window.length();
+        let is_of_no_time = |buy: &Buy| {
+            windows.iter().any(|one| one.length().is_zero() && one.buyers.contains(&buy.buyer))
         };
-        let told = |buy: &&Buy| matches!(buy.ending, Ending::Won(_) | Ending::Lost(_));
-        let count = |of: &dyn Fn(&&Buy) -> bool| rush.buys.iter().filter(of).count() as u64;
-        let due = window.buyers.len() as u64;
-        let bins = (0_u32..).zip(&rush.series.bins);
-        let within = bins.filter(|(place, _)| holds(rush.series.width * *place));
-        let within: Vec<_> = within.map(|(_, bin)| bin).collect();
-        let came_to = |classes: &[Class]| within.iter().map(|bin| bin.came_to(classes)).sum();
+        // Those who may count, with whether a moment of theirs does.
+        let ours = rush.buys.iter().filter(|buy| match length.is_zero() {
+            true => window.buyers.contains(&buy.buyer),
+            false => !is_of_no_time(buy),
+        });
+        let ours: Vec<_> = ours.collect();
+        let holds =
+            |moment: Duration| length.is_zero() || (window.begins..window.ends).contains(&moment);
+        let told = |buy: &Buy| matches!(buy.ending, Ending::Won(_) | Ending::Lost(_));
+        let count = |of: &dyn Fn(&Buy) -> bool| ours.iter().filter(|buy| of(buy)).count() as u64;
+        let answers = |of: &dyn Fn(&Answered) -> bool| {
+            let answers = ours.iter().flat_map(|buy| &buy.answers);
+            answers.filter(|answer| holds(answer.at) && of(answer)).count() as u64
+        };
         let took = |of: fn(&Buy) -> Duration| {
-            let buys = rush.buys.iter().filter(told);
+            let buys = rush.buys.iter().filter(|buy| told(buy));
             let buys = buys.filter(|buy| window.buyers.contains(&buy.buyer));
             buys.map(of).collect::<Times>().percentiles()
         };
+        let buyers = window.buyers.len() as u64;
+        let achieved = count(&|buy| holds(buy.started));
+        let answered = count(&|buy| told(buy) && holds(buy.ended));
+        let (all, shed) = (answers(&|_| true), answers(&|a| Class::SENT_AWAY.contains(&a.class)));
         Self {
             arrivals: window.name.clone(),
             begins_ms: millis(window.begins),
             ends_ms: millis(window.ends),
-            buyers: due,
-            offered_per_second: per_second(due, length),
-            achieved_per_second: per_second(count(&|buy| holds(buy.started)), length),
-            answered_per_second: per_second(count(&|b| told(b) && holds(b.ended)), length),
-            answers_per_second: per_second(came_to(&Class::ANSWERS), length),
-            shed_per_second: per_second(came_to(&Class::SENT_AWAY), length),
+            buyers,
+            achieved,
+            answered,
+            answers: all,
+            shed,
+            offered_per_second: per_second(buyers, length),
+            achieved_per_second: per_second(achieved, length),
+            answered_per_second: per_second(answered, length),
+            answers_per_second: per_second(all, length),
+            shed_per_second: per_second(shed, length),
             latency_ms: took(latency),
             last_try_latency_ms: took(|buy| buy.ended.saturating_sub(buy.tried)),
         }
+    }
+
+    /// Whether it took time: then its rates are told, else its counts.
+    pub(crate) fn took_time(&self) -> bool {
+        self.offered_per_second.is_some()
     }
 }

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use holdfast_rehearse::{Options, Report, run, schema};
+use holdfast_rehearse::{Arrivals, Options, Report, run, schema};
 use holdfast_testkit::conforms;
 use serde_json::Value;
 
@@ -61,10 +62,11 @@ fn the_report_keeps_its_field_names() {
         "verdict",
         "version",
         "waves",
+        "why_not_ok",
         "winners_latency_ms",
     ];
     assert_eq!(names, expected);
-    assert_eq!(report["schema"], 3);
+    assert_eq!(report["schema"], 4);
     assert_eq!(report["crowd"]["won"], 60);
     assert_eq!(report["load"]["bottleneck"].as_str().map(str::is_empty), Some(false));
     assert!(report["losers_latency_ms"]["p999"].is_f64());
@@ -97,4 +99,21 @@ fn the_page_is_whole_in_itself_and_takes_nothing_for_markup() {
         assert_eq!(opened, page.matches(&format!("</{element}>")).count(), "{element}");
     }
     assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
+}
+
+#[test]
+fn a_crowd_at_once_comes_at_the_start_and_not_before() {
+    let server = Server::start(Ways::Honest);
+    let few = Options { arrivals: Arrivals::uniform(20, Duration::ZERO), ..options(&server) };
+    let report = run(&few, |_| {}).unwrap();
+    assert!(report.ok(), "{}", report.render());
+    // Before the start there is no time: answers then would take none.
+    let winners = report.winners_latency_ms.unwrap();
+    assert!(winners.p50 > 0.0, "{winners:?}");
+    let load = &report.load;
+    assert_eq!((load.offered_per_second, load.achieved_per_second), (None, None));
+    assert!(load.answered_per_second <= load.answers_per_second_max, "{load:?}");
+    let text = report.render();
+    assert!(text.contains("offered all at once (at the peak"), "{text}");
+    assert!(!text.contains(" 0.00 ms late") && !text.contains("100 % of the time"), "{text}");
 }

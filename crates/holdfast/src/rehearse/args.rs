@@ -8,7 +8,7 @@ use anyhow::Context;
 use holdfast_rehearse::{Arrivals, BuyerLimit, Manners, Options, Target, duration};
 
 use super::repeat;
-use crate::settings::{Told, decide_keys};
+use crate::settings::Told;
 
 /// What `--help` ends with.
 pub(crate) const EXAMPLES: &str = "\
@@ -59,9 +59,9 @@ pub(crate) struct RehearseArgs {
 
     /// How often the server lets one buyer ask, as it was told with its own --limit-buyer, or off; a
     /// server that is started for the rehearsal is told the same. A 429 to a buyer with a token of
-    /// their own who asks more often is no failure
-    #[arg(long, env = "HOLDFAST_REHEARSE_LIMIT_BUYER", value_name = "RATE", default_value_t = BuyerLimit::USUAL)]
-    pub(super) limit_buyer: BuyerLimit,
+    /// their own who asks more often is no failure [default: 10/s]
+    #[arg(long, env = "HOLDFAST_REHEARSE_LIMIT_BUYER", value_name = "RATE")]
+    limit_buyer: Option<BuyerLimit>,
 
     /// Buyers, each on a connection of their own
     #[arg(long, env = "HOLDFAST_REHEARSE_BUYERS", default_value_t = 50_000)]
@@ -195,7 +195,7 @@ impl RehearseArgs {
             generator: Some(vec![generator.into(), super::GENERATOR.into()]),
             source_addresses: self.source_address.clone(),
             allow_shed: self.allow_shed,
-            buyer_limit: self.limit_buyer,
+            buyer_limit: self.limit_buyer(),
             command: repeat::command(self, &Told::by_environment()),
             ..options
         })
@@ -205,14 +205,18 @@ impl RehearseArgs {
         self.arrivals.clone().unwrap_or_else(|| Arrivals::uniform(self.buyers, self.over))
     }
 
-    pub(super) fn merchant_key(&self) -> anyhow::Result<String> {
-        let keys = self.merchant_key.clone().map(|key| vec![key]);
-        let by_flag = Told { keys, file: self.merchant_key_file.clone() };
-        let keys = decide_keys([by_flag, Told::by_environment()])?;
-        let first = keys.into_iter().next();
-        first.context(
-            "--target needs that server's merchant key: --merchant-key-file FILE, or \
-             HOLDFAST_MERCHANT_KEY in the environment",
+    /// How often the server lets one buyer ask.
+    pub(super) fn limit_buyer(&self) -> BuyerLimit {
+        self.limit_buyer.unwrap_or(BuyerLimit::USUAL)
+    }
+
+    /// What was asked for and has no effect, in words.
+    pub(super) fn without_effect(&self) -> Option<&'static str> {
+        let is_told = self.limit_buyer.is_some();
+        let by_merchant = self.target.is_some() && self.buyer_secret.is_none();
+        (is_told && by_merchant).then_some(
+            "--limit-buyer has no effect: without --buyer-secret, buyers come with the merchant's \
+             key, and have no limit of their own",
         )
     }
 

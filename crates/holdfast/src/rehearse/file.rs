@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tempfile::NamedTempFile;
 
 /// Whoever may read the folder may read the report, as far as the umask says.
@@ -29,14 +29,19 @@ impl ReportFile {
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
         let is_stream = path.metadata().is_ok_and(|there| !there.is_file());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let doing = || format!("write {}", path.display());
+        ensure!(folder.is_dir(), "{}: {} is not a folder", doing(), folder.display());
         let made = if is_stream {
             File::options().write(true).open(path).map(Kind::Stream)
         } else {
             let mut builder = tempfile::Builder::new();
             let builder = builder.prefix(".holdfast-").permissions(Permissions::from_mode(MODE));
-            builder.tempfile_in(folder.unwrap_or(Path::new("."))).map(Kind::Beside)
+            // Its name is of no use to anybody.
+            let made = builder.tempfile_in(folder).map_err(|error| error.kind().into());
+            made.map(Kind::Beside)
         };
-        let kind = made.with_context(|| format!("write {}", path.display()))?;
+        let kind = made.with_context(doing)?;
         Ok(Self { path: path.to_owned(), kind })
     }
 
@@ -66,7 +71,12 @@ mod tests {
         ReportFile::create(&path).unwrap().write("new").unwrap();
         assert_eq!(read(), "new\n");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
-        assert!(ReportFile::create(&folder.path().join("none/report.json")).is_err());
+        let none = ReportFile::create(&folder.path().join("none/report.json"));
+        let error = format!("{:#}", none.err().unwrap());
+        assert!(
+            error.ends_with("none is not a folder") && !error.contains(".holdfast-"),
+            "{error}"
+        );
         assert!(ReportFile::create(folder.path()).is_err());
         ReportFile::create(Path::new("/dev/null")).unwrap().write("gone").unwrap();
     }

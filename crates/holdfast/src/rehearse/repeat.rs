@@ -35,7 +35,7 @@ pub(super) fn command(args: &RehearseArgs, environment: &Told) -> String {
         set("merchant-key-file", &path(file), unset);
     }
     set("buyer-secret", &path(&args.buyer_secret), unset);
-    set("limit-buyer", &args.limit_buyer, &BuyerLimit::USUAL);
+    set("limit-buyer", &args.limit_buyer(), &BuyerLimit::USUAL);
     set("arrivals", &args.waves(), &plain);
     set("capacity", &args.capacity, &5_000);
     manners(&args.crowd.manners(), &mut set);

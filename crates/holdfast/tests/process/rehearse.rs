@@ -98,7 +98,14 @@ fn statuses(server: &Server) -> Vec<String> {
 
 #[test]
 fn what_cannot_work_is_refused_before_the_rush() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = |name: &str, text: &str| {
+        let path = elsewhere.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let keys = file("keys", &format!("{KEY}\n{KEY}-of-another-shop\n"));
+    let hash = file("hash", &format!("sha256:{}\n", "0".repeat(64)));
     for (arguments, words) in [
         (&["--merchant-key", KEY][..], "--target"),
         (&["--target", "http://127.0.0.1:1"], "--merchant-key"),
@@ -108,7 +115,9 @@ fn what_cannot_work_is_refused_before_the_rush() {
         (&["--arrivals", "many over 1s"], "\"many\" is not a number of buyers"),
         (&["--retries", "120%"], "a share is within 0% and 100%"),
         (&["--retries", "60%", "--bots", "60%"], "more than the whole crowd"),
-        (&["--html", "no/such/folder.html"], "no/such/folder.html"),
+        (&["--html", "no/such/folder.html"], "write no/such/folder.html: no/such is not a folder"),
+        (&["--target", "http://127.0.0.1:1", "--merchant-key-file", &keys], "on lines 1 and 2"),
+        (&["--target", "http://127.0.0.1:1", "--merchant-key-file", &hash], "line 1, is the hash"),
         (&["--connections", "0"], "connections"),
     ] {
         let output = rehearse(folder.path()).args(arguments).output().unwrap();
@@ -223,7 +232,7 @@ fn a_rehearsal_that_is_interrupted_closes_its_sale_on_the_target() {
     assert_eq!(output.status.code(), Some(1));
     assert!(complaint(&output).starts_with("interrupted: "), "{}", complaint(&output));
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("CUT SHORT") && said.ends_with("NOT OK: cut short\n"), "{said}");
+    assert!(said.contains("CUT SHORT") && said.ends_with("it was cut short\n"), "{said}");
     let report = report(folder.path());
     assert_eq!((&report["cut_short"], &report["ok"]), (&json!(true), &json!(false)));
     assert!(report["crowd"]["won"].as_u64() > Some(2), "{report}");
@@ -268,7 +277,7 @@ fn bots_whom_the_server_limits_are_no_failure_if_that_is_their_limit() {
         let said = String::from_utf8(output.stdout.clone()).unwrap();
         assert_eq!(output.status.code(), Some(code), "{said}{}", complaint(&output));
         assert!(said.contains("429 rate_limited") && said.contains("a rule of it"), "{said}");
-        assert_eq!(said.contains("asked too often"), code == 0, "{said}");
+        assert_eq!(said.contains("rightly: they had asked too often"), code == 0, "{said}");
         assert_eq!(said.contains("--limit-key"), code == 1, "{said}");
     }
 }
