@@ -67,7 +67,11 @@ pub(crate) fn rush(
     }
     let processes = members.iter().filter_map(Member::process).collect();
     let watch = Watch::new(shop, options, series.width, processes)?;
-    let is_ready = members.iter().all(Member::is_ready);
+    // Whoever fails by itself comes before those who are stopped for it: its reason is told.
+    let mut members: Vec<_> = members.into_iter().map(|one| (one.is_ready(), one)).collect();
+    members.sort_by_key(|(is_ready, _)| *is_ready);
+    let is_ready = members.iter().all(|(is_ready, _)| *is_ready);
+    let mut members: Vec<_> = members.into_iter().map(|(_, one)| one).collect();
     let start = Instant::now() + LEAD;
     watch.start(start);
     if is_ready {
@@ -126,6 +130,7 @@ fn attend(
         }
         let died = members.iter().any(Member::has_failed);
         if options.stop.is_given() || died || !going {
+            members.sort_by_key(|member| !member.has_failed());
             members.iter_mut().for_each(Member::stop);
             going = true;
         }

@@ -234,7 +234,7 @@ impl Report {
     fn render_verdict(&self, text: &mut Text) {
         let (verdict, checked) = (&self.verdict, &self.verdict.checked);
         text.paragraph(&format!(
-            "asked again, drawn at random: {} for the same hold and {} for what it says, {}, {} \
+            "a sample, drawn at random, was asked again: {} for the same hold and {} for what it says, {}, {} \
              sent away; and all {} without a clear answer",
             counted(checked.winners_repeated, "winner"),
             checked.winners_looked,

@@ -136,7 +136,7 @@ impl Report {
             h2 { "What the buyers got, and what was checked" }
             (list(&rows))
             p class="soft" {
-                "Some buyers, drawn at random, were asked again: " (count(checked.winners_repeated))
+                "A sample, drawn at random, was asked again: " (count(checked.winners_repeated))
                 " winners for the same hold, " (count(checked.winners_looked))
                 " for what it says, " (count(checked.losers_looked)) " losers, and "
                 (count(checked.sent_away_looked)) " who were sent away; and all "

@@ -12,13 +12,13 @@ const OTHERS_PERCENT_MAX: f64 = 10.0;
 const CONNECT_AGAIN_MS: f64 = 900.0;
 
 pub(super) fn of(load: &Load, options: &Options, crowd: &Crowd) -> Vec<String> {
-    let limits = limits(crowd, options.limit_in_force());
+    let limits = limits(crowd, options.limit_in_force(), options.buyer_secret.is_some());
     let notes = [limits, unanswered(crowd), accept_queues(load), others(load)];
     notes.into_iter().flatten().collect()
 }
 
 /// The server's limits spoke: that is a rule, and says nothing of its speed.
-fn limits(crowd: &Crowd, limit: BuyerLimit) -> Option<String> {
+fn limits(crowd: &Crowd, limit: BuyerLimit, with_tokens: bool) -> Option<String> {
     let (all, wrong) = (crowd.tries.limited, crowd.tries.limited_wrongly);
     if all == 0 {
         return None;
@@ -32,17 +32,20 @@ fn limits(crowd: &Crowd, limit: BuyerLimit) -> Option<String> {
     }
     let lift = "limits the key or the network (its --limit-key, --limit-network): lift that for \
                 the rehearsal";
-    let advice = if limit == BuyerLimit::OFF {
-        format!(
-            "Nothing is known of a limit for each of these buyers. So the server {lift}; or, if \
-             buyers come with tokens, tell the rehearsal their limit (--limit-buyer)."
-        )
-    } else {
-        format!(
-            "{wrong} of them came to buyers who had asked no more often than {limit}, which is a \
-             failure. The server may have another limit for each buyer: tell the rehearsal \
-             (--limit-buyer). Or it {lift}."
-        )
+    let advice = match (with_tokens, limit) {
+        (false, _) => format!(
+            "These buyers come with the merchant's key, and have no limit of their own: so the \
+             server {lift}."
+        ),
+        (true, BuyerLimit::OFF) => format!(
+            "But no limit for each buyer was to be expected (--limit-buyer off): tell the rehearsal \
+             if there is one. Or the server {lift}."
+        ),
+        (true, limit) => format!(
+            "But {wrong} of them came to buyers who had asked no more often than {limit}. The \
+             server may have another limit for each buyer: tell the rehearsal (--limit-buyer). Or \
+             it {lift}."
+        ),
     };
     Some(format!("{rule} {advice}"))
 }

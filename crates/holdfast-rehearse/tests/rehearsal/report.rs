@@ -110,6 +110,8 @@ fn a_crowd_at_once_comes_at_the_start_and_not_before() {
     // Before the start there is no time: answers then would take none.
     let winners = report.winners_latency_ms.unwrap();
     assert!(winners.p50 > 0.0, "{winners:?}");
+    let wave = &report.waves[0];
+    assert_eq!((wave.achieved, wave.answers, wave.answers_per_second), (20, 20, None));
     let load = &report.load;
     assert_eq!((load.offered_per_second, load.achieved_per_second), (None, None));
     assert!(load.answered_per_second <= load.answers_per_second_max, "{load:?}");

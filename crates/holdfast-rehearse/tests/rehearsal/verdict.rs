@@ -135,6 +135,7 @@ fn who_is_left_without_an_answer_is_told_apart_from_who_lost() {
     assert!(!report.ok());
     assert_eq!((report.crowd.unanswered, report.crowd.won), (1, 60));
     assert_eq!(report.crowd.unanswered_by_reason["no answer in time"], 1);
+    assert_eq!(report.crowd.tries.late, 1);
     // The loop is open: nobody else waited for the one who did.
     let losers = report.losers_latency_ms.unwrap();
     assert!(losers.max < 1_000.0, "{losers:?}");

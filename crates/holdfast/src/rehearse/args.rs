@@ -279,6 +279,27 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_no_buyer_comes_under_is_said_to_have_no_effect() {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            args: RehearseArgs,
+        }
+        let (target, limit) = (["--target", "http://127.0.0.1:1"], ["--limit-buyer", "10/s"]);
+        let secret = ["--buyer-secret", "secret"];
+        for (flags, has_none) in [
+            (vec![target, limit], true),
+            (vec![target, limit, secret], false),
+            (vec![target], false),
+            (vec![limit], false),
+        ] {
+            let words = ["rehearse"].into_iter().chain(flags.iter().copied().flatten());
+            let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
+            assert_eq!(cli.args.without_effect().is_some(), has_none, "{flags:?}");
+        }
+    }
+
+    #[test]
     fn shares_are_percents_or_fractions() {
         assert_eq!(share("20%"), Ok(0.2));
         assert_eq!(share("0.2"), Ok(0.2));
