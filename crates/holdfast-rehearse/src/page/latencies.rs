@@ -49,7 +49,7 @@ impl Report {
 
     pub(super) fn part_waves(&self) -> Markup {
         let rate = |rate: Option<f64>, number: u64| {
-            rate.map_or_else(|| format!("{} in all", count(number)), rounded)
+            rate.map_or_else(|| format!("({})", count(number)), rounded)
         };
         let p = |took: Option<Percentiles>, of: fn(&Percentiles) -> f64| {
             took.map_or("-".into(), |took| time(of(&took)))
@@ -87,9 +87,10 @@ impl Report {
             h2 { "Wave by wave" }
             p class="soft" {
                 "Rates are per second while the wave lasted: answered are buyers told yes or no for "
-                "good, tries answered are all tries, whatever the answer, and sent away those answered "
-                "429 or 503. Of a wave that took no time it is said how many there were. p50 and p99 are from the buyers' moments, "
-                "with their pauses; the last try counts from when it was due."
+                "good, tries answered are told whatever the answer, and sent away are those answered 429 "
+                "or 503. In brackets is how many in all, of a wave that took no time. p50 and p99 "
+                "are from the buyers' moments, with their pauses; the last try counts from when it "
+                "was due."
             }
             (table(&heads, &rows))
         }
