@@ -49,7 +49,7 @@ pub(crate) struct Crowd {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Load {
     pub(crate) offered_per_second: Option<f64>,
-    pub(crate) achieved_per_second: f64,
+    pub(crate) achieved_per_second: Option<f64>,
     pub(crate) drained_ms: f64,
     pub(crate) turned_away: Option<TurnedAway>,
     pub(crate) bottleneck_words: Option<String>,

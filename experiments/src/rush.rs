@@ -113,7 +113,7 @@ fn rush(crowd: &Path, server: &Server, options: &Options) -> anyhow::Result<Repo
     println!(
         "  offered {:.0}/s, achieved {:.0}/s, the last answered after {:.2} s, accept-queue overflows {}",
         load.offered_per_second.unwrap_or_default(),
-        load.achieved_per_second,
+        load.achieved_per_second.unwrap_or_default(),
         load.drained_ms / 1e3,
         overflows(&report)
     );
