@@ -30,23 +30,39 @@ pub struct MerchantKeys {
 /// Begins what stands for a key without being it: the SHA-256 of the key follows, in hexadecimal.
 const HASHED: &str = "sha256:";
 
-/// Something that begins like a key's hash and is none.
+/// Digits of a hash.
+const HASH_DIGITS: usize = 64;
+
+/// Why something cannot be a merchant's key. It is never shown: it may be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("after {HASHED} a merchant key's hash has 64 hexadecimal digits")]
-pub struct MerchantKeyError;
+pub enum MerchantKeyError {
+    /// It begins like a key's hash and is none.
+    #[error("after {HASHED} a merchant key's hash has {HASH_DIGITS} hexadecimal digits")]
+    Hash,
+    /// It is what `sha256sum` prints, with the file's name behind the hash.
+    #[error(
+        "a merchant key is the whole line that sha256sum prints: write {HASHED} and the \
+         {HASH_DIGITS} digits, and cut the spaces and the file's name behind them \
+         (printf %s \"$key\" | sha256sum | cut -d' ' -f1)"
+    )]
+    Line,
+}
 
 impl MerchantKeys {
     /// Takes the keys' hashes and forgets the keys. A key may be given as its hash: `sha256:` and
     /// 64 hexadecimal digits.
     ///
     /// # Errors
-    /// When one begins like a hash and is none.
+    /// When one begins like a hash and is none, or has behind it what `sha256sum` prints there.
     pub fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Result<Self, MerchantKeyError> {
         let mut known = Self { hashes: Vec::new(), has_token_like: false };
         for key in keys {
             let key = key.as_ref();
+            if is_line_of_sha256sum(key) {
+                return Err(MerchantKeyError::Line);
+            }
             if let Some(hash) = key.strip_prefix(HASHED) {
-                known.hashes.push(from_hex(hash).ok_or(MerchantKeyError)?);
+                known.hashes.push(from_hex(hash).ok_or(MerchantKeyError::Hash)?);
                 // What it is the hash of is not known.
                 known.has_token_like = true;
             } else {
@@ -76,6 +92,13 @@ fn sha256(key: &str) -> [u8; 32] {
 fn from_hex(text: &str) -> Option<[u8; 32]> {
     let hash = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
     hash.try_into().ok()
+}
+
+/// Whether a hash is followed by a space, which no hash is and hardly a key.
+fn is_line_of_sha256sum(key: &str) -> bool {
+    let line = key.strip_prefix(HASHED).unwrap_or(key);
+    let hash = line.split_once(' ').and_then(|(hash, _)| from_hex(hash));
+    hash.is_some()
 }
 
 impl fmt::Debug for MerchantKeys {

@@ -128,6 +128,20 @@ mod tests {
     }
 
     #[test]
+    fn of_a_line_that_sha256sum_prints_it_is_said_what_to_cut() {
+        let hash = "0123456789abcdef".repeat(4);
+        for line in [format!("{hash}  -"), format!("sha256:{hash}  merchant.keys")] {
+            let secret = file(&line);
+            for told in [told(&[&line], None), told(&[], secret.path().to_str())] {
+                let error = format!("{:#}", decide([told]).unwrap_err());
+                assert!(error.contains("cut the spaces and the file's name"), "{error}");
+                assert!(!error.contains(&hash), "{error}");
+            }
+        }
+        assert!(decide([told(&[&format!("sha256:{hash}")], None)]).is_ok());
+    }
+
+    #[test]
     fn a_key_that_could_be_guessed_or_never_be_sent_is_refused() {
         for key in ["short", "pass-phräse-of-the-shop"] {
             assert!(decide([told(&[key], None)]).is_err(), "{key}");
