@@ -8,6 +8,7 @@ mod folder;
 mod output;
 mod process;
 mod rehearse;
+mod secret_file;
 mod serve;
 mod settings;
 mod signals;

@@ -21,6 +21,7 @@ use crate::demo::{self, Demo};
 use crate::folder::{Folder, random_hex, random_seed};
 use crate::output::say;
 use crate::process::ProcessMetrics;
+use crate::secret_file;
 use crate::settings::{ServeArgs, Settings};
 use crate::signals;
 
@@ -102,9 +103,7 @@ fn plant() {
 fn app(settings: &Settings, receipts: ReceiptKey, engine: Handle) -> anyhow::Result<App> {
     let mut buyers = BuyerKeys::default();
     for path in &settings.buyer_keys {
-        let file = std::fs::read_to_string(path)
-            .with_context(|| format!("read the buyers' key {}", path.display()))?;
-        buyers.add(&file).with_context(|| format!("the buyers' key {}", path.display()))?;
+        secret_file::take(path, "buyer_key", |text| buyers.add(text))?;
     }
     if settings.buyer_keys.is_empty() {
         tracing::warn!("no --buyer-key was given: only merchants can buy, in a buyer's name");

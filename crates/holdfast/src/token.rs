@@ -8,6 +8,7 @@ use anyhow::Context;
 use holdfast_core::BuyerId;
 
 use crate::output::say;
+use crate::secret_file;
 
 /// Flags and environment of `token`.
 #[derive(clap::Args)]
@@ -35,13 +36,10 @@ pub(crate) struct TokenArgs {
 /// Prints the token.
 pub(crate) fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
     let file = args.buyer_key.first().context("--buyer-key names no file")?;
-    let path = file.display();
-    let secret = std::fs::read_to_string(file);
-    let secret = secret.with_context(|| format!("read the buyers' key {path}"))?;
     let buyer = BuyerId::new(&args.buyer).context("--buyer")?;
     let lifetime = Duration::from_secs(args.seconds);
-    let token = holdfast_http::sign_token(&secret, &buyer, lifetime);
-    let token = token.with_context(|| format!("sign with the buyers' key {path}"))?;
+    let sign = |secret: &str| holdfast_http::sign_token(secret, &buyer, lifetime);
+    let token = secret_file::take(file, "--buyer-key", sign)?;
     say(&token)?;
     Ok(ExitCode::SUCCESS)
 }

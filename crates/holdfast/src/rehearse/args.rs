@@ -8,6 +8,7 @@ use anyhow::Context;
 use holdfast_rehearse::{Arrivals, BuyerLimit, Manners, Options, Target, duration};
 
 use super::repeat;
+use crate::secret_file;
 use crate::settings::Told;
 
 /// What `--help` ends with.
@@ -222,9 +223,8 @@ impl RehearseArgs {
 
     pub(super) fn secret_of_buyers(&self) -> anyhow::Result<Option<Vec<u8>>> {
         let Some(path) = &self.buyer_secret else { return Ok(None) };
-        let doing = || format!("the buyers' secret {}", path.display());
-        let secret = std::fs::read_to_string(path).with_context(doing)?;
-        Ok(Some(holdfast_http::hs256_secret(&secret).with_context(doing)?.to_vec()))
+        let take = |text: &str| holdfast_http::hs256_secret(text).map(<[u8]>::to_vec);
+        secret_file::take(path, "--buyer-secret", take).map(Some)
     }
 }
 

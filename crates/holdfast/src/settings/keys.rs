@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use holdfast_http::MerchantKeys;
+
+use crate::secret_file;
 
 /// A key that is shorter could be guessed.
 const KEY_BYTES_MIN: usize = 16;
@@ -47,8 +49,7 @@ pub(crate) fn decide<const N: usize>(levels: [Told; N]) -> anyhow::Result<Vec<St
 
 /// The keys in a file, one a line; blank lines and comments after `#` are skipped.
 fn read_keys(path: &Path) -> anyhow::Result<Vec<String>> {
-    let doing = || format!("read merchant keys from {}", path.display());
-    let text = std::fs::read_to_string(path).with_context(doing)?;
+    let text = secret_file::read(path, "merchant_key_file")?;
     let lines = text.lines().map(str::trim);
     let keys: Vec<String> = lines
         .filter(|line| !line.is_empty() && !line.starts_with('#'))

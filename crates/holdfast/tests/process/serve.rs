@@ -95,6 +95,25 @@ fn a_setting_that_makes_no_sense_is_refused_and_it_is_said_what_would() {
 }
 
 #[test]
+fn a_secret_in_the_place_of_its_files_name_is_not_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = "c2VjcmV0c2VjcmV0/c2VjcmV0c2VjcmV0c2VjcmV0";
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    for (name, words) in [
+        ("HOLDFAST_BUYER_KEY", "buyer_key names no file that is there"),
+        ("HOLDFAST_MERCHANT_KEY_FILE", "merchant_key_file names no file that is there"),
+    ] {
+        let output = holdfast(folder.path()).args(serve).env(name, secret).output().unwrap();
+        refused(&output, words);
+        assert!(!complaint(&output).contains("c2Vj"), "{}", complaint(&output));
+    }
+    let sign = ["token", "--buyer", "alice", "--buyer-key", secret];
+    let output = holdfast(folder.path()).args(sign).output().unwrap();
+    refused(&output, "--buyer-key names no file that is there");
+    assert!(!complaint(&output).contains("c2Vj"), "{}", complaint(&output));
+}
+
+#[test]
 fn an_empty_variable_is_refused_by_name_whichever_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let with_empty = |name: &str, arguments: &[&str]| {
