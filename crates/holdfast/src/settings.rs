@@ -87,7 +87,7 @@ impl Place {
 impl ServeArgs {
     /// Puts flags and environment over the settings file over the defaults.
     pub(crate) fn decide(self) -> anyhow::Result<Settings> {
-        self.decide_with(Told::by_environment())
+        self.decide_with(Told::by_environment()?)
     }
 
     /// `keys` is what the environment says of the merchant's keys.
@@ -164,6 +164,8 @@ mod tests {
             ("listen = 'localhost'", "such as 127.0.0.1:8080"),
             ("merchant_key = ['short']", "at least 16"),
             ("merchant_key = ['']", "is empty"),
+            ("merchant_key = []", "`merchant_key`: the list is empty"),
+            ("buyer_key = []", "`buyer_key`: the list is empty"),
             ("connections = 1\nlisteners = 2", "each of the 2 listeners needs one"),
             ("connections = 0", "`connections`: \"0\": it must be a whole number, 1 to"),
             (

@@ -197,7 +197,7 @@ impl RehearseArgs {
             source_addresses: self.source_address.clone(),
             allow_shed: self.allow_shed,
             buyer_limit: self.limit_buyer(),
-            command: repeat::command(self, &Told::by_environment()),
+            command: repeat::command(self, &Told::by_environment()?),
             ..options
         })
     }

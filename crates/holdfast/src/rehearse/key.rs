@@ -17,7 +17,7 @@ impl RehearseArgs {
         let keys = self.merchant_key.clone().map(|key| vec![key]);
         let by_flag = Told { keys, file: self.merchant_key_file.clone() };
         let told = match by_flag {
-            Told { keys: None, file: None } => Told::by_environment(),
+            Told { keys: None, file: None } => Told::by_environment()?,
             told => told,
         };
         if let Some(file) = &told.file {

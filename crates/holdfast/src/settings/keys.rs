@@ -1,11 +1,18 @@
 //! The merchant's keys: one setting, told as keys, as a file of keys, or as both.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use holdfast_http::MerchantKeys;
 
 use crate::secret_file;
+
+const KEY_VARIABLE: &str = "HOLDFAST_MERCHANT_KEY";
+const FILE_VARIABLE: &str = "HOLDFAST_MERCHANT_KEY_FILE";
+
+/// What every key is made of.
+const VISIBLE: &str = "a merchant key has visible ASCII characters only";
 
 /// A key that is shorter could be guessed.
 const KEY_BYTES_MIN: usize = 16;
@@ -20,10 +27,18 @@ pub(crate) struct Told {
 impl Told {
     /// What the environment says. Not read by clap, which would let a file that the environment
     /// names stand beside a key that a flag gives.
-    pub(crate) fn by_environment() -> Self {
-        let keys = std::env::var("HOLDFAST_MERCHANT_KEY").ok();
+    ///
+    /// # Errors
+    /// When a key is there that is no text.
+    pub(crate) fn by_environment() -> anyhow::Result<Self> {
+        let [keys, file] = [KEY_VARIABLE, FILE_VARIABLE].map(std::env::var_os);
+        let keys = keys.map(OsString::into_string).transpose();
+        // What is no text is not shown either: it may be a key.
+        let Ok(keys) = keys else {
+            bail!("the environment variable {KEY_VARIABLE} is not UTF-8: {VISIBLE}")
+        };
         let keys = keys.map(|keys| keys.split(',').map(str::to_owned).collect());
-        Self { keys, file: std::env::var_os("HOLDFAST_MERCHANT_KEY_FILE").map(PathBuf::from) }
+        Ok(Self { keys, file: file.map(PathBuf::from) })
     }
 
     fn says_anything(&self) -> bool {
@@ -64,7 +79,7 @@ fn check(key: &str) -> anyhow::Result<()> {
     MerchantKeys::new([key])?;
     ensure!(key.len() >= KEY_BYTES_MIN, "a merchant key has at least {KEY_BYTES_MIN} characters");
     let visible = key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    ensure!(visible, "a merchant key has visible ASCII characters only");
+    ensure!(visible, VISIBLE);
     Ok(())
 }
 

@@ -117,6 +117,22 @@ enum OneOrMore {
     More(Vec<String>),
 }
 
+/// Reads one value, or a list of them, from the settings file; a list that names nothing is refused,
+/// as whoever wrote it meant something, and nothing named may mean more than is wanted.
+pub(super) fn read_some<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let some = read_list(from)?;
+    if some.is_empty() {
+        return Err(D::Error::custom(
+            "the list is empty: name one at least, or leave the setting out",
+        ));
+    }
+    Ok(some)
+}
+
 /// Reads one value, or a list of them, from the settings file.
 pub(super) fn read_list<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
 where

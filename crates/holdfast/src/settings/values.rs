@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::Told;
 use super::kinds::{
-    Address, Bytes, Connections, Count, Limit, Milliseconds, Network, SegmentBytes, read, read_list,
+    Address, Bytes, Connections, Count, Limit, Milliseconds, Network, SegmentBytes, read,
+    read_list, read_some,
 };
 use crate::files;
 
@@ -49,7 +50,7 @@ pub(crate) struct Values {
                 and the key's hash in 64 hexadecimal digits; several with commas [default: one is \
                 made and printed] [env: HOLDFAST_MERCHANT_KEY=]"
     )]
-    #[serde(deserialize_with = "read_list")]
+    #[serde(deserialize_with = "read_some")]
     pub(super) merchant_key: Vec<String>,
 
     #[arg(
@@ -71,7 +72,7 @@ pub(crate) struct Values {
         value_name = "FILE",
         help_heading = KEYS
     )]
-    #[serde(deserialize_with = "read_list")]
+    #[serde(deserialize_with = "read_some")]
     pub(super) buyer_key: Vec<PathBuf>,
 
     /// How often one buyer may ask with a token of their own: 1 to 1000000 in a second, a minute or

@@ -1,8 +1,10 @@
 //! The server's start and stop: what it refuses to start with, and how it goes down.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
@@ -92,6 +94,20 @@ fn a_setting_that_makes_no_sense_is_refused_and_it_is_said_what_would() {
         refused(&holdfast(folder.path()).args(["serve", &flag]).output().unwrap(), words);
     }
     assert!(!folder.path().join("holdfast-data").exists(), "it began before it had read all");
+}
+
+#[test]
+fn a_key_in_the_environment_that_is_no_text_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = OsStr::from_bytes(b"a-key-of-the-merchant\xff");
+    for arguments in
+        [&["serve", "--listen", "127.0.0.1:0"][..], &["rehearse", "--target", "http://127.0.0.1:1"]]
+    {
+        let mut command = holdfast(folder.path());
+        let output = command.args(arguments).env("HOLDFAST_MERCHANT_KEY", key).output().unwrap();
+        refused(&output, "HOLDFAST_MERCHANT_KEY is not UTF-8");
+        assert!(!complaint(&output).contains("a-key"), "{}", complaint(&output));
+    }
 }
 
 #[test]
