@@ -77,7 +77,7 @@ impl Place {
     /// The data folder, and what the settings file says.
     fn decide(self) -> anyhow::Result<(PathBuf, File)> {
         let mut file = File::read(self.config.as_deref())?;
-        let data_dir = self.data_dir.or_else(|| file.data_dir.take());
+        let data_dir = self.data_dir.or_else(|| file.values.data_dir.take());
         let data_dir = data_dir.unwrap_or_else(|| "holdfast-data".into());
         ensure!(!data_dir.as_os_str().is_empty(), "data_dir is empty: it must name a folder");
         Ok((data_dir, file))
@@ -92,7 +92,7 @@ impl ServeArgs {
 
     /// `keys` is what the environment says of the merchant's keys.
     fn decide_with(self, keys: Told) -> anyhow::Result<Settings> {
-        let (data_dir, File { path: file, values: mut below, .. }) = self.place.decide()?;
+        let (data_dir, File { path: file, values: mut below }) = self.place.decide()?;
         let mut above = self.values;
         let merchant_keys = decide_keys([above.take_keys(), keys, below.take_keys()])?;
         let values = above.over(below);
@@ -161,6 +161,8 @@ mod tests {
     fn a_setting_that_makes_no_sense_is_refused_by_name() {
         for (text, words) in [
             ("lissen = '127.0.0.1:1'", "lissen"),
+            ("datadir = 'data'", "unknown field `datadir`, expected one of `data_dir`, `listen`"),
+            ("data_dir = 7", "`data_dir`: invalid type"),
             ("listen = 'localhost'", "such as 127.0.0.1:8080"),
             ("merchant_key = ['short']", "at least 16"),
             ("merchant_key = ['']", "is empty"),

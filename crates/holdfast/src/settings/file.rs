@@ -9,12 +9,11 @@ use super::values::Values;
 /// The settings file that is read if it is there.
 const DEFAULT: &str = "holdfast.toml";
 
-/// What the settings file says: where the data are, and the rest.
+/// What the settings file says.
 #[derive(Debug, Default)]
 pub(super) struct File {
     /// Which file that was; `None`: none.
     pub(super) path: Option<PathBuf>,
-    pub(super) data_dir: Option<PathBuf>,
     pub(super) values: Values,
 }
 
@@ -28,12 +27,10 @@ impl File {
         let doing = || format!("read settings from {}", path.display());
         let text = std::fs::read_to_string(path).with_context(doing)?;
         let table = toml::from_str(&text);
-        let mut table: toml::Table =
+        let table: toml::Table =
             table.map_err(|error| in_line(&error, &text)).with_context(doing)?;
-        let data_dir = table.remove("data_dir").map(toml::Value::try_into).transpose();
-        let data_dir = data_dir.context("data_dir").with_context(doing)?;
         let values = table.try_into().map_err(|error| in_setting(&error));
-        Ok(Self { path: Some(path.to_owned()), data_dir, values: values.with_context(doing)? })
+        Ok(Self { path: Some(path.to_owned()), values: values.with_context(doing)? })
     }
 }
 

@@ -24,11 +24,15 @@ const LIMITS: &str = "Limits";
 const CONNECTIONS: &str = "Connections";
 const OVERLOAD: &str = "Overload";
 
-/// Everything that can be set about a server but where its data are. What is not there is not
-/// set.
+/// Everything that can be set about a server. What is not there is not set.
 #[derive(clap::Args, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Values {
+    /// Where the data are. Only the settings file says it here: as a flag and in the environment it
+    /// is there for every command.
+    #[arg(skip)]
+    pub(super) data_dir: Option<PathBuf>,
+
     /// Where to listen, an IP address and a port: 127.0.0.1:8080 is reached from this machine alone,
     /// 0.0.0.0:8080 or [::]:8080 from everywhere; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "HOLDFAST_LISTEN", value_name = "IP:PORT", help_heading = ADDRESSES)]
@@ -166,6 +170,7 @@ impl Values {
     /// What is set here, and where nothing is, what is set below.
     pub(super) fn over(self, below: Self) -> Self {
         Self {
+            data_dir: self.data_dir.or(below.data_dir),
             listen: self.listen.or(below.listen),
             merchant_key: first(self.merchant_key, below.merchant_key),
             merchant_key_file: self.merchant_key_file.or(below.merchant_key_file),
