@@ -206,6 +206,21 @@ mod tests {
     }
 
     #[test]
+    fn a_network_of_ipv4_that_is_written_as_ipv6_is_one_of_ipv4() {
+        for (text, same) in [
+            ("::ffff:127.0.0.0/104", "127.0.0.0/8"),
+            ("::ffff:10.0.0.7", "10.0.0.7/32"),
+            ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
+            ("::/0", "::/0"),
+        ] {
+            let settings = with_file(&format!("trusted_proxy = '{text}'"), ServeArgs::default());
+            assert_eq!(settings.unwrap().limits.proxies, [same.parse().unwrap()], "{text}");
+        }
+        let told = refused("trusted_proxy = '::ffff:10.0.0.0/90'");
+        assert!(told.contains("write it as IPv4, such as 10.0.0.0/8"), "{told}");
+    }
+
+    #[test]
     fn a_settings_file_that_was_named_must_be_there() {
         let place = Place { config: Some("/nonexistent/holdfast.toml".into()), data_dir: None };
         assert!(ServeArgs { place, ..ServeArgs::default() }.decide_with(Told::default()).is_err());

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use holdfast_http::{Rate, RateError};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
@@ -45,9 +45,25 @@ impl FromStr for Network {
         let form = "it must be a network, such as 10.0.0.0/8 or 2001:db8::/32, or an address, such \
                     as 10.0.0.7";
         let address = || text.parse::<IpAddr>().map(IpNet::from);
-        text.parse().or_else(|_| address()).map(Self).map_err(|_| form)
+        let network = text.parse().or_else(|_| address()).map_err(|_| form)?;
+        canonical(network).map(Self).ok_or(
+            "it is an IPv4 network written as IPv6, and wider than all of IPv4, which begins at \
+             /96: write it as IPv4, such as 10.0.0.0/8",
+        )
     }
 }
+
+/// A network as it is compared: one of IPv4 that is written as IPv6 (`::ffff:10.0.0.0/104`) as the
+/// IPv4 that it is, for so are clients' addresses. `None`: it is such a one, and no network of IPv4.
+fn canonical(network: IpNet) -> Option<IpNet> {
+    let IpNet::V6(wide) = network else { return Some(network) };
+    let Some(address) = wide.addr().to_ipv4_mapped() else { return Some(network) };
+    let length = wide.prefix_len().checked_sub(MAPPED_BITS)?;
+    Ipv4Net::new(address, length).ok().map(IpNet::V4)
+}
+
+/// What all addresses of IPv4 that are written as IPv6 begin with.
+const MAPPED_BITS: u8 = 96;
 
 /// A whole number in a range, of something.
 macro_rules! numbers {
