@@ -27,4 +27,6 @@ pub use limits::{LimitOptions, Rate, RateError};
 pub use router::{document, router};
 pub use scrape::{Scrape, registry};
 pub use site::Site;
-pub use token::{AUDIENCE, BuyerKeyError, BuyerKeys, Doubt, SignError, hs256_secret, sign_token};
+pub use token::{
+    AUDIENCE, BuyerKeyError, BuyerKeys, Doubt, SignError, hs256_secret, sign_token, signing_secret,
+};

@@ -30,7 +30,7 @@ pub enum BuyerKeyError {
     #[error("it is a private key; give the server its public key, or an HS256 secret")]
     Private,
     /// A public key in PEM where a secret is needed.
-    #[error("it is a public key; only the shop that has its private key can sign with it")]
+    #[error("it is a public key, and no secret")]
     Public,
     /// A key in a form that is not read. Taken for a secret, it would let everybody sign who has
     /// the public half.
@@ -48,7 +48,15 @@ pub enum BuyerKeyError {
 pub enum SignError {
     /// No secret, or one that no server takes.
     #[error(transparent)]
-    Secret(#[from] BuyerKeyError),
+    Secret(BuyerKeyError),
+    /// Half of a pair of keys where a secret is needed.
+    #[error(
+        "it is {0}, and only an HS256 secret signs here, one line of at least {SECRET_BYTES_MIN} \
+         bytes. The shop signs with a pair of keys. To try a server that has the shop's public key, \
+         give it a secret beside that while you try, and sign with the same: openssl rand -hex 32 > \
+         try.key, then serve with --buyer-key twice, for the public key and for try.key"
+    )]
+    Pair(&'static str),
     /// A token that would outlive the calendar.
     #[error("no clock counts to the end of such a lifetime")]
     Lifetime,
@@ -201,6 +209,18 @@ pub fn hs256_secret(file: &str) -> Result<&[u8], BuyerKeyError> {
     if text.len() < SECRET_BYTES_MIN { Err(BuyerKeyError::Short) } else { Ok(text.as_bytes()) }
 }
 
+/// The HS256 secret in a file with which tokens are to be signed.
+///
+/// # Errors
+/// What else it is, and what to do then.
+pub fn signing_secret(file: &str) -> Result<&[u8], SignError> {
+    hs256_secret(file).map_err(|error| match error {
+        BuyerKeyError::Private => SignError::Pair("a private key"),
+        BuyerKeyError::Public => SignError::Pair("a public key"),
+        other => SignError::Secret(other),
+    })
+}
+
 /// A file's text without what editors put around it.
 fn plain(file: &str) -> &str {
     file.trim_start_matches('\u{feff}').trim()
@@ -233,7 +253,7 @@ struct Claims<'a> {
 /// # Errors
 /// When no server would take the secret, or the lifetime is beyond every clock.
 pub fn sign_token(file: &str, buyer: &BuyerId, lifetime: Duration) -> Result<String, SignError> {
-    let key = EncodingKey::from_secret(hs256_secret(file)?);
+    let key = EncodingKey::from_secret(signing_secret(file)?);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let exp = now.checked_add(lifetime).ok_or(SignError::Lifetime)?.as_secs();
     let claims = Claims { sub: buyer.as_str(), aud: AUDIENCE, exp };

@@ -223,7 +223,7 @@ impl RehearseArgs {
 
     pub(super) fn secret_of_buyers(&self) -> anyhow::Result<Option<Vec<u8>>> {
         let Some(path) = &self.buyer_secret else { return Ok(None) };
-        let take = |text: &str| holdfast_http::hs256_secret(text).map(<[u8]>::to_vec);
+        let take = |text: &str| holdfast_http::signing_secret(text).map(<[u8]>::to_vec);
         secret_file::take(path, "--buyer-secret", take).map(Some)
     }
 }

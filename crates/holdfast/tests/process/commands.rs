@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use crate::support::{Server, ask_as, command, complaint, holdfast, reserve};
+use crate::support::{KEY, Server, ask_as, command, complaint, holdfast, reserve};
 use serde_json::{Value, json};
 
 const SECRET: &str = "a secret of the shop, long enough to be one";
@@ -87,12 +87,20 @@ fn a_key_that_cannot_sign_is_refused_by_what_it_is() {
     for (text, words) in [
         ("too short".to_owned(), "at least 32 bytes"),
         (String::new(), "at least 32 bytes"),
-        (pem("PUBLIC"), "it is a public key"),
-        (pem("PRIVATE"), "it is a private key"),
+        (pem("PUBLIC"), "it is a public key, and only an HS256 secret signs here"),
+        (pem("PRIVATE"), "it is a private key, and only an HS256 secret signs here"),
+        (pem("PRIVATE"), "serve with --buyer-key twice"),
     ] {
-        let output = token(folder.path(), "buyer.key", &text);
-        assert!(!output.status.success() && output.stdout.is_empty());
-        assert!(complaint(&output).contains(words), "{text:?}: {}", complaint(&output));
+        let target = ["--target", "http://127.0.0.1:1", "--merchant-key", KEY];
+        let mut rehearse = holdfast(folder.path());
+        rehearse.arg("rehearse").args(target).args(["--buyer-secret", "buyer.key"]);
+        let signed = token(folder.path(), "buyer.key", &text);
+        for output in [signed, rehearse.output().unwrap()] {
+            assert!(!output.status.success() && output.stdout.is_empty());
+            let complaint = complaint(&output);
+            assert!(complaint.contains(words), "{text:?}: {complaint}");
+            assert!(!complaint.contains("give the server its public key"), "{complaint}");
+        }
     }
 }
 
