@@ -108,7 +108,8 @@ pub(crate) fn read_journal(data_dir: &Path) -> anyhow::Result<Option<Stopped>> {
     }
     let disk = SystemDisk::open_existing(&path);
     let disk = disk.with_context(|| format!("open {}", path.display()))?;
-    Ok(Some(journal::read(Arc::new(disk))?))
+    let read = journal::read(Arc::new(disk));
+    Ok(Some(read.with_context(|| format!("read {}", path.display()))?))
 }
 
 /// Whether there is anything of a journal's, whole or not. The lock alone says nothing.

@@ -2,6 +2,7 @@
 
 mod announce;
 mod audit;
+mod damage;
 mod demo;
 mod files;
 mod folder;
@@ -52,7 +53,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     telemetry::init();
     run().unwrap_or_else(|error| {
-        telemetry::fail(&error);
+        telemetry::fail(&damage::advise(error));
         ExitCode::FAILURE
     })
 }

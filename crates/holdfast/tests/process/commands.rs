@@ -1,7 +1,8 @@
 //! `holdfast audit` and `holdfast token`, as an operator types them.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use crate::support::{KEY, Server, ask_as, command, complaint, holdfast, reserve};
@@ -60,6 +61,36 @@ fn without_a_sale_there_is_nothing_to_audit_and_nothing_is_made() {
     let output = audit(folder.path());
     assert!(!output.status.success());
     assert!(complaint(&output).contains("no sale to audit"), "{}", complaint(&output));
+}
+
+/// Every file of a folder and its bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn of_a_damaged_journal_it_is_said_what_to_do_and_nothing_in_it_is_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    killed_server(folder.path());
+    let data = folder.path().join("data");
+    let segment = data.join("journal/journal-0000000001.log");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[600] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    let before = files(&data.join("journal"));
+    for output in [audit(folder.path()), command(&data).output().unwrap()] {
+        let complaint = complaint(&output);
+        assert!(!output.status.success(), "{complaint}");
+        assert!(complaint.contains("journal-0000000001.log is damaged at offset"), "{complaint}");
+        for words in ["no record in it was changed", "receipt.key together into a new folder"] {
+            assert!(complaint.contains(words), "{complaint}");
+        }
+        let mut after = files(&data.join("journal"));
+        // It names the last process that had the folder.
+        after.insert(data.join("journal/LOCK"), before[&data.join("journal/LOCK")].clone());
+        assert!(after == before, "a file was changed");
+    }
 }
 
 #[test]
