@@ -27,8 +27,8 @@ const CURL: &str = "curl -s -w '\\n'";
 pub(crate) struct Demo {
     /// The merchant's key, as a shell puts it between double quotes.
     merchant: String,
-    /// Whether that is for the operator to set.
-    is_theirs: bool,
+    /// The file that has it; `None`: it is for the operator to set.
+    merchant_file: Option<PathBuf>,
     /// The secret that signs for buyers; `None`: only the shop can sign.
     buyer_key: Option<PathBuf>,
 }
@@ -43,13 +43,14 @@ pub(crate) struct DemoSale {
 /// Gives the server the demo's own keys where the operator gave none. They are kept in the data
 /// folder, so that what was pasted once works after a restart.
 pub(crate) fn equip(settings: &mut Settings, folder: &Folder) -> anyhow::Result<Demo> {
-    let is_theirs = !settings.merchant_keys.is_empty();
-    let merchant = if is_theirs {
-        format!("${MERCHANT_VARIABLE}")
-    } else {
+    let mut merchant_file = None;
+    if settings.merchant_keys.is_empty() {
         settings.merchant_keys.push(folder.secret(MERCHANT_KEY)?);
-        format!("$(cat {})", quote(&folder.file(MERCHANT_KEY)?))
-    };
+        merchant_file = Some(folder.file(MERCHANT_KEY)?);
+    }
+    let merchant = merchant_file
+        .as_deref()
+        .map_or_else(|| format!("${MERCHANT_VARIABLE}"), |file| format!("$(cat {})", quote(file)));
     if settings.buyer_keys.is_empty() {
         folder.secret(BUYER_KEY)?;
         settings.buyer_keys.push(folder.file(BUYER_KEY)?);
@@ -59,7 +60,7 @@ pub(crate) fn equip(settings: &mut Settings, folder: &Folder) -> anyhow::Result<
     };
     let buyer_key = settings.buyer_keys.iter().find(is_secret);
     let buyer_key = buyer_key.map(|path| path.canonicalize()).transpose()?;
-    Ok(Demo { merchant, is_theirs, buyer_key })
+    Ok(Demo { merchant, merchant_file, buyer_key })
 }
 
 /// Makes the demo sale and opens it; one that is there from before stays as it is.
@@ -139,7 +140,7 @@ impl Demo {
         let key = &self.merchant;
         let program = program();
         let mut text = format!("\n{}\n", sale.describe());
-        if self.is_theirs {
+        if self.merchant_file.is_none() {
             text += &format!(
                 "
 Some commands take a merchant key of yours from ${MERCHANT_VARIABLE}: the key itself, not its hash. Set it
@@ -167,12 +168,23 @@ Count every promise afresh:
   {CURL} {address}/v1/sales/{SALE}/audit -H \"Authorization: Bearer {key}\"
 
 Send 50,000 buyers in 30 seconds at a sale of their own, from another terminal:
-  {program} rehearse --target {address} --merchant-key \"{key}\"
+  {}
 
 Stop with Ctrl-C. Start again at the same address: every hold is still there, and these commands
-still work."
+still work.",
+            self.rehearse(address, &program)
         );
         text
+    }
+
+    /// The command that rehearses against the demo. The key is in none of its arguments, which
+    /// everybody on the machine can see for as long as it runs.
+    fn rehearse(&self, address: &str, program: &str) -> String {
+        let command = format!("{program} rehearse --target {address}");
+        match &self.merchant_file {
+            Some(file) => format!("{command} --merchant-key-file {}", quote(file)),
+            None => format!("HOLDFAST_MERCHANT_KEY=\"${MERCHANT_VARIABLE}\" {command}"),
+        }
     }
 
     fn explain_holds(&self, address: &str, program: &str) -> String {

@@ -73,6 +73,7 @@ fn try_everything(demo: &Demo) -> Value {
     assert_eq!(merchants["status"], "held", "{merchants}");
     let audit = answer(&demo.command("/audit"));
     assert_eq!((&audit["ok"], &audit["holds"]["held"]), (&true.into(), &2.into()), "{audit}");
+    assert!(!demo.said.contains("--merchant-key "), "a key would be in `ps`: {}", demo.said);
     let rehearse = demo.command("rehearse") + " --buyers 40 --over 0s --capacity 5";
     let output = paste(&rehearse);
     assert!(output.status.success(), "{rehearse}: {output:?}");
