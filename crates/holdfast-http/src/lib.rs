@@ -9,6 +9,7 @@ mod auth;
 mod believed;
 mod body;
 mod client;
+mod counted;
 mod lanes;
 mod limits;
 mod metrics;

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use foldhash::quality::RandomState;
 use governor::clock::{Clock, MonotonicClock};
-use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use holdfast_api::{Code, Problem};
 use holdfast_core::BuyerId;
@@ -20,9 +19,11 @@ use http::HeaderMap;
 use ipnet::IpNet;
 
 use crate::client;
+use crate::counted::Counted;
 
 /// Whoever is counted at a time, at most about. One more is not limited until others have been
-/// forgotten: the memory is bounded, and nobody is refused for what others do.
+/// forgotten, those who are counted stay so: the memory is bounded, and nobody is refused or let
+/// through for what others do.
 const COUNTED_MAX: usize = 262_144;
 
 /// How often those are forgotten that may again ask as often as at first.
@@ -161,36 +162,37 @@ impl Limits {
     }
 }
 
-type Counts = RateLimiter<u64, DashMapStateStore<u64, RandomState>, MonotonicClock>;
+type Counts = RateLimiter<u64, Counted, MonotonicClock>;
 
 /// Counts who asks, and says when that is too often. Whoever asks is known by a hash alone; two
 /// that share one are counted together, which no one can bring about.
 pub(crate) struct Limit {
     counts: Counts,
     hash: RandomState,
-    is_full: AtomicBool,
+    /// Whether nobody new is counted.
+    is_full: Arc<AtomicBool>,
+    counted_max: usize,
     whom: &'static str,
 }
 
 impl Limit {
     /// A limit on each of `whom`, such as "this buyer".
     pub(crate) fn new(rate: Rate, whom: &'static str) -> Arc<Self> {
-        let (quota, table) = (rate.quota(), RandomState::default());
-        let limit = Arc::new(Self {
-            counts: RateLimiter::dashmap_with_clock_and_hasher(quota, MonotonicClock, table),
-            hash: RandomState::default(),
-            is_full: AtomicBool::new(false),
-            whom,
-        });
+        let limit = Arc::new(Self::with_counted_max(rate, whom, COUNTED_MAX));
         forget_in_time(&limit);
         limit
     }
 
+    /// One that counts so many at a time, and forgets only when told.
+    fn with_counted_max(rate: Rate, whom: &'static str, counted_max: usize) -> Self {
+        let is_full = Arc::new(AtomicBool::new(false));
+        let counted = Counted::new(Arc::clone(&is_full));
+        let counts = RateLimiter::new(rate.quota(), counted, MonotonicClock);
+        Self { counts, hash: RandomState::default(), is_full, counted_max, whom }
+    }
+
     /// Counts one request.
     pub(crate) fn check<K: Hash>(&self, who: &K) -> Result<(), Problem> {
-        if self.is_full.load(Relaxed) {
-            return Ok(());
-        }
         self.counts.check_key(&self.hash.hash_one(who)).map_err(|early| {
             let wait = early.wait_time_from(MonotonicClock.now());
             Problem::new(Code::RateLimited)
@@ -201,7 +203,7 @@ impl Limit {
 
     fn forget(&self) {
         self.counts.retain_recent();
-        let is_full = self.counts.len() >= COUNTED_MAX;
+        let is_full = self.counts.len() >= self.counted_max;
         if is_full {
             self.counts.shrink_to_fit();
         }
@@ -221,5 +223,32 @@ fn forget_in_time(limit: &Arc<Limit>) {
     };
     if let Err(error) = thread::Builder::new().name("limits".into()).spawn(work) {
         tracing::warn!(%error, "no thread for the limits");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_no_more_can_be_counted_those_who_are_stay_limited_and_others_pass() {
+        let limit = Limit::with_counted_max("1/h".parse().unwrap(), "this buyer", 2);
+        let passed = |who: &str| (0..4).filter(|_| limit.check(&who).is_ok()).count();
+        // Twice as many as the rate come at once.
+        assert_eq!([passed("bot"), passed("other bot")], [2, 2]);
+        limit.forget();
+        assert_eq!([passed("bot"), passed("other bot"), passed("new")], [0, 0, 4]);
+        assert_eq!(limit.counts.len(), 2);
+    }
+
+    #[test]
+    fn who_is_new_is_counted_again_once_others_are_forgotten() {
+        let limit = Limit::with_counted_max("1000000/s".parse().unwrap(), "this buyer", 1);
+        limit.is_full.store(true, Relaxed);
+        assert!(limit.check(&"new").is_ok());
+        assert_eq!(limit.counts.len(), 0);
+        limit.forget();
+        assert!(limit.check(&"new").is_ok());
+        assert_eq!(limit.counts.len(), 1);
     }
 }
