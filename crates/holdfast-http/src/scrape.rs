@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use holdfast_api::{Code, Problem};
 use holdfast_core::{SaleId, SaleView};
 use holdfast_engine::{Counts, Handle, Sales};
@@ -16,6 +17,7 @@ use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::problem::Refused;
@@ -30,6 +32,11 @@ const TIERS_MAX: usize = 2_000;
 /// How long the engine may take to say how the sales stand.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Texts that there are at a time, until they have been taken. Each may have a megabyte, and one that
+/// nobody takes stays for as long as a client has for its answer. Two Prometheus that scrape at the
+/// same moment, somebody who looks, and one to spare.
+const TEXTS_MAX: usize = 4;
+
 /// The text is in the format of `OpenMetrics`, which Prometheus asks for.
 pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -43,6 +50,20 @@ pub fn registry() -> Registry {
 pub struct Scrape {
     registry: Arc<Registry>,
     engine: Handle,
+    /// One for each text that there may be.
+    permits: Arc<Semaphore>,
+}
+
+/// What is counted. It counts itself until it is gone.
+struct Text {
+    text: String,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,25 +79,37 @@ impl Scrape {
         let Counts { requests, entries } = engine.counts().clone();
         registry.register("engine_requests", "Requests that the engine took at a time", requests);
         registry.register("engine_entries", "Entries written with one flush", entries);
-        Self { registry: Arc::new(registry), engine }
+        let permits = Arc::new(Semaphore::new(TEXTS_MAX));
+        Self { registry: Arc::new(registry), engine, permits }
     }
 
     pub(crate) async fn show(&self) -> Response {
-        match self.text().await {
-            Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            let many =
+                format!("{TEXTS_MAX} others have asked and have not taken their answers yet");
+            return Refused(Problem::new(Code::Overloaded).because(many)).into_response();
+        };
+        match self.text(permit).await {
+            Ok(text) => {
+                let text = Bytes::from_owner(text);
+                ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+            }
             Err(_) => Refused(Problem::new(Code::StoreUnavailable)).into_response(),
         }
     }
 
     /// What is counted, and the units of each sale. While the engine does not answer, the rest is
     /// still told. Writing it takes long enough to hold up buyers, so that is done on a thread that
-    /// serves none.
-    async fn text(&self) -> Result<String, fmt::Error> {
+    /// serves none; it is written to its end also when who asked has gone.
+    async fn text(&self, permit: OwnedSemaphorePermit) -> Result<Text, fmt::Error> {
         let sales = timeout(PATIENCE, self.engine.look(Shown::of)).await;
         let sales = sales.ok().and_then(Result::ok);
         let scrape = self.clone();
-        let written = tokio::task::spawn_blocking(move || scrape.write(sales.as_ref())).await;
-        written.unwrap_or(Err(fmt::Error))
+        let write = move || {
+            let text = scrape.write(sales.as_ref())?;
+            Ok(Text { text, _permit: permit })
+        };
+        tokio::task::spawn_blocking(write).await.unwrap_or(Err(fmt::Error))
     }
 
     fn write(&self, sales: Option<&Shown>) -> Result<String, fmt::Error> {

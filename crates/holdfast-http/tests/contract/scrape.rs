@@ -13,12 +13,17 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tower::ServiceExt;
 
-use crate::support::{KEY, SECRET, Shop};
+use crate::support::{KEY, SECRET, Shop, code, read};
+
+fn asked() -> Request<Body> {
+    let request = Request::get("/metrics").header("authorization", format!("Bearer {KEY}"));
+    request.body(Body::empty()).unwrap()
+}
 
 async fn scrape(shop: &Shop) -> (StatusCode, String) {
-    let request = Request::get("/metrics").header("authorization", format!("Bearer {KEY}"));
-    let answer = shop.send(request.body(Body::empty()).unwrap()).await;
+    let answer = shop.send(asked()).await;
     let status = answer.status();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
@@ -80,5 +85,45 @@ async fn of_very_many_tiers_it_is_said_how_many_are_left_out() {
         let shown =
             |sale: &str| text.contains(&format!("holdfast_units{{sale=\"{sale}\",tier=\"t99\""));
         assert!(shown("s00") && shown("s19") && !shown("s20"));
+    }
+}
+
+#[tokio::test]
+async fn who_asks_and_takes_no_answer_costs_no_more_than_four_texts() {
+    let shop = Shop::new();
+    let mut untaken = Vec::new();
+    for _ in 0..4 {
+        let answer = shop.router().oneshot(asked()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        untaken.push(answer);
+    }
+    let answer = shop.send(asked()).await;
+    assert_eq!(answer.headers()["retry-after"], "1");
+    assert_eq!(code(&read(answer).await), (503, "overloaded"));
+    untaken.pop();
+    assert_eq!(scrape(&shop).await.0, StatusCode::OK);
+    // Whoever takes their answers is never refused.
+    for _ in 0..8 {
+        assert_eq!(scrape(&shop).await.0, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_text_counts_while_it_is_written_also_when_who_asked_has_gone() {
+    let (begun, mut begins) = unbounded_channel();
+    let (end, ends) = channel();
+    let mut registry = registry();
+    registry.register_collector(Box::new(Slow { begun, end: Mutex::new(ends) }));
+    let shop = Shop::scraped(&[KEY], &[SECRET], LimitOptions::default(), registry);
+    for _ in 0..4 {
+        let gone = tokio::spawn(shop.router().oneshot(asked()));
+        begins.recv().await.unwrap();
+        gone.abort();
+        assert!(gone.await.is_err());
+    }
+    assert_eq!(code(&read(shop.send(asked()).await).await), (503, "overloaded"));
+    (0..5).for_each(|_| end.send(()).unwrap());
+    while scrape(&shop).await.0 != StatusCode::OK {
+        tokio::task::yield_now().await;
     }
 }
