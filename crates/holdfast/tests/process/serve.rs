@@ -100,9 +100,8 @@ fn a_setting_that_makes_no_sense_is_refused_and_it_is_said_what_would() {
 fn a_key_in_the_environment_that_is_no_text_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let key = OsStr::from_bytes(b"a-key-of-the-merchant\xff");
-    for arguments in
-        [&["serve", "--listen", "127.0.0.1:0"][..], &["rehearse", "--target", "http://127.0.0.1:1"]]
-    {
+    let rehearse = &["rehearse", "--target", "http://127.0.0.1:1"][..];
+    for arguments in [rehearse, &["serve", "--listen", "127.0.0.1:0"]] {
         let mut command = holdfast(folder.path());
         let output = command.args(arguments).env("HOLDFAST_MERCHANT_KEY", key).output().unwrap();
         refused(&output, "HOLDFAST_MERCHANT_KEY is not UTF-8");
