@@ -1,11 +1,11 @@
 //! The merchant's key that a rehearsal brings: one, and the key itself.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 
 use super::args::RehearseArgs;
+use crate::secret_file;
 use crate::settings::{Told, decide_keys};
 
 /// A server takes the hash of a key instead of the key; whoever asks needs the key.
@@ -41,8 +41,7 @@ impl RehearseArgs {
 /// Refuses a file that is a server's list of keys, and says which line is in the way.
 fn check(file: &Path) -> anyhow::Result<()> {
     let name = file.display();
-    let doing = || format!("read the merchant key from {name}");
-    let text = fs::read_to_string(file).with_context(doing)?;
+    let text = secret_file::read(file, "--merchant-key-file")?;
     let lines = (1..).zip(text.lines().map(str::trim));
     let mut keys = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let Some((first, key)) = keys.next() else { return Ok(()) };
@@ -71,7 +70,7 @@ mod tests {
     fn one_key_is_taken_and_what_is_a_servers_list_is_refused_by_its_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let checked = |text: &str| {
-            fs::write(file.path(), text).unwrap();
+            std::fs::write(file.path(), text).unwrap();
             check(file.path()).map_err(|error| error.to_string())
         };
         assert_eq!(checked("# since 2026\n\n a-key-of-the-shop-0001 \n"), Ok(()));
