@@ -158,7 +158,7 @@ struct Endless {
 }
 
 impl Endless {
-    fn new(size: SizeHint) -> Body {
+    fn body(size: SizeHint) -> Body {
         Body::new(Self { begins: Some(Bytes::from_static(b"{\"tier\":")), size })
     }
 }
@@ -178,7 +178,7 @@ impl hyper::body::Body for Endless {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size.clone()
+        self.size
     }
 }
 
@@ -195,7 +195,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
         let request = Request::post("/v1/sales/club/holds")
             .header("authorization", format!("Bearer {}", token("alice")))
             .header("content-type", "application/json")
-            .body(Endless::new(size));
+            .body(Endless::body(size));
         let answer = read(shop.send(request.unwrap()).await).await;
         assert_eq!(code(&answer), told);
         assert_eq!(told.0 == 408, begun.elapsed() >= BODY_DEADLINE);
