@@ -3,8 +3,10 @@
 
 pub mod build;
 pub mod interrupt;
+mod postgres;
 mod process;
 mod schema;
 
+pub use postgres::Postgres;
 pub use process::Process;
 pub use schema::conforms;

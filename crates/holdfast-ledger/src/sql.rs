@@ -1,0 +1,119 @@
+//! The ledger in a database: the same statements for SQLite and PostgreSQL.
+
+mod pool;
+mod read;
+mod row;
+mod session;
+mod write;
+
+use std::path::Path;
+
+use holdfast_core::{BuyerId, HoldKey, SaleId, TierId};
+
+use crate::{
+    Fence, Ledger, Message, Moved, NewOrder, Order, OrderId, Recorded, Result, Step, TierTotals,
+};
+use pool::Pool;
+
+/// A ledger in SQLite or PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct SqlLedger {
+    pool: Pool,
+}
+
+impl SqlLedger {
+    /// Opens the ledger in a file, which is made if it is not there, and brings its tables up to
+    /// date.
+    ///
+    /// # Errors
+    /// `Unavailable` and `Broken`.
+    pub async fn sqlite(file: &Path) -> Result<Self> {
+        Ok(Self { pool: Pool::sqlite(file).await? })
+    }
+
+    /// Opens the ledger in a PostgreSQL database (`postgres://user:password@host/database`), with
+    /// at most `connections` at a time, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// `Unavailable` and `Broken`.
+    pub async fn postgres(url: &str, connections: u32) -> Result<Self> {
+        Ok(Self { pool: Pool::postgres(url, connections).await? })
+    }
+}
+
+impl Ledger for SqlLedger {
+    async fn reign(&self, fence: Fence) -> Result<()> {
+        let mut session = self.pool.begin().await?;
+        write::reign(&mut session, fence).await?;
+        session.commit().await
+    }
+
+    async fn set_capacity(
+        &self,
+        fence: Fence,
+        tier: TierId,
+        capacity: u32,
+    ) -> Result<std::result::Result<(), u32>> {
+        let mut session = self.pool.begin().await?;
+        let set = write::set_capacity(&mut session, fence, tier, capacity).await?;
+        session.commit().await.map(|()| set)
+    }
+
+    async fn record(
+        &self,
+        fence: Fence,
+        orders: &[NewOrder],
+        now_ms: u64,
+    ) -> Result<Vec<Recorded>> {
+        let mut session = self.pool.begin().await?;
+        let recorded = write::record(&mut session, fence, orders, now_ms).await?;
+        session.commit().await.map(|()| recorded)
+    }
+
+    async fn advance(
+        &self,
+        fence: Fence,
+        steps: &[(OrderId, Step)],
+        now_ms: u64,
+    ) -> Result<Vec<Moved>> {
+        let mut session = self.pool.begin().await?;
+        let moved = write::advance(&mut session, fence, steps, now_ms).await?;
+        session.commit().await.map(|()| moved)
+    }
+
+    async fn order(&self, id: &OrderId) -> Result<Option<Order>> {
+        read::order(&mut self.pool.look().await?, id).await
+    }
+
+    async fn order_of(&self, sale: SaleId, hold: HoldKey) -> Result<Option<Order>> {
+        read::order_of(&mut self.pool.look().await?, sale, hold).await
+    }
+
+    async fn orders(&self, sale: SaleId, after: u64, limit: u32) -> Result<Vec<Order>> {
+        read::orders(&mut self.pool.look().await?, sale, after, limit).await
+    }
+
+    async fn unfinished(&self, sale: SaleId, after: u64, limit: u32) -> Result<Vec<Order>> {
+        read::unfinished(&mut self.pool.look().await?, sale, after, limit).await
+    }
+
+    async fn totals(&self, sale: SaleId) -> Result<Vec<TierTotals>> {
+        read::totals(&mut self.pool.look().await?, sale).await
+    }
+
+    async fn outbox(&self, limit: u32) -> Result<Vec<Message>> {
+        read::outbox(&mut self.pool.look().await?, limit).await
+    }
+
+    async fn sent(&self, messages: &[u64]) -> Result<()> {
+        let mut session = self.pool.begin().await?;
+        write::sent(&mut session, messages).await?;
+        session.commit().await
+    }
+
+    async fn forget(&self, buyer: BuyerId, alias: BuyerId) -> Result<u64> {
+        let mut session = self.pool.begin().await?;
+        let orders = write::forget(&mut session, buyer, alias).await?;
+        session.commit().await.map(|()| orders)
+    }
+}

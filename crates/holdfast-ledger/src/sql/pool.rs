@@ -1,0 +1,107 @@
+//! Connections, and the tables that they find.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use super::session::{Session, failed};
+use crate::{LedgerError, Result};
+
+/// How long a database may take to give a connection, or to let go of a lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long PostgreSQL may work on one statement, in milliseconds.
+const STATEMENT_MS: &str = "5000";
+
+/// A file's readers need not wait for each other.
+const READERS: u32 = 4;
+
+/// The tables' versions, in order. One that has been released is never changed.
+const SQLITE: [(&str, &str); 1] =
+    [("orders", include_str!("../../migrations/sqlite/0001_orders.sql"))];
+const POSTGRES: [(&str, &str); 1] =
+    [("orders", include_str!("../../migrations/postgres/0001_orders.sql"))];
+
+#[derive(Clone, Debug)]
+pub(super) enum Pool {
+    /// One connection writes, so that no writer waits for a lock.
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+impl Pool {
+    pub(super) async fn sqlite(file: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // What has been committed survives a loss of power.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(PATIENCE)
+            .foreign_keys(true);
+        let pool = |connections| {
+            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE)
+        };
+        let writer = pool(1).connect_with(options.clone()).await.map_err(|e| failed(&e))?;
+        migrator(&SQLITE).run(&writer).await.map_err(|e| not_migrated(&e))?;
+        let readers = pool(READERS).connect_lazy_with(options.read_only(true));
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    pub(super) async fn postgres(url: &str, connections: u32) -> Result<Self> {
+        let options: PgConnectOptions = url.parse().map_err(|e| failed(&e))?;
+        let options = options.options([("statement_timeout", STATEMENT_MS)]);
+        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let pool = pool.connect_with(options).await.map_err(|e| failed(&e))?;
+        migrator(&POSTGRES).run(&pool).await.map_err(|e| not_migrated(&e))?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// Begins a transaction that writes.
+    pub(super) async fn begin(&self) -> Result<Session> {
+        match self {
+            // A transaction that began by reading could not become the writer without failing.
+            Self::Sqlite { writer, .. } => {
+                writer.begin_with("BEGIN IMMEDIATE").await.map(Session::Sqlite)
+            }
+            Self::Postgres(pool) => pool.begin().await.map(Session::Postgres),
+        }
+        .map_err(|error| failed(&error))
+    }
+
+    /// Begins one that only reads.
+    pub(super) async fn look(&self) -> Result<Session> {
+        match self {
+            Self::Sqlite { readers, .. } => readers.begin().await.map(Session::Sqlite),
+            Self::Postgres(pool) => pool.begin().await.map(Session::Postgres),
+        }
+        .map_err(|error| failed(&error))
+    }
+}
+
+/// Old programs and new ones share a database: migrations only add, and an old program leaves alone
+/// what it does not know.
+fn migrator(versions: &[(&'static str, &'static str)]) -> Migrator {
+    let migrations = (1..).zip(versions).map(|(version, &(name, sql))| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+fn not_migrated(error: &MigrateError) -> LedgerError {
+    match error {
+        MigrateError::Execute(error) => failed(error),
+        other => LedgerError::Broken(other.to_string()),
+    }
+}

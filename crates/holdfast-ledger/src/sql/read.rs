@@ -1,0 +1,101 @@
+//! Looking.
+
+use holdfast_core::{HoldKey, SaleId};
+
+use super::row::{Row, broken, order_columns, signed};
+use super::session::{Session, Value};
+use crate::{Message, MessageKind, Order, OrderId, Result, TierTotals};
+
+pub(super) async fn order(session: &mut Session, id: &OrderId) -> Result<Option<Order>> {
+    const SQL: &str = concat!("SELECT ", order_columns!(), " FROM orders WHERE id = $1");
+    let row = session.fetch_one(SQL, &[Value::Text(id.as_str())]).await?;
+    row.as_ref().map(Row::order).transpose()
+}
+
+pub(super) async fn order_of(
+    session: &mut Session,
+    sale: SaleId,
+    hold: HoldKey,
+) -> Result<Option<Order>> {
+    const SQL: &str =
+        concat!("SELECT ", order_columns!(), " FROM orders WHERE sale = $1 AND hold = $2");
+    let hold = Value::Number(signed(hold.number())?);
+    let row = session.fetch_one(SQL, &[Value::Text(sale.as_str()), hold]).await?;
+    row.as_ref().map(Row::order).transpose()
+}
+
+pub(super) async fn orders(
+    session: &mut Session,
+    sale: SaleId,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Order>> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        order_columns!(),
+        " FROM orders WHERE sale = $1 AND number > $2 ORDER BY number LIMIT $3"
+    );
+    page(session, SQL, sale, after, limit).await
+}
+
+pub(super) async fn unfinished(
+    session: &mut Session,
+    sale: SaleId,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Order>> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        order_columns!(),
+        " FROM orders WHERE sale = $1 AND number > $2 \
+         AND (status = 'authorised' OR (status = 'paid' AND refund_asked_ms IS NOT NULL)) \
+         ORDER BY number LIMIT $3"
+    );
+    page(session, SQL, sale, after, limit).await
+}
+
+async fn page(
+    session: &mut Session,
+    sql: &'static str,
+    sale: SaleId,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Order>> {
+    // No number is beyond what a database can count to.
+    let after = Value::Number(i64::try_from(after).unwrap_or(i64::MAX));
+    let values = [Value::Text(sale.as_str()), after, Value::Number(limit.into())];
+    session.fetch(sql, &values).await?.iter().map(Row::order).collect()
+}
+
+pub(super) async fn totals(session: &mut Session, sale: SaleId) -> Result<Vec<TierTotals>> {
+    const SQL: &str = "SELECT tier, capacity, sold, CAST(COALESCE((\
+         SELECT SUM(quantity) FROM orders WHERE orders.sale = tiers.sale \
+         AND orders.tier = tiers.tier AND status IN ('authorised', 'paid')), 0) AS BIGINT) \
+         FROM tiers WHERE sale = $1 ORDER BY tier";
+    let rows = session.fetch(SQL, &[Value::Text(sale.as_str())]).await?;
+    let total = |row: &Row| {
+        Ok(TierTotals {
+            tier: row.tier(0)?,
+            capacity: row.number(1)?,
+            sold: row.number(2)?,
+            ordered: row.number(3)?,
+        })
+    };
+    rows.iter().map(total).collect()
+}
+
+pub(super) async fn outbox(session: &mut Session, limit: u32) -> Result<Vec<Message>> {
+    const SQL: &str = "SELECT outbox.number, kind, id, at_ms FROM outbox \
+         JOIN orders ON orders.sale = outbox.sale AND orders.number = order_number \
+         ORDER BY outbox.number LIMIT $1";
+    let rows = session.fetch(SQL, &[Value::Number(limit.into())]).await?;
+    let message = |row: &Row| {
+        Ok(Message {
+            number: row.number(0)?,
+            kind: MessageKind::read(&row.text(1)?).ok_or_else(|| broken("a message is none"))?,
+            order: OrderId::new(row.text(2)?).ok_or_else(|| broken("an order's id is none"))?,
+            at_ms: row.number(3)?,
+        })
+    };
+    rows.iter().map(message).collect()
+}

@@ -1,0 +1,39 @@
+//! One suite over every ledger.
+
+mod suite;
+
+use std::sync::Arc;
+
+use holdfast_ledger::{LedgerError, SqlLedger};
+use holdfast_testkit::Postgres;
+
+fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+#[test]
+fn sqlite_keeps_what_a_ledger_promises() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("ledger.db");
+    run(async {
+        suite::all(&Arc::new(SqlLedger::sqlite(&file).await?)).await?;
+        suite::after_a_restart(&SqlLedger::sqlite(&file).await?).await
+    })
+}
+
+#[test]
+fn postgres_keeps_what_a_ledger_promises() -> anyhow::Result<()> {
+    let mut server = Postgres::start()?;
+    let url = server.url();
+    run(async {
+        let ledger = SqlLedger::postgres(&url, 8).await?;
+        suite::all(&Arc::new(ledger.clone())).await?;
+        server.stop();
+        let gone = suite::look(&ledger).await;
+        anyhow::ensure!(matches!(gone, Err(LedgerError::Unavailable(_))), "{gone:?}");
+        server.resume()?;
+        // The connections of before are broken; new ones are made.
+        suite::after_a_restart(&ledger).await?;
+        suite::after_a_restart(&SqlLedger::postgres(&url, 8).await?).await
+    })
+}

@@ -1,0 +1,125 @@
+//! A PostgreSQL of one's own.
+
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use tempfile::TempDir;
+
+/// How long it may take to start.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where Debian keeps the programs of each version.
+const DEBIAN: &str = "/usr/lib/postgresql";
+
+/// A PostgreSQL server on a free port of loopback, with an empty cluster in a folder that goes with
+/// it. Dropping it ends it.
+pub struct Postgres {
+    server: Option<Child>,
+    programs: PathBuf,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Postgres {
+    /// Makes a cluster and starts it.
+    ///
+    /// # Errors
+    /// When the programs are not there (Debian: `postgresql`), or it does not start.
+    pub fn start() -> anyhow::Result<Self> {
+        let programs = programs()?;
+        let folder = tempfile::Builder::new().prefix("postgres-").tempdir_in("/tmp")?;
+        let mut made = as_postgres(&programs.join("initdb"), folder.path())?;
+        made.args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8"]);
+        let made = made.arg("-D").arg(folder.path().join("cluster")).output()?;
+        ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut postgres = Self { server: None, programs, folder, port };
+        postgres.resume()?;
+        Ok(postgres)
+    }
+
+    /// Where it is, as `--ledger` takes it.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Starts it again after [`Postgres::stop`], with what it had.
+    ///
+    /// # Errors
+    /// When it does not answer in time.
+    pub fn resume(&mut self) -> anyhow::Result<()> {
+        let mut command = as_postgres(&self.programs.join("postgres"), self.folder.path())?;
+        command.arg("-D").arg(self.folder.path().join("cluster"));
+        command.args(["-c", &format!("port={}", self.port)]);
+        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+        // Of tests only the processes die, never the machine.
+        command.args(["-c", "fsync=off", "-c", "max_connections=50"]);
+        self.server = Some(command.spawn()?);
+        let begun = Instant::now();
+        while !self.is_ready()? {
+            let is_over = self.server.as_mut().is_some_and(|it| !matches!(it.try_wait(), Ok(None)));
+            if is_over || begun.elapsed() > PATIENCE {
+                bail!("PostgreSQL did not start on port {}", self.port);
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn is_ready(&self) -> anyhow::Result<bool> {
+        let mut ready = Command::new(self.programs.join("pg_isready"));
+        let ready = ready.args(["--quiet", "--host=127.0.0.1", "--port", &self.port.to_string()]);
+        Ok(ready.status()?.success())
+    }
+
+    /// Ends it as if it had crashed; connections break.
+    pub fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The folder of the newest version's programs.
+fn programs() -> anyhow::Result<PathBuf> {
+    let missing = "PostgreSQL is missing: apt-get install postgresql";
+    let versions = std::fs::read_dir(DEBIAN).context(missing)?.filter_map(Result::ok);
+    let folders = versions.map(|version| version.path().join("bin"));
+    folders.filter(|bin| bin.join("initdb").exists()).max().context(missing)
+}
+
+/// A command as a user that PostgreSQL runs as: it refuses root.
+fn as_postgres(program: &Path, folder: &Path) -> anyhow::Result<Command> {
+    let mut command = Command::new(program);
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.process_group(0);
+    if is_root()? {
+        let (user, group) = (id("-u")?, id("-g")?);
+        std::os::unix::fs::chown(folder, Some(user), Some(group))?;
+        command.uid(user).gid(group);
+    }
+    Ok(command)
+}
+
+fn is_root() -> anyhow::Result<bool> {
+    Ok(std::fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own))? == 0)
+}
+
+/// A number of the user `postgres`, whom Debian's package makes.
+fn id(which: &str) -> anyhow::Result<u32> {
+    let said = Command::new("id").args([which, "postgres"]).output()?;
+    let number = String::from_utf8_lossy(&said.stdout).trim().parse();
+    number.context("there is no user `postgres`: apt-get install postgresql")
+}
