@@ -75,7 +75,7 @@ impl Session {
         Ok(self.fetch(sql, values).await?.into_iter().next())
     }
 
-    /// What makes a row this transaction's own until its end. SQLite has one writer anyway.
+    /// The form of a statement for this database.
     pub(super) fn choose(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self {
             Self::Sqlite(_) => sqlite,
