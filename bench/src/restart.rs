@@ -102,7 +102,7 @@ fn process(server: &Path, folder: &Path) -> anyhow::Result<Duration> {
     let mut child = Process::new(server)
         .args(["serve", "--listen", "127.0.0.1:0", "--config", "/dev/null"])
         // No snapshot in between: every restart reads the same.
-        .args(["--snapshot-bytes", &u64::MAX.to_string(), "--data-dir"])
+        .args(["--snapshot-bytes", "1099511627776", "--data-dir"])
         .arg(folder)
         .env("RUST_LOG", "error")
         .stdout(Stdio::piped())
