@@ -8,8 +8,7 @@ use crate::{Message, MessageKind, Order, OrderId, Result, TierTotals};
 
 pub(super) async fn order(session: &mut Session, id: &OrderId) -> Result<Option<Order>> {
     const SQL: &str = concat!("SELECT ", order_columns!(), " FROM orders WHERE id = $1");
-    let row = session.fetch_one(SQL, &[Value::Text(id.as_str())]).await?;
-    row.as_ref().map(Row::order).transpose()
+    one(session, SQL, &[Value::Text(id.as_str())]).await
 }
 
 pub(super) async fn order_of(
@@ -20,8 +19,15 @@ pub(super) async fn order_of(
     const SQL: &str =
         concat!("SELECT ", order_columns!(), " FROM orders WHERE sale = $1 AND hold = $2");
     let hold = Value::Number(signed(hold.number())?);
-    let row = session.fetch_one(SQL, &[Value::Text(sale.as_str()), hold]).await?;
-    row.as_ref().map(Row::order).transpose()
+    one(session, SQL, &[Value::Text(sale.as_str()), hold]).await
+}
+
+async fn one(
+    session: &mut Session,
+    sql: &'static str,
+    values: &[Value<'_>],
+) -> Result<Option<Order>> {
+    session.fetch_one(sql, values).await?.as_ref().map(Row::order).transpose()
 }
 
 pub(super) async fn orders(

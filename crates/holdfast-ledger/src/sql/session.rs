@@ -18,6 +18,7 @@ pub(super) enum Value<'a> {
     Text(&'a str),
     TextOrNull(Option<&'a str>),
     Number(i64),
+    NumberOrNull(Option<i64>),
 }
 
 /// A statement with its values.
@@ -27,6 +28,7 @@ macro_rules! bound {
             Value::Text(text) => query.bind(text),
             Value::TextOrNull(text) => query.bind(text),
             Value::Number(number) => query.bind(number),
+            Value::NumberOrNull(number) => query.bind(number),
         })
     };
 }

@@ -222,14 +222,13 @@ async fn change(
 
 async fn update(session: &mut Session, order: &Order) -> Result<()> {
     const SQL: &str = "UPDATE orders SET status = $2, reason = $3, changed_ms = $4, \
-         refund_asked_ms = CASE WHEN $5 < 0 THEN NULL ELSE $5 END WHERE id = $1";
-    let asked = order.refund_asked_ms.map(signed).transpose()?;
+         refund_asked_ms = $5 WHERE id = $1";
     let values = [
         Value::Text(order.what.id.as_str()),
         Value::Text(order.status.as_str()),
         Value::TextOrNull(order.reason.as_deref()),
         Value::Number(signed(order.changed_ms)?),
-        Value::Number(asked.unwrap_or(-1)),
+        Value::NumberOrNull(order.refund_asked_ms.map(signed).transpose()?),
     ];
     session.execute(SQL, &values).await.map(drop)
 }
