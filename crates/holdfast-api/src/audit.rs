@@ -40,6 +40,10 @@ pub struct Difference {
 pub struct HoldCount {
     /// With their units.
     pub held: u64,
+    /// At the checkout, with their units.
+    pub paying: u64,
+    /// Ended as orders.
+    pub sold: u64,
     /// Given back.
     pub cancelled: u64,
     /// Run out.

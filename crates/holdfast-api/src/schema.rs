@@ -77,7 +77,10 @@ forms! {
         AvailabilityWord::Available, AvailabilityWord::AllHeld, AvailabilityWord::SoldOut,
     ]);
     /// `holdfast_core::HoldStatus` as it is described.
-    HoldStatus: words(&[HoldStatusWord::Held, HoldStatusWord::Cancelled, HoldStatusWord::Expired]);
+    HoldStatus: words(&[
+        HoldStatusWord::Held, HoldStatusWord::Paying, HoldStatusWord::Sold,
+        HoldStatusWord::Cancelled, HoldStatusWord::Expired,
+    ]);
 }
 
 described!(Time: json_schema!({

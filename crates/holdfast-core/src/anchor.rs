@@ -34,8 +34,13 @@ impl Anchor {
     }
 
     /// Moves it. `last` is the last key that a hold can have so far, `oldest` the first hold that
-    /// lives, if any does.
-    pub(crate) fn set(&mut self, anchor_ms: u64, last: HoldKey, oldest: Option<HoldKey>) {
+    /// lives, if any does; it is asked only where the wall has stepped back.
+    pub(crate) fn set(
+        &mut self,
+        anchor_ms: u64,
+        last: HoldKey,
+        oldest: impl FnOnce() -> Option<HoldKey>,
+    ) {
         if anchor_ms < self.now_ms {
             self.before.push((last, self.now_ms));
         }
@@ -44,7 +49,11 @@ impl Anchor {
         while self.before.last().is_some_and(|&(_, before_ms)| before_ms <= anchor_ms) {
             self.before.pop();
         }
+        if self.before.is_empty() {
+            return;
+        }
         // What only ended holds have is needed no more.
+        let oldest = oldest();
         let gone = |&(last, _): &(HoldKey, u64)| oldest.is_none_or(|oldest| last < oldest);
         let count = self.before.iter().take_while(|span| gone(span)).count();
         self.before.drain(..count);
@@ -75,7 +84,7 @@ mod tests {
                     0 => {
                         let moved = draw(10);
                         let oldest = holds.first().map(|&(key, _)| key);
-                        anchor.set(moved, key(sequence), oldest);
+                        anchor.set(moved, key(sequence), || oldest);
                         holds.iter_mut().for_each(|(_, highest)| *highest = moved.max(*highest));
                     }
                     1 if !holds.is_empty() => {
@@ -94,12 +103,12 @@ mod tests {
     #[test]
     fn nothing_is_kept_for_holds_that_have_ended() {
         let mut anchor = Anchor::NONE;
-        anchor.set(900, key(1), None);
-        anchor.set(500, key(2), Some(key(1)));
+        anchor.set(900, key(1), || None);
+        anchor.set(500, key(2), || Some(key(1)));
         assert_eq!((anchor.of(key(1)), anchor.of(key(3))), (900, 500));
-        anchor.set(400, key(5), Some(key(3)));
+        anchor.set(400, key(5), || Some(key(3)));
         assert_eq!((anchor.of(key(3)), anchor.of(key(6))), (500, 400));
-        anchor.set(300, key(7), None);
+        anchor.set(300, key(7), || None);
         assert_eq!(anchor, Anchor { now_ms: 300, before: Vec::new() });
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Buyer {
     pub(crate) latest: u32,
     /// Row of the latest remembered key, or [`NONE`].
     pub(crate) latest_key: u32,
+    /// Units of their orders.
+    pub(crate) ordered: u16,
     /// Holds taken so far, ended ones included.
     pub(crate) holds: u8,
     /// Keys remembered.
@@ -26,16 +28,18 @@ pub(crate) struct Buyer {
 }
 
 /// Bytes that a [`Buyer`] takes in front of the name.
-const HEAD_BYTES: usize = 11;
+const HEAD_BYTES: usize = 13;
 
 impl Buyer {
-    const NEW: Self = Self { latest: NONE, latest_key: NONE, holds: 0, keys: 0, is_live: false };
+    const NEW: Self =
+        Self { latest: NONE, latest_key: NONE, ordered: 0, holds: 0, keys: 0, is_live: false };
 
     fn to_bytes(self) -> [u8; HEAD_BYTES] {
         let mut bytes = [0; HEAD_BYTES];
         bytes[..4].copy_from_slice(&self.latest.to_le_bytes());
         bytes[4..8].copy_from_slice(&self.latest_key.to_le_bytes());
-        (bytes[8], bytes[9], bytes[10]) = (self.holds, self.keys, u8::from(self.is_live));
+        bytes[8..10].copy_from_slice(&self.ordered.to_le_bytes());
+        (bytes[10], bytes[11], bytes[12]) = (self.holds, self.keys, u8::from(self.is_live));
         bytes
     }
 
@@ -46,9 +50,10 @@ impl Buyer {
         Self {
             latest: number(0),
             latest_key: number(4),
-            holds: bytes[8],
-            keys: bytes[9],
-            is_live: bytes[10] != 0,
+            ordered: u16::from_le_bytes([bytes[8], bytes[9]]),
+            holds: bytes[10],
+            keys: bytes[11],
+            is_live: bytes[12] != 0,
         }
     }
 }
@@ -58,6 +63,8 @@ impl Buyer {
 pub(crate) struct Key {
     pub(crate) digest: KeyDigest,
     pub(crate) hold: u32,
+    /// Which checkout of the hold it began; 0: it took the hold.
+    pub(crate) attempt: u8,
     /// Row of the same buyer's key before this one, or [`NONE`].
     pub(crate) previous: u32,
 }
@@ -155,15 +162,15 @@ impl Buyers {
         self.records.get(buyer).get(HEAD_BYTES..).and_then(BuyerId::kept)
     }
 
-    /// The hold that a buyer's key stands for.
-    pub(crate) fn find_key(&self, buyer: Position, digest: KeyDigest) -> Option<u32> {
-        self.keys_of(buyer).find(|key| key.digest == digest).map(|key| key.hold)
+    /// The hold that a buyer's key stands for, and which checkout of it; 0: for taking it.
+    pub(crate) fn find_key(&self, buyer: Position, digest: KeyDigest) -> Option<(u32, u8)> {
+        self.keys_of(buyer).find(|key| key.digest == digest).map(|key| (key.hold, key.attempt))
     }
 
-    /// Remembers that a buyer's key stands for a hold.
-    pub(crate) fn push_key(&mut self, buyer: Position, digest: KeyDigest, hold: u32) {
+    /// Remembers that a buyer's key stands for a hold, or for a checkout of it.
+    pub(crate) fn push_key(&mut self, buyer: Position, digest: KeyDigest, hold: u32, attempt: u8) {
         let previous = self.get(buyer).latest_key;
-        let row = self.keys.push(Key { digest, hold, previous });
+        let row = self.keys.push(Key { digest, hold, attempt, previous });
         self.change(buyer, |buyer| {
             buyer.latest_key = row;
             buyer.keys = buyer.keys.saturating_add(1);

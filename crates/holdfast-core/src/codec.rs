@@ -11,9 +11,9 @@ pub enum CodecError {
     /// Not a snapshot.
     #[error("not a snapshot of this version: {0}")]
     Snapshot(String),
-    /// A snapshot of a newer version.
+    /// A snapshot of another version.
     #[error("a snapshot of format {found}; this program reads format {supported}")]
-    NewerSnapshot {
+    OtherSnapshot {
         /// The format it has.
         found: u32,
         /// The format that can be read.

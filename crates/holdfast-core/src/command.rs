@@ -51,6 +51,71 @@ pub enum Command {
         /// Who asks, if it must be the hold's own buyer; `None`: the merchant.
         buyer: Option<BuyerId>,
     },
+    /// Take a hold to the checkout: its payment waits for the provider.
+    Checkout(Checkout),
+    /// The provider is about to be asked for a payment: the buyer's time runs again.
+    Call {
+        /// The hold.
+        hold: HoldKey,
+        /// Which of its payments.
+        attempt: u8,
+    },
+    /// A payment has come to nothing: it was declined, or its authorisation has been cancelled.
+    Decline {
+        /// The hold.
+        hold: HoldKey,
+        /// Which of its payments.
+        attempt: u8,
+    },
+    /// The provider has authorised the full amount: the hold is sold.
+    Confirm {
+        /// The hold.
+        hold: HoldKey,
+        /// Which of its payments.
+        attempt: u8,
+    },
+    /// The ledger has the hold's order as paid.
+    Pay {
+        /// The hold.
+        hold: HoldKey,
+    },
+    /// The ledger has the hold's order as void.
+    Void {
+        /// The hold.
+        hold: HoldKey,
+        /// Whether the ledger says that there were no units for it: then nobody can prove that
+        /// they are free.
+        withheld: bool,
+    },
+    /// The ledger has the hold's order as refunded.
+    Refund {
+        /// The hold.
+        hold: HoldKey,
+    },
+}
+
+impl Command {
+    /// The hold that it is about, if it is about one.
+    pub fn hold(&self) -> Option<HoldKey> {
+        match self {
+            Self::Cancel { hold, .. }
+            | Self::Checkout(Checkout { hold, .. })
+            | Self::Call { hold, .. }
+            | Self::Decline { hold, .. }
+            | Self::Confirm { hold, .. }
+            | Self::Pay { hold }
+            | Self::Void { hold, .. }
+            | Self::Refund { hold } => Some(*hold),
+            Self::Tick { .. }
+            | Self::Configure(_)
+            | Self::Open
+            | Self::Pause
+            | Self::Resume
+            | Self::Close
+            | Self::SetCapacity { .. }
+            | Self::Reserve(_) => None,
+        }
+    }
 }
 
 /// A request to hold units.
@@ -64,4 +129,17 @@ pub struct Reserve {
     pub quantity: u32,
     /// The idempotency key, if the client sent one.
     pub key: Option<KeyDigest>,
+}
+
+/// A request to take a hold to the checkout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkout {
+    /// The hold.
+    pub hold: HoldKey,
+    /// Who asks, if it must be the hold's own buyer; `None`: the merchant.
+    pub buyer: Option<BuyerId>,
+    /// The idempotency key, if the client sent one.
+    pub key: Option<KeyDigest>,
+    /// What is kept with the order, as JSON; at most 4,096 bytes. The rules do not read it.
+    pub note: Option<Box<str>>,
 }

@@ -38,14 +38,18 @@ impl HoldKey {
         Self(number)
     }
 
+    /// The sequence of the entry that made the hold.
+    pub fn sequence(self) -> u64 {
+        self.0 >> NTH_BITS
+    }
+
     fn block(self) -> usize {
         usize::try_from(self.0 >> BLOCK_BITS).unwrap_or(usize::MAX)
     }
 
     /// How many entries of its block come before the one that made the hold.
     fn place_in_block(self) -> u32 {
-        let sequence = self.0 >> NTH_BITS;
-        u32::try_from(sequence % (1 << (BLOCK_BITS - NTH_BITS))).unwrap_or(0)
+        u32::try_from(self.sequence() % (1 << (BLOCK_BITS - NTH_BITS))).unwrap_or(0)
     }
 }
 
@@ -63,12 +67,16 @@ pub enum HoldStatus {
     Cancelled,
     /// Its time ran out.
     Expired,
+    /// At the checkout: its units are the buyer's until they have paid, or can pay no more.
+    Paying,
+    /// It has ended as an order.
+    Sold,
 }
 
 impl HoldStatus {
     /// Whether the hold has its units.
     pub fn is_live(self) -> bool {
-        matches!(self, Self::Held)
+        matches!(self, Self::Held | Self::Paying)
     }
 }
 
@@ -82,6 +90,8 @@ pub(crate) struct Hold {
     /// The reign under which it was made.
     pub(crate) epoch: u32,
     pub(crate) buyer: Position,
+    /// Row of its payment, or [`NONE`].
+    pub(crate) payment: u32,
     pub(crate) quantity: u16,
     /// Place of the tier in the sale.
     pub(crate) tier: u8,
@@ -193,6 +203,7 @@ mod tests {
                 deadline_ms: 0,
                 epoch: 1,
                 buyer,
+                payment: NONE,
                 quantity: 1,
                 tier: 0,
                 status: HoldStatus::Held,

@@ -6,7 +6,7 @@ pub const ID_BYTES_MAX: usize = 64;
 /// Bytes in the name of a sale or a tier.
 pub const NAME_BYTES_MAX: usize = 200;
 
-/// Bytes in a sale's metadata, as JSON text.
+/// Bytes in the metadata of a sale or an order, as JSON text.
 pub const METADATA_BYTES_MAX: usize = 4_096;
 
 /// Seconds that a hold lasts, at most: a day.
@@ -37,6 +37,13 @@ pub const HOLDS_PER_BUYER_MAX: u8 = 64;
 /// Idempotency keys that are remembered for one buyer. They are kept until the sale closes, so
 /// the next one is refused rather than an old one forgotten.
 pub const KEYS_PER_BUYER_MAX: u8 = 64;
+
+/// How often one hold may go to the checkout: each time the provider is asked.
+pub const CHECKOUTS_PER_HOLD_MAX: u8 = 16;
+
+/// How long a hold's clock stands still in all while its payment waits for the provider's budget,
+/// in milliseconds.
+pub const PAY_QUEUE_MAX_MS: u32 = 300_000;
 
 /// Holds that one sale remembers, ended ones included.
 pub const HOLDS_MAX: u32 = 1 << 26;

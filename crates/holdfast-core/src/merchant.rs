@@ -1,7 +1,7 @@
 //! What the merchant does to a sale as a whole.
 
 use crate::config::check_capacity;
-use crate::sale::{Change, Decision, Sale, Status};
+use crate::sale::{Change, Decision, Sale, Status, wrong_state};
 use crate::tier::Tier;
 use crate::{Outcome, Refusal, SaleConfig, TierId};
 
@@ -69,14 +69,14 @@ impl Sale {
         let position = self.tiers.iter().position(|tier| tier.config.id == *id);
         let tier = position.ok_or(Outcome::Refused(Refusal::TierNotFound))?;
         check_capacity(capacity).map_err(|invalid| Outcome::Refused(Refusal::Invalid(invalid)))?;
-        if self.tiers[tier].config.capacity == capacity {
+        if self.tiers[tier].config.capacity == capacity && self.tiers[tier].withheld == 0 {
             return Err(Outcome::Resized);
         }
         if self.status == Status::Closed {
             return Err(wrong_state("the sale is closed"));
         }
-        if capacity < self.tiers[tier].taken() {
-            return Err(wrong_state("more units than that are held, sold or withheld"));
+        if capacity < self.tiers[tier].held + self.tiers[tier].sold {
+            return Err(wrong_state("more units than that are held or sold"));
         }
         Ok(Change::Resize { tier, capacity })
     }
@@ -87,8 +87,4 @@ impl Sale {
         }
         Ok(())
     }
-}
-
-fn wrong_state(reason: &'static str) -> Outcome {
-    Outcome::Refused(Refusal::WrongState(reason))
 }

@@ -22,8 +22,41 @@ pub enum Outcome {
     Existing(HoldIndex),
     /// The hold has ended: cancelled now or before, or expired.
     Cancelled(HoldIndex),
+    /// The hold is at the checkout, or has been there: now or before.
+    CheckedOut(HoldIndex),
+    /// The payment has come to nothing, now or before.
+    Declined(HoldIndex),
+    /// The hold is sold, now or before. It is another one than was asked about if the money came
+    /// after the end of its own.
+    Confirmed(HoldIndex),
+    /// The money came after the hold's end and no unit is left for it: it is to be given back.
+    TooLate(HoldIndex),
+    /// What the ledger says of the hold's order is known, now or before.
+    Recorded(HoldIndex),
     /// Nothing was done, and why.
     Refused(Refusal),
+}
+
+impl Outcome {
+    /// The hold that it speaks of, if it speaks of one.
+    pub fn hold(&self) -> Option<HoldIndex> {
+        match *self {
+            Self::Reserved(hold)
+            | Self::Existing(hold)
+            | Self::Cancelled(hold)
+            | Self::CheckedOut(hold)
+            | Self::Declined(hold)
+            | Self::Confirmed(hold)
+            | Self::TooLate(hold)
+            | Self::Recorded(hold)
+            | Self::Refused(Refusal::HoldExists(hold)) => Some(hold),
+            Self::Ticked(_)
+            | Self::Configured { .. }
+            | Self::Moved(_)
+            | Self::Resized
+            | Self::Refused(_) => None,
+        }
+    }
 }
 
 /// What a tick did.
@@ -90,6 +123,8 @@ pub enum Limit {
     Holds,
     /// Idempotency keys in one sale.
     Keys,
+    /// Checkouts of one hold.
+    Checkouts,
 }
 
 /// A field that is out of its range.

@@ -44,6 +44,16 @@ mod switch {
         NoLimit,
         /// "Sold out" is said while units are only held.
         SoldOutTooSoon,
+        /// Giving back a hold that is at the checkout frees its units, while its money may come.
+        CancelsPaying,
+        /// Waiting for the provider's budget uses up the buyer's time.
+        QueueEatsTime,
+        /// Money that comes after a hold's end has its units back, free or not.
+        LateMoneyOversells,
+        /// The units of an order that came to nothing are lost.
+        VoidLosesUnits,
+        /// The limit per buyer does not count orders.
+        OrdersUncounted,
     }
 
     thread_local! {

@@ -30,7 +30,7 @@ impl<'a> From<Reservation<'a>> for Change<'a> {
         match reservation {
             Reservation::Hold(hold) => Change::Hold(hold),
             Reservation::RememberKey { buyer, key, hold } => {
-                Change::RememberKey { buyer, key, hold }
+                Change::RememberKey { buyer, key, hold, attempt: 0 }
             }
         }
     }
@@ -80,6 +80,7 @@ impl Sale {
             deadline_ms: self.last.clock_ms + u64::from(seconds) * 1_000 - early_ms,
             epoch: self.last.epoch,
             buyer,
+            payment: NONE,
             quantity: new.quantity,
             tier: new.tier,
             status: HoldStatus::Held,
@@ -89,7 +90,7 @@ impl Sale {
             buyer.holds += 1;
         });
         if let Some(key) = new.key {
-            self.buyers.push_key(buyer, key, row);
+            self.buyers.push_key(buyer, key, row, 0);
         }
         let tier = &mut self.tiers[usize::from(new.tier)];
         tier.held += u32::from(new.quantity);
@@ -106,7 +107,7 @@ impl Sale {
     fn replay(&self, buyer: Position, request: &Reserve, tier: Option<u8>) -> Result<(), Outcome> {
         let Some(key) = request.key.filter(|_| !planted!(ForgetsKeys)) else { return Ok(()) };
         match self.buyers.find_key(buyer, key) {
-            Some(row) if self.is_for(row, tier, request.quantity) => {
+            Some((row, 0)) if self.is_for(row, tier, request.quantity) => {
                 Err(Outcome::Existing(HoldIndex(row)))
             }
             Some(_) => Err(Outcome::Refused(Refusal::KeyReused)),
@@ -151,10 +152,13 @@ impl Sale {
         known: Option<Position>,
         request: &Reserve,
     ) -> Result<(), Refusal> {
-        if request.quantity > terms.max_per_buyer && !planted!(NoLimit) {
+        let buyer = known.map(|buyer| self.buyers.get(buyer));
+        let ordered = buyer.map_or(0, |buyer| u32::from(buyer.ordered));
+        let ordered = if planted!(OrdersUncounted) { 0 } else { ordered };
+        if ordered + request.quantity > terms.max_per_buyer && !planted!(NoLimit) {
             return Err(Refusal::LimitReached(Limit::Units));
         }
-        if let Some(buyer) = known.map(|buyer| self.buyers.get(buyer)) {
+        if let Some(buyer) = buyer {
             if buyer.holds >= HOLDS_PER_BUYER_MAX {
                 return Err(Refusal::LimitReached(Limit::Holds));
             }

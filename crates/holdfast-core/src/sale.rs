@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::anchor::Anchor;
 use crate::arena::Position;
 use crate::buyers::Buyers;
-use crate::holds::{HoldStatus, Holds};
+use crate::checkout::{NewCheckout, PaymentStep};
+use crate::holds::{HoldStatus, Holds, NONE};
+use crate::payments::{PaymentStatus, Payments};
 use crate::reserve::NewHold;
 use crate::tier::Tier;
 use crate::{
@@ -39,6 +41,7 @@ pub struct Sale {
     pub(crate) tiers: Vec<Tier>,
     pub(crate) holds: Holds,
     pub(crate) buyers: Buyers,
+    pub(crate) payments: Payments,
 }
 
 /// A change that the rules allow, found by looking and not yet made.
@@ -48,8 +51,10 @@ pub(crate) enum Change<'a> {
     Move(Status),
     Resize { tier: usize, capacity: u32 },
     Hold(NewHold<'a>),
-    RememberKey { buyer: Position, key: KeyDigest, hold: u32 },
+    RememberKey { buyer: Position, key: KeyDigest, hold: u32, attempt: u8 },
     Cancel { hold: u32 },
+    Checkout(NewCheckout<'a>),
+    Payment { hold: u32, step: PaymentStep },
 }
 
 /// What the rules say of a command: a change to make, or an outcome that changes nothing.
@@ -68,6 +73,7 @@ impl Sale {
             tiers: Vec::new(),
             holds: Holds::default(),
             buyers: Buyers::new(seed),
+            payments: Payments::default(),
         }
     }
 
@@ -132,6 +138,21 @@ impl Sale {
             Command::SetCapacity { tier, capacity } => self.decide_resize(tier, *capacity),
             Command::Reserve(reserve) => self.decide_reserve(clock_ms, reserve).map(Change::from),
             Command::Cancel { hold, buyer } => self.decide_cancel(*hold, buyer.as_ref()),
+            Command::Checkout(checkout) => self.decide_checkout(clock_ms, checkout),
+            Command::Call { hold, attempt } => {
+                self.decide_payment(*hold, Some(*attempt), PaymentStep::Call)
+            }
+            Command::Decline { hold, attempt } => {
+                self.decide_payment(*hold, Some(*attempt), PaymentStep::Decline)
+            }
+            Command::Confirm { hold, attempt } => {
+                self.decide_payment(*hold, Some(*attempt), PaymentStep::Confirm)
+            }
+            Command::Pay { hold } => self.decide_payment(*hold, None, PaymentStep::Pay),
+            Command::Void { hold, withheld } => {
+                self.decide_payment(*hold, None, PaymentStep::Void { withheld: *withheld })
+            }
+            Command::Refund { hold } => self.decide_payment(*hold, None, PaymentStep::Refund),
         }
     }
 
@@ -141,18 +162,22 @@ impl Sale {
             Change::Configure(config) => self.commit_configure(config),
             Change::Move(status) => self.commit_move(status),
             Change::Resize { tier, capacity } => {
-                self.tiers[tier].config.capacity = capacity;
+                let tier = &mut self.tiers[tier];
+                (tier.config.capacity, tier.withheld) = (capacity, 0);
                 Outcome::Resized
             }
             Change::Hold(hold) => self.commit_hold(&hold),
-            Change::RememberKey { buyer, key, hold } => {
-                self.buyers.push_key(buyer, key, hold);
-                Outcome::Existing(HoldIndex(hold))
+            Change::RememberKey { buyer, key, hold, attempt } => {
+                self.buyers.push_key(buyer, key, hold, attempt);
+                let hold = HoldIndex(hold);
+                if attempt == 0 { Outcome::Existing(hold) } else { Outcome::CheckedOut(hold) }
             }
             Change::Cancel { hold } => {
                 self.end_hold(hold, HoldStatus::Cancelled);
                 Outcome::Cancelled(HoldIndex(hold))
             }
+            Change::Checkout(checkout) => self.commit_checkout(&checkout),
+            Change::Payment { hold, step } => self.commit_payment(hold, step),
         }
     }
 
@@ -160,10 +185,14 @@ impl Sale {
         let Some(row) = self.find_hold(key, buyer) else {
             return Err(Outcome::Refused(Refusal::HoldNotFound));
         };
-        if self.holds[row].status.is_live() || planted!(EndsTwice) {
-            return Ok(Change::Cancel { hold: row });
+        match self.holds[row].status {
+            HoldStatus::Held => Ok(Change::Cancel { hold: row }),
+            HoldStatus::Paying if planted!(CancelsPaying) => Ok(Change::Cancel { hold: row }),
+            HoldStatus::Paying => Err(wrong_state("the hold is at the checkout")),
+            HoldStatus::Sold => Err(wrong_state("the hold is sold: refund its order")),
+            _ if planted!(EndsTwice) => Ok(Change::Cancel { hold: row }),
+            HoldStatus::Cancelled | HoldStatus::Expired => Err(Outcome::Cancelled(HoldIndex(row))),
         }
-        Err(Outcome::Cancelled(HoldIndex(row)))
     }
 
     /// The row of a hold, if it is this buyer's or nobody in particular asks.
@@ -173,10 +202,19 @@ impl Sale {
         buyer.is_none_or(|buyer| self.buyers.is_named(owner, buyer)).then_some(row)
     }
 
-    /// Ends a live hold; its units are free again.
+    /// Ends a live hold; its units are held no more.
     pub(crate) fn end_hold(&mut self, row: u32, ending: HoldStatus) {
+        self.forget_deadline(row);
         let hold = &mut self.holds[row];
         hold.status = ending;
+        if ending == HoldStatus::Expired && hold.payment != NONE {
+            // The provider has not been asked for what was still in the queue.
+            self.payments.change(hold.payment, |payment| {
+                if payment.status == PaymentStatus::Queued {
+                    payment.status = PaymentStatus::Declined;
+                }
+            });
+        }
         let (quantity, tier) = (u32::from(hold.quantity), &mut self.tiers[usize::from(hold.tier)]);
         if !(planted!(LosesUnits) && ending == HoldStatus::Expired) {
             tier.held = tier.held.saturating_sub(quantity);
@@ -184,4 +222,9 @@ impl Sale {
         self.buyers.change(hold.buyer, |buyer| buyer.is_live &= buyer.latest != row);
         tier.settle_due(&self.holds);
     }
+}
+
+/// A refusal because something's state does not allow the step.
+pub(crate) fn wrong_state(reason: &'static str) -> Outcome {
+    Outcome::Refused(Refusal::WrongState(reason))
 }

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::anchor::Anchor;
 use crate::arena::Position;
 use crate::codec::Tail;
-use crate::holds::{Hold, HoldKey, HoldStatus, NTH_MAX};
+use crate::holds::{Hold, HoldKey, HoldStatus, NONE, NTH_MAX};
+use crate::payments::{Payment, PaymentStatus};
 use crate::sale::{Sale, Status};
-use crate::tier::Tier;
+use crate::tier::{Tier, is_punctual};
 use crate::{BuyerId, CodecError, KeyDigest, Stamp, Terms, TierConfig};
 
 /// The format that this version writes, and the newest that it reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -26,6 +27,7 @@ struct Head {
     tiers: Vec<TierRow>,
     buyers: u64,
     holds: u32,
+    payments: u32,
     keys: u32,
 }
 
@@ -44,9 +46,22 @@ struct HoldRow {
     deadline_ms: u64,
     epoch: u32,
     buyer: u32,
+    /// Row of its payment, or [`NONE`].
+    payment: u32,
     quantity: u16,
     tier: u8,
     status: HoldStatus,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PaymentRow {
+    hold: u32,
+    linked: u32,
+    queued_at_ms: u64,
+    queued_ms: u32,
+    attempt: u8,
+    status: PaymentStatus,
+    note: Option<Box<str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +69,7 @@ struct KeyRow {
     buyer: u32,
     digest: KeyDigest,
     hold: u32,
+    attempt: u8,
 }
 
 impl Sale {
@@ -67,16 +83,18 @@ impl Sale {
         }
         let known: Vec<Position> = self.buyers.iter().collect();
         let place = |buyer| known.binary_search(&buyer).map_or(u32::MAX, narrow);
-        for &Hold { key, deadline_ms, epoch, buyer, quantity, tier, status } in self.holds.iter() {
-            let buyer = place(buyer);
-            put(&mut bytes, &HoldRow { key, deadline_ms, epoch, buyer, quantity, tier, status });
+        for payment in self.payments.iter() {
+            put(&mut bytes, &PaymentRow::of(payment));
+        }
+        for hold in self.holds.iter() {
+            put(&mut bytes, &HoldRow::of(hold, place(hold.buyer)));
         }
         for (place, &buyer) in known.iter().enumerate() {
             let mut keys: Vec<_> = self.buyers.keys_of(buyer).collect();
             keys.reverse();
             for key in keys {
-                let (digest, hold) = (key.digest, key.hold);
-                put(&mut bytes, &KeyRow { buyer: narrow(place), digest, hold });
+                let (digest, hold, attempt) = (key.digest, key.hold, key.attempt);
+                put(&mut bytes, &KeyRow { buyer: narrow(place), digest, hold, attempt });
             }
         }
         bytes
@@ -91,7 +109,7 @@ impl Sale {
         let mut reader = Reader(bytes);
         let found: u32 = reader.take()?;
         if found != FORMAT {
-            return Err(CodecError::NewerSnapshot { found, supported: FORMAT });
+            return Err(CodecError::OtherSnapshot { found, supported: FORMAT });
         }
         let head: Head = reader.take()?;
         let mut sale = Self::new(head.number, seed);
@@ -106,6 +124,9 @@ impl Sale {
             sale.buyers.push(&name.ok_or_else(|| contradiction("a buyer without a name"))?);
         }
         let known: Vec<Position> = sale.buyers.iter().collect();
+        for _ in 0..head.payments {
+            sale.restore_payment(reader.take()?, head.holds)?;
+        }
         for _ in 0..head.holds {
             sale.restore_hold(&reader.take()?, &known)?;
         }
@@ -130,33 +151,52 @@ impl Sale {
             tiers: self.tiers.iter().map(row).collect(),
             buyers: self.buyers.len() as u64,
             holds: self.holds.len(),
+            payments: self.payments.len(),
             keys: self.buyers.key_count(),
         }
     }
 
     fn restore_hold(&mut self, row: &HoldRow, known: &[Position]) -> Result<(), CodecError> {
-        let &HoldRow { key, deadline_ms, epoch, buyer, quantity, tier, status } = row;
+        let &HoldRow { key, deadline_ms, epoch, buyer, payment, quantity, tier, status } = row;
         let buyer = known.get(buyer as usize).copied();
         let buyer = buyer.ok_or_else(|| contradiction("a hold without its buyer"))?;
         if usize::from(tier) >= self.tiers.len() {
             return Err(contradiction("a hold without its tier"));
         }
-        let hold = Hold { key, deadline_ms, epoch, buyer, quantity, tier, status };
+        if payment != NONE && payment >= self.payments.len() {
+            return Err(contradiction("a hold without its payment"));
+        }
+        let hold = Hold { key, deadline_ms, epoch, buyer, payment, quantity, tier, status };
         let is_next = self.holds.last_key().is_none_or(|last| last < hold.key);
         if !is_next || hold.key > self.last_key() {
             return Err(contradiction("a hold out of order"));
         }
         let row = self.holds.push(hold);
         let is_live = hold.status.is_live();
+        let has_units = payment != NONE && self.payments[payment].status.has_units();
+        let ordered = if has_units { quantity } else { 0 };
         self.buyers.change(hold.buyer, |buyer| {
             (buyer.latest, buyer.is_live) = (row, is_live);
             buyer.holds = buyer.holds.saturating_add(1);
+            buyer.ordered = buyer.ordered.saturating_add(ordered);
         });
         if is_live {
             let tier = &mut self.tiers[usize::from(tier)];
-            tier.held += u32::from(hold.quantity);
-            tier.due.push_back(row);
+            tier.held += u32::from(quantity);
+            if is_punctual(&hold) {
+                tier.due.push_back(row);
+            } else {
+                self.remember_deadline(row);
+            }
         }
+        Ok(())
+    }
+
+    fn restore_payment(&mut self, row: PaymentRow, holds: u32) -> Result<(), CodecError> {
+        if row.hold >= holds || (row.linked != NONE && row.linked >= holds) {
+            return Err(contradiction("a payment without its hold"));
+        }
+        self.payments.push(row.into());
         Ok(())
     }
 
@@ -166,13 +206,35 @@ impl Sale {
         if row.hold >= self.holds.len() {
             return Err(contradiction("a key without its hold"));
         }
-        self.buyers.push_key(buyer, row.digest, row.hold);
+        self.buyers.push_key(buyer, row.digest, row.hold, row.attempt);
         Ok(())
     }
 
     /// The last key that a hold can have so far.
     pub(crate) fn last_key(&self) -> HoldKey {
         HoldKey::new(self.last.sequence, NTH_MAX)
+    }
+}
+
+impl HoldRow {
+    fn of(hold: &Hold, buyer: u32) -> Self {
+        let &Hold { key, deadline_ms, epoch, payment, quantity, tier, status, .. } = hold;
+        Self { key, deadline_ms, epoch, buyer, payment, quantity, tier, status }
+    }
+}
+
+impl PaymentRow {
+    fn of(payment: &Payment) -> Self {
+        let &Payment { hold, linked, queued_at_ms, queued_ms, attempt, status, .. } = payment;
+        let note = payment.note.clone();
+        Self { hold, linked, queued_at_ms, queued_ms, attempt, status, note }
+    }
+}
+
+impl From<PaymentRow> for Payment {
+    fn from(row: PaymentRow) -> Self {
+        let PaymentRow { hold, linked, queued_at_ms, queued_ms, attempt, status, note } = row;
+        Self { hold, linked, queued_at_ms, queued_ms, attempt, status, note }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::holds::HoldStatus;
 use crate::outcome::Ticked;
 use crate::sale::{Change, Decision, Sale, Status};
+use crate::tier::Tier;
 use crate::{ANCHOR_TOLERANCE_MS, EXPIRE_BATCH_MAX, Outcome};
 
 impl Sale {
@@ -17,7 +18,9 @@ impl Sale {
     /// holds have ended otherwise. At least 1.
     pub fn ticks_due(&self, clock_ms: u64) -> usize {
         let is_due = |&row: &u32| self.holds[row].deadline_ms <= clock_ms;
-        let due: usize = self.tiers.iter().map(|tier| tier.due.partition_point(is_due)).sum();
+        let punctual = |tier: &Tier| tier.due.partition_point(is_due);
+        let late = |tier: &Tier| tier.late.range(..=(clock_ms, u32::MAX)).count();
+        let due: usize = self.tiers.iter().map(|tier| punctual(tier) + late(tier)).sum();
         due.div_ceil(EXPIRE_BATCH_MAX as usize).max(1)
     }
 
@@ -58,10 +61,14 @@ impl Sale {
 
     fn move_anchor(&mut self, wall_ms: u64) {
         let anchor_ms = wall_ms.saturating_sub(self.last.clock_ms);
-        let fronts = self.tiers.iter().filter_map(|tier| tier.due.front());
-        let oldest = fronts.map(|&row| self.holds[row].key).min();
-        let oldest = oldest.filter(|_| !planted!(AnchorGoesBack));
-        self.anchor.set(anchor_ms, self.last_key(), oldest);
+        let last = self.last_key();
+        let oldest = || {
+            let punctual = self.tiers.iter().filter_map(|tier| tier.due.front().copied());
+            let late = self.tiers.iter().flat_map(|tier| tier.late.iter().map(|&(_, row)| row));
+            let oldest = punctual.chain(late).map(|row| self.holds[row].key).min();
+            oldest.filter(|_| !planted!(AnchorGoesBack))
+        };
+        self.anchor.set(anchor_ms, last, oldest);
     }
 
     fn expire_due(&mut self) -> u32 {
@@ -77,7 +84,8 @@ impl Sale {
     /// The row of a hold whose time is up, in the order of the tiers.
     fn first_due(&self) -> Option<u32> {
         let clock_ms = self.last.clock_ms;
-        let is_due = |&&row: &&u32| self.holds[row].deadline_ms <= clock_ms;
-        self.tiers.iter().find_map(|tier| tier.due.front().filter(is_due).copied())
+        let is_due = |&(deadline_ms, _): &(u64, u32)| deadline_ms <= clock_ms;
+        let due = self.tiers.iter().find_map(|tier| tier.next_due(&self.holds).filter(is_due));
+        due.map(|(_, row)| row)
     }
 }

@@ -1,9 +1,9 @@
 //! One tier's count of units.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::TierConfig;
-use crate::holds::Holds;
+use crate::holds::{Hold, HoldStatus, Holds, NONE};
 
 /// A tier: free is what is left of its capacity, never a counter of its own.
 #[derive(Clone, Debug)]
@@ -13,13 +13,21 @@ pub(crate) struct Tier {
     pub(crate) sold: u32,
     pub(crate) withheld: u32,
     /// Rows of holds by deadline. A sale's holds all last equally long, so a new one always goes
-    /// to the end; ended ones stay until they come to the front. The front is always live.
+    /// to the end; ended ones and those that went to the checkout stay until they come to the
+    /// front. The front is always held.
     pub(crate) due: VecDeque<u32>,
+    /// Deadlines and rows of live holds that have been at the checkout: theirs moved.
+    pub(crate) late: BTreeSet<(u64, u32)>,
+}
+
+/// Whether a hold's deadline is the one that it was made with.
+pub(crate) fn is_punctual(hold: &Hold) -> bool {
+    hold.status == HoldStatus::Held && hold.payment == NONE
 }
 
 impl Tier {
     pub(crate) fn new(config: TierConfig) -> Self {
-        Self { config, held: 0, sold: 0, withheld: 0, due: VecDeque::new() }
+        Self { config, held: 0, sold: 0, withheld: 0, due: VecDeque::new(), late: BTreeSet::new() }
     }
 
     /// Units that are spoken for.
@@ -34,12 +42,18 @@ impl Tier {
 
     /// The earliest deadline of a live hold, on the sale clock.
     pub(crate) fn next_deadline_ms(&self, holds: &Holds) -> Option<u64> {
-        self.due.front().map(|&row| holds[row].deadline_ms)
+        self.next_due(holds).map(|(deadline_ms, _)| deadline_ms)
     }
 
-    /// Drops ended holds from the front of the deadlines.
+    /// The earliest deadline of a live hold, and the hold's row.
+    pub(crate) fn next_due(&self, holds: &Holds) -> Option<(u64, u32)> {
+        let punctual = self.due.front().map(|&row| (holds[row].deadline_ms, row));
+        punctual.into_iter().chain(self.late.first().copied()).min()
+    }
+
+    /// Drops from the front of the deadlines what is not held any more, or not there.
     pub(crate) fn settle_due(&mut self, holds: &Holds) {
-        while self.due.front().is_some_and(|&row| !holds[row].status.is_live()) {
+        while self.due.front().is_some_and(|&row| !is_punctual(&holds[row])) {
             self.due.pop_front();
         }
     }

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::holds::NONE;
+use crate::holds::{Hold, NONE};
+use crate::payments::{Payment, grace_ms};
 use crate::sale::{Sale, Status};
 use crate::{
-    BuyerId, HoldIndex, HoldKey, HoldStatus, Money, Receipt, SaleConfig, Terms, TierConfig, TierId,
+    BuyerId, HoldIndex, HoldKey, HoldStatus, Money, PaymentStatus, Receipt, SaleConfig, Terms,
+    TierConfig, TierId,
 };
 
 /// Whether a tier has units for whoever asks.
@@ -65,12 +67,29 @@ pub struct HoldView {
     pub buyer: BuyerId,
     /// Where it is in its life.
     pub status: HoldStatus,
-    /// The deadline on the wall, in milliseconds since 1970 UTC; `None` once it has ended.
+    /// Until when the buyer has time of their own, in milliseconds since 1970 UTC; `None` once the
+    /// hold has ended.
     pub expires_at_ms: Option<u64>,
     /// What is left of it on the sale clock, in milliseconds; 0 once it has ended.
     pub remaining_ms: u64,
     /// What all its units cost.
     pub total: Money,
+    /// Its payment, if it has been at the checkout.
+    pub payment: Option<PaymentView>,
+}
+
+/// A hold's payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaymentView {
+    /// Where it is in its life.
+    pub status: PaymentStatus,
+    /// How often the hold has gone to the checkout, from 1.
+    pub attempt: u8,
+    /// Until when the payment may come, in milliseconds since 1970 UTC; `None` once the hold is not
+    /// at the checkout.
+    pub pay_by_ms: Option<u64>,
+    /// The hold that it pays for instead of its own, or that its money came from.
+    pub linked: Option<HoldKey>,
 }
 
 impl Sale {
@@ -123,8 +142,10 @@ impl Sale {
         let tier = &self.tiers[usize::from(hold.tier)].config;
         let quantity = u32::from(hold.quantity);
         let is_live = hold.status.is_live();
-        let left_ms = hold.deadline_ms.saturating_sub(clock_ms);
-        let expires_at_ms = hold.deadline_ms.saturating_add(self.anchor.of(hold.key));
+        let payment = (hold.payment != NONE).then(|| &self.payments[hold.payment]);
+        let expires_ms = payment.map_or(hold.deadline_ms, |it| it.expires_ms(hold, clock_ms));
+        let left_ms = expires_ms.saturating_sub(clock_ms);
+        let expires_at_ms = expires_ms.saturating_add(self.anchor.of(hold.key));
         Some(HoldView {
             key: hold.key,
             receipt: Receipt {
@@ -142,7 +163,33 @@ impl Sale {
             expires_at_ms: is_live.then_some(expires_at_ms),
             remaining_ms: if is_live { left_ms } else { 0 },
             total: tier.price.times(quantity),
+            payment: payment.map(|payment| self.payment_view(hold, payment, clock_ms)),
         })
+    }
+
+    fn payment_view(&self, hold: &Hold, payment: &Payment, clock_ms: u64) -> PaymentView {
+        let pay_by_ms = payment.pay_by_ms(hold, grace_ms(self.terms.as_ref()), clock_ms);
+        let is_paying = hold.status == HoldStatus::Paying;
+        PaymentView {
+            status: payment.status,
+            attempt: payment.attempt,
+            pay_by_ms: is_paying.then(|| pay_by_ms.saturating_add(self.anchor.of(hold.key))),
+            linked: (payment.linked != NONE).then(|| self.holds[payment.linked].key),
+        }
+    }
+
+    /// What a hold's buyer or the merchant wanted to be kept with its order: known until the ledger
+    /// has it.
+    pub fn note(&self, key: HoldKey) -> Option<&str> {
+        let hold = &self.holds[self.holds.find(key)?];
+        let payment = (hold.payment != NONE).then(|| &self.payments[hold.payment])?;
+        payment.note.as_deref()
+    }
+
+    /// The holds about whose payment something is still to be done, in the order in which they
+    /// first went to the checkout.
+    pub fn open_payments(&self) -> impl Iterator<Item = HoldKey> {
+        self.payments.open().map(|payment| self.holds[payment.hold].key)
     }
 
     /// A hold's key by its row in this sale.

@@ -1,5 +1,6 @@
 //! The rules as tables.
 
+mod checkout;
 mod table;
 
 use holdfast_core::{

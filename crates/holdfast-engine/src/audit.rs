@@ -38,6 +38,10 @@ pub struct Audit {
 pub struct HoldCount {
     /// With their units.
     pub held: u64,
+    /// At the checkout, with their units.
+    pub paying: u64,
+    /// Ended as orders.
+    pub sold: u64,
     /// Given back.
     pub cancelled: u64,
     /// Run out.
@@ -92,7 +96,7 @@ fn count(records: &dyn Records, log: &LogInfo, to: u64) -> Result<Audit, OpenErr
         replay(records, log, 0, to, |sale, stamp, command| witness.see(sale, stamp, command))?;
     let sale = recovered.sale;
     let holds = count_holds(&sale);
-    let mut differences = witness.conclude(holds.cancelled + holds.expired);
+    let mut differences = witness.conclude(holds.cancelled + holds.expired + holds.sold);
     differences.extend(sale.audit());
     Ok(Audit {
         sale: recovered.id,
@@ -109,6 +113,8 @@ fn count_holds(sale: &Sale) -> HoldCount {
     for hold in sale.holds_after(None, usize::MAX, sale.last().clock_ms) {
         match hold.status {
             HoldStatus::Held => count.held += 1,
+            HoldStatus::Paying => count.paying += 1,
+            HoldStatus::Sold => count.sold += 1,
             HoldStatus::Cancelled => count.cancelled += 1,
             HoldStatus::Expired => count.expired += 1,
         }

@@ -1,6 +1,6 @@
 //! What is asked of the engine, and what it answers.
 
-use holdfast_core::{Command, HoldView, Outcome, Refusal, Sale};
+use holdfast_core::{Command, HoldView, Outcome, Sale};
 
 use crate::{EngineError, SaleRef, Sales};
 
@@ -51,13 +51,7 @@ impl<T> Replies<T> for Vec<(T, Reply)> {
 impl Answer {
     /// An answer, read off the sale at this moment of its clock.
     pub(crate) fn read(sale: &Sale, outcome: Outcome, clock_ms: u64) -> Self {
-        let hold = match outcome {
-            Outcome::Reserved(hold)
-            | Outcome::Existing(hold)
-            | Outcome::Cancelled(hold)
-            | Outcome::Refused(Refusal::HoldExists(hold)) => sale.hold(hold, clock_ms),
-            _ => None,
-        };
+        let hold = outcome.hold().and_then(|hold| sale.hold(hold, clock_ms));
         Self { outcome, hold }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Arguments;
 
-use holdfast_core::{Command, Difference, HoldStatus, Outcome, Sale};
+use holdfast_core::{Command, Difference, HoldKey, Outcome, Sale};
 use holdfast_store::{STEP_MAX, Stamp};
 
 use crate::slot::core_stamp;
@@ -25,12 +25,7 @@ impl Witness {
     pub(crate) fn see(&mut self, sale: &mut Sale, stamp: Stamp, command: &Command) {
         let before = sale.last();
         self.ended_before.get_or_insert_with(|| count_ended(sale));
-        let was_live = match command {
-            Command::Cancel { hold, .. } => sale
-                .hold_by_key(*hold, before.clock_ms)
-                .is_some_and(|hold| hold.status == HoldStatus::Held),
-            _ => false,
-        };
+        let was_live = command.hold().is_some_and(|hold| is_live(sale, hold));
         let step_ms = stamp.clock_ms.wrapping_sub(before.clock_ms);
         if u128::from(step_ms) > STEP_MAX.as_millis() {
             let (from, to) = (before.clock_ms, stamp.clock_ms);
@@ -38,7 +33,12 @@ impl Witness {
         }
         match sale.apply(core_stamp(stamp), command) {
             Outcome::Ticked(ticked) => self.endings += u64::from(ticked.expired),
-            Outcome::Cancelled(_) if was_live => self.endings += 1,
+            // Money that came late: a hold was made, and sold at once.
+            Outcome::Confirmed(hold) if is_made_by(sale.key(hold), stamp) => self.endings += 1,
+            _ if was_live => {
+                let lives = command.hold().is_some_and(|hold| is_live(sale, hold));
+                self.endings += u64::from(!lives);
+            }
             _ => {}
         }
         for (tier, taken, capacity) in sale.units_taken() {
@@ -68,7 +68,16 @@ impl Witness {
     }
 }
 
+fn is_live(sale: &Sale, hold: HoldKey) -> bool {
+    let hold = sale.hold_by_key(hold, sale.last().clock_ms);
+    hold.is_some_and(|hold| hold.status.is_live())
+}
+
+fn is_made_by(hold: HoldKey, stamp: Stamp) -> bool {
+    hold.sequence() == stamp.sequence
+}
+
 fn count_ended(sale: &Sale) -> u64 {
     let holds = sale.holds_after(None, usize::MAX, sale.last().clock_ms);
-    holds.filter(|hold| hold.status != HoldStatus::Held).count() as u64
+    holds.filter(|hold| !hold.status.is_live()).count() as u64
 }

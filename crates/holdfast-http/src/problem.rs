@@ -83,6 +83,7 @@ pub(crate) fn of_refusal(refusal: Refusal, hold: Option<Hold>) -> Problem {
             Limit::Units => "more units than one buyer may have in this sale",
             Limit::Holds => "this buyer has had as many holds as a sale remembers of one buyer",
             Limit::Keys => "this buyer has used as many idempotency keys as a sale remembers",
+            Limit::Checkouts => "this hold has gone to the checkout as often as a hold can",
         }),
         Refusal::NotEnough { free } => Problem { free: Some(free), ..plain(Code::NotEnough) },
         Refusal::AllHeld { next_return_at_ms } => {

@@ -72,8 +72,8 @@ fn write_audit(text: &mut String, audit: &Audit) -> std::fmt::Result {
     let holds = audit.holds;
     writeln!(
         text,
-        "  holds: {} live, {} cancelled, {} expired",
-        holds.held, holds.cancelled, holds.expired
+        "  holds: {} held, {} at the checkout, {} sold, {} cancelled, {} expired",
+        holds.held, holds.paying, holds.sold, holds.cancelled, holds.expired
     )?;
     for difference in &audit.differences {
         writeln!(text, "  BROKEN {difference}")?;

@@ -4,8 +4,8 @@
 //! at `clock +SECONDS` (the sale clock and the wall) and `wall ±SECONDS` (the wall alone).
 
 use holdfast_core::{
-    Admission, BuyerId, Command, Currency, HoldIndex, HoldKey, KeyDigest, Limit, Money, Outcome,
-    Refusal, Reserve, Sale, SaleConfig, Stamp, Terms, TierConfig, TierId,
+    Admission, BuyerId, Checkout, Command, Currency, HoldIndex, HoldKey, KeyDigest, Limit, Money,
+    Outcome, Refusal, Reserve, Sale, SaleConfig, Stamp, Terms, TierConfig, TierId,
 };
 
 /// The wall clock when the sale clock is 0: 2026-01-01T00:00:00Z.
@@ -72,10 +72,14 @@ impl Table {
             let after = all_but_the_stamp(&self.sale);
             assert_eq!(before, after, "what is settled changes nothing");
         }
-        if let Outcome::Reserved(hold) = outcome {
-            self.holds.push(self.sale.hold(hold, 0).expect("it is there").key);
+        let said = self.say(outcome);
+        if let Outcome::Reserved(hold) | Outcome::Confirmed(hold) = outcome {
+            let key = self.sale.hold(hold, 0).expect("it is there").key;
+            if !self.holds.contains(&key) {
+                self.holds.push(key);
+            }
         }
-        self.say(outcome)
+        said
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -100,8 +104,33 @@ impl Table {
             ["cancel", hold, "by", buyer] => {
                 Command::Cancel { hold: self.key(hold), buyer: Some(buyer_id(buyer)) }
             }
+            ["checkout", hold, more @ ..] => self.checkout(hold, more),
+            ["call", hold, attempt @ ..] => {
+                Command::Call { hold: self.key(hold), attempt: nth(attempt) }
+            }
+            ["decline", hold, attempt @ ..] => {
+                Command::Decline { hold: self.key(hold), attempt: nth(attempt) }
+            }
+            ["confirm", hold, attempt @ ..] => {
+                Command::Confirm { hold: self.key(hold), attempt: nth(attempt) }
+            }
+            ["pay", hold] => Command::Pay { hold: self.key(hold) },
+            ["void", hold] => Command::Void { hold: self.key(hold), withheld: false },
+            ["withhold", hold] => Command::Void { hold: self.key(hold), withheld: true },
+            ["refund", hold] => Command::Refund { hold: self.key(hold) },
             other => panic!("not a command: {other:?}"),
         }
+    }
+
+    /// `by BUYER`, `key KEY`, `note NOTE`.
+    fn checkout(&self, hold: &str, more: &[&str]) -> Command {
+        let after = |name| more.iter().position(|&word| word == name).map(|at| more[at + 1]);
+        Command::Checkout(Checkout {
+            hold: self.key(hold),
+            buyer: after("by").map(buyer_id),
+            key: after("key").map(KeyDigest::of),
+            note: after("note").map(Box::from),
+        })
     }
 
     fn say(&self, outcome: Outcome) -> String {
@@ -120,6 +149,11 @@ impl Table {
             Outcome::Reserved(hold) => format!("new {}", self.name(hold)),
             Outcome::Existing(hold) => format!("same {}", self.name(hold)),
             Outcome::Cancelled(hold) => format!("ended {}", self.name(hold)),
+            Outcome::CheckedOut(hold) => format!("checkout {}", self.name(hold)),
+            Outcome::Declined(hold) => format!("declined {}", self.name(hold)),
+            Outcome::Confirmed(hold) => format!("sold {}", self.name(hold)),
+            Outcome::TooLate(hold) => format!("too late {}", self.name(hold)),
+            Outcome::Recorded(hold) => format!("recorded {}", self.name(hold)),
             Outcome::Refused(refusal) => self.say_refusal(refusal),
         }
     }
@@ -138,6 +172,7 @@ impl Table {
             Refusal::LimitReached(Limit::Units) => "limit_reached".into(),
             Refusal::LimitReached(Limit::Holds) => "limit_reached: holds".into(),
             Refusal::LimitReached(Limit::Keys) => "limit_reached: keys".into(),
+            Refusal::LimitReached(Limit::Checkouts) => "limit_reached: checkouts".into(),
             Refusal::Invalid(invalid) => format!("invalid {}", invalid.path()),
             Refusal::WrongState(_) => "wrong_state".into(),
             Refusal::SaleNotFound => "sale_not_found".into(),
@@ -155,7 +190,13 @@ impl Table {
         let view = self.sale.view(self.stamp.clock_ms).expect("configured");
         let tier = view.tiers.iter().find(|t| t.config.id.as_str() == tier).expect("a tier");
         assert_eq!(tier.free + tier.held + tier.sold + tier.withheld, tier.config.capacity);
-        format!("{:?} free {} held {}", tier.availability, tier.free, tier.held).to_lowercase()
+        let mut said = format!("{:?} free {} held {}", tier.availability, tier.free, tier.held);
+        for (units, what) in [(tier.sold, "sold"), (tier.withheld, "withheld")] {
+            if units > 0 {
+                said += &format!(" {what} {units}");
+            }
+        }
+        said.to_lowercase()
     }
 
     fn hold(&self, name: &str) -> String {
@@ -163,13 +204,20 @@ impl Table {
         let hold = self.sale.hold_by_key(self.key(name), clock_ms).expect("it is there");
         let status = format!("{:?}", hold.status).to_lowercase();
         let said = format!("{status} {} {}", hold.buyer, hold.quantity);
-        match hold.expires_at_ms {
+        let seconds = |at_ms: u64| at_ms.saturating_sub(START_MS) / 1_000;
+        let mut said = match hold.expires_at_ms {
             None => said,
-            Some(expires_at_ms) => {
-                let until = expires_at_ms.saturating_sub(START_MS) / 1_000;
-                format!("{said} until {until}s, {}s left", hold.remaining_ms / 1_000)
+            Some(at_ms) => {
+                format!("{said} until {}s, {}s left", seconds(at_ms), hold.remaining_ms / 1_000)
+            }
+        };
+        if let Some(payment) = hold.payment {
+            said += &format!("; {:?} {}", payment.status, payment.attempt).to_lowercase();
+            if let Some(at_ms) = payment.pay_by_ms {
+                said += &format!(" by {}s", seconds(at_ms));
             }
         }
+        said
     }
 
     fn key(&self, name: &str) -> HoldKey {
@@ -192,6 +240,11 @@ fn all_but_the_stamp(sale: &Sale) -> String {
     format!("{sale:?}").replace(&format!("{:?}", sale.last()), "")
 }
 
+/// Which payment of a hold; the first unless it is said.
+fn nth(word: &[&str]) -> u8 {
+    word.first().map_or(1, |word| word.parse().expect("a number"))
+}
+
 fn number(word: &str) -> u64 {
     word.trim_start_matches('+').parse().expect("a number")
 }
@@ -204,7 +257,7 @@ fn buyer_id(id: &str) -> BuyerId {
     BuyerId::new(id).expect("a buyer's id")
 }
 
-/// `hold=300 max=4 opens=+60 a:5 b:1`: terms by name, tiers by `id:capacity`, price 10.00.
+/// `hold=300 grace=120 max=4 opens=+60 a:5 b:1`: terms by name, tiers by `id:capacity`, price 10.00.
 pub(crate) fn config(words: &[&str]) -> SaleConfig {
     let mut terms = Terms {
         name: "A sale".into(),
@@ -220,6 +273,7 @@ pub(crate) fn config(words: &[&str]) -> SaleConfig {
         if let Some((name, value)) = word.split_once('=') {
             let value = number(value);
             match name {
+                "grace" => terms.checkout_grace_seconds = u32::try_from(value).expect("fits"),
                 "hold" => terms.hold_seconds = u32::try_from(value).expect("fits"),
                 "max" => terms.max_per_buyer = u32::try_from(value).expect("fits"),
                 "opens" => terms.opens_at_ms = Some(START_MS + value * 1_000),

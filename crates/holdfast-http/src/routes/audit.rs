@@ -31,6 +31,8 @@ pub(crate) async fn show(
         last_sequence: counted.last_sequence,
         holds: HoldCount {
             held: counted.holds.held,
+            paying: counted.holds.paying,
+            sold: counted.holds.sold,
             cancelled: counted.holds.cancelled,
             expired: counted.holds.expired,
         },
