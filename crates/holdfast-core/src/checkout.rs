@@ -6,7 +6,7 @@ use crate::payments::{Payment, PaymentStatus, grace_ms};
 use crate::sale::{Change, Decision, Sale, Status, wrong_state};
 use crate::{
     CHECKOUTS_PER_HOLD_MAX, Checkout, HOLDS_MAX, HOLDS_PER_BUYER_MAX, HoldIndex,
-    KEYS_PER_BUYER_MAX, KeyDigest, METADATA_BYTES_MAX, Outcome, Refusal,
+    KEYS_PER_BUYER_MAX, KeyDigest, NOTE_BYTES_MAX, Outcome, Refusal,
 };
 
 /// A checkout that the rules allow and that has not begun yet.
@@ -64,7 +64,7 @@ impl Sale {
         if self.deadline_ms(row) <= clock_ms {
             return Err(wrong_state("the hold's time is up"));
         }
-        if asked.note.as_ref().is_some_and(|note| note.len() > METADATA_BYTES_MAX) {
+        if asked.note.as_ref().is_some_and(|note| note.len() > NOTE_BYTES_MAX) {
             let invalid = Invalid::field("metadata", "must have at most 4096 bytes as JSON");
             return Err(Outcome::Refused(Refusal::Invalid(invalid)));
         }

@@ -140,6 +140,7 @@ pub struct Checkout {
     pub buyer: Option<BuyerId>,
     /// The idempotency key, if the client sent one.
     pub key: Option<KeyDigest>,
-    /// What is kept with the order, as JSON; at most 4,096 bytes. The rules do not read it.
+    /// What is kept with the order, as JSON; at most [`crate::NOTE_BYTES_MAX`]
+    /// bytes. The rules do not read it.
     pub note: Option<Box<str>>,
 }

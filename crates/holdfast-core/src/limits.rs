@@ -9,6 +9,9 @@ pub const NAME_BYTES_MAX: usize = 200;
 /// Bytes in the metadata of a sale or an order, as JSON text.
 pub const METADATA_BYTES_MAX: usize = 4_096;
 
+/// Bytes in what is kept with a checkout, as JSON text: an order's metadata and a few words more.
+pub const NOTE_BYTES_MAX: usize = METADATA_BYTES_MAX + 256;
+
 /// Seconds that a hold lasts, at most: a day.
 pub const HOLD_SECONDS_MAX: u32 = 86_400;
 

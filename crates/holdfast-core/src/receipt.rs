@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{BuyerId, HoldKey};
 
 const PREFIX: &str = "hold_";
-const MAC_BYTES: usize = 16;
+pub(crate) const MAC_BYTES: usize = 16;
 
 /// The server's secret under which receipts are signed.
 #[derive(Clone)]
@@ -19,6 +19,22 @@ impl ReceiptKey {
     pub fn new(secret: [u8; 32]) -> Self {
         Self(secret)
     }
+
+    /// The signature of these bytes, one part after another.
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; MAC_BYTES] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        for part in parts {
+            hasher.update(part);
+        }
+        let mut mac = [0; MAC_BYTES];
+        mac.copy_from_slice(&hasher.finalize().as_bytes()[..MAC_BYTES]);
+        mac
+    }
+}
+
+/// Whether two signatures are the same. Takes the same time either way.
+pub(crate) fn same(one: &[u8; MAC_BYTES], other: &[u8; MAC_BYTES]) -> bool {
+    one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 impl fmt::Debug for ReceiptKey {
@@ -75,19 +91,14 @@ impl Receipt {
     }
 
     fn mac(&self, key: &ReceiptKey, buyer: &BuyerId) -> [u8; MAC_BYTES] {
-        let mut hasher = blake3::Hasher::new_keyed(&key.0);
-        hasher.update(&self.to_bytes()).update(buyer.as_bytes());
-        let mut mac = [0; MAC_BYTES];
-        mac.copy_from_slice(&hasher.finalize().as_bytes()[..MAC_BYTES]);
-        mac
+        key.mac(&[&self.to_bytes(), buyer.as_bytes()])
     }
 }
 
 impl SignedReceipt {
     /// Whether this server signed the receipt for this buyer. Takes the same time either way.
     pub fn is_genuine(&self, key: &ReceiptKey, buyer: &BuyerId) -> bool {
-        let expected = self.receipt.mac(key, buyer);
-        expected.iter().zip(&self.mac).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+        same(&self.receipt.mac(key, buyer), &self.mac)
     }
 }
 

@@ -47,6 +47,11 @@ impl Sales {
         self.by_number.get(&number).map(|&at| self.slots[at].id)
     }
 
+    /// The reign under which this node writes to a sale; `None`: there is no such sale.
+    pub fn epoch(&self, sale: SaleRef) -> Option<u32> {
+        Some(self.slots[self.find(sale)?].epoch.0)
+    }
+
     /// What this node believes of a sale, to be held against the records.
     pub(crate) fn belief(&self, sale: SaleRef) -> Option<Belief> {
         let slot = &self.slots[self.find(sale)?];
