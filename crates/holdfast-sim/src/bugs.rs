@@ -40,6 +40,11 @@ fn all() -> Vec<Bug> {
         core::Bug::ForgetsKeys,
         core::Bug::NoLimit,
         core::Bug::SoldOutTooSoon,
+        core::Bug::CancelsPaying,
+        core::Bug::QueueEatsTime,
+        core::Bug::LateMoneyOversells,
+        core::Bug::VoidLosesUnits,
+        core::Bug::OrdersUncounted,
     ];
     let engine = [
         engine::Bug::AnswersFirst,
@@ -70,8 +75,8 @@ impl Bug {
     /// The promise that it breaks: its number and its name.
     fn promise(self) -> (u8, &'static str) {
         match self {
-            Self::Core(core::Bug::OneTooMany) => (1, "No oversell"),
-            Self::Core(core::Bug::EndsTwice) => (2, "One ending"),
+            Self::Core(core::Bug::OneTooMany | core::Bug::LateMoneyOversells) => (1, "No oversell"),
+            Self::Core(core::Bug::EndsTwice | core::Bug::CancelsPaying) => (2, "One ending"),
             Self::Engine(
                 engine::Bug::AnswersFirst
                 | engine::Bug::AnswersInFlight
@@ -83,15 +88,16 @@ impl Bug {
             Self::Engine(engine::Bug::IgnoresDoubt) | Self::Store(store::Bug::NoFence) => {
                 (4, "Fail closed")
             }
-            Self::Core(core::Bug::LosesUnits) | Self::Engine(engine::Bug::NeedsTraffic) => {
-                (6, "Exactly N")
-            }
+            Self::Core(core::Bug::LosesUnits | core::Bug::VoidLosesUnits)
+            | Self::Engine(engine::Bug::NeedsTraffic) => (6, "Exactly N"),
             Self::Core(core::Bug::SecondHold | core::Bug::ForgetsKeys) => {
                 (7, "Same request, same answer")
             }
-            Self::Core(core::Bug::EndsEarly | core::Bug::AnchorGoesBack)
+            Self::Core(
+                core::Bug::EndsEarly | core::Bug::AnchorGoesBack | core::Bug::QueueEatsTime,
+            )
             | Self::Store(store::Bug::ClockUncapped) => (8, "The buyer's time is the buyer's"),
-            Self::Core(core::Bug::NoLimit) => (9, "Limits bind"),
+            Self::Core(core::Bug::NoLimit | core::Bug::OrdersUncounted) => (9, "Limits bind"),
             Self::Core(core::Bug::SoldOutTooSoon) => (10, "Honest words"),
         }
     }
@@ -108,6 +114,11 @@ impl Bug {
             Self::Core(core::Bug::ForgetsKeys) => "idempotency keys are not looked up",
             Self::Core(core::Bug::NoLimit) => "the limit per buyer does not bind",
             Self::Core(core::Bug::SoldOutTooSoon) => "\"sold out\" while units are only held",
+            Self::Core(core::Bug::CancelsPaying) => "what is at the checkout can be given back",
+            Self::Core(core::Bug::QueueEatsTime) => "waiting for the provider uses up the time",
+            Self::Core(core::Bug::LateMoneyOversells) => "late money has a unit, free or not",
+            Self::Core(core::Bug::VoidLosesUnits) => "a void order keeps its units",
+            Self::Core(core::Bug::OrdersUncounted) => "the limit does not count orders",
             Self::Engine(engine::Bug::AnswersFirst) => "answers before it writes",
             Self::Engine(engine::Bug::AnswersInFlight) => "answers before the flush",
             Self::Engine(engine::Bug::AppliesInFlight) => "applies before the flush",

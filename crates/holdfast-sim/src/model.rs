@@ -4,15 +4,20 @@
 //! whatever it says, it counts afresh. That makes it slow, and makes it hard to be wrong in the
 //! same way as the product.
 
+mod checkout;
 pub(crate) mod config;
+mod payment;
 mod reserve;
 mod verdict;
 mod view;
 
 use holdfast_core::{
     ANCHOR_TOLERANCE_MS, BuyerId, CAPACITY_MAX, Command, EXPIRE_BATCH_MAX, HoldKey, HoldStatus,
-    KeyDigest, SaleConfig, Stamp, Status, TierConfig, TierId,
+    KeyDigest, PaymentStatus, SaleConfig, Stamp, Status, TierConfig, TierId,
 };
+
+use checkout::set_status;
+use payment::Payment;
 
 pub use verdict::{Reason, Verdict};
 
@@ -40,6 +45,8 @@ struct Hold {
     /// The highest anchor of its life, in milliseconds.
     anchor_ms: u64,
     status: HoldStatus,
+    /// Its payment, if it has gone to the checkout.
+    payment: Option<Payment>,
 }
 
 /// An idempotency key and the hold that answered it.
@@ -48,6 +55,8 @@ struct UsedKey {
     buyer: BuyerId,
     key: KeyDigest,
     hold: usize,
+    /// Which checkout of the hold it began; 0: it took the hold.
+    attempt: u8,
 }
 
 impl Model {
@@ -70,6 +79,7 @@ impl Model {
 
     /// What would come of a command that would change nothing. `None`: it would change something.
     pub fn settled(&self, clock_ms: u64, command: &Command) -> Option<Verdict> {
+        let wrong_state = || Some(Verdict::Refused(Reason::WrongState));
         match (command, &self.config) {
             (Command::Reserve(request), Some(config)) => self.refusal(config, clock_ms, request),
             (Command::Reserve(_), None) => Some(Verdict::Refused(Reason::SaleNotFound)),
@@ -78,9 +88,21 @@ impl Model {
                 match found.filter(|found| buyer.is_none_or(|buyer| buyer == found.buyer)) {
                     None => Some(Verdict::Refused(Reason::HoldNotFound)),
                     Some(found) if found.status == HoldStatus::Held => None,
+                    Some(found) if found.status == HoldStatus::Paying => wrong_state(),
+                    Some(found) if found.status == HoldStatus::Sold => wrong_state(),
                     Some(_) => Some(Verdict::Cancelled(*hold)),
                 }
             }
+            (Command::Checkout(asked), _) => self.checkout_refusal(clock_ms, asked),
+            (
+                Command::Call { .. }
+                | Command::Decline { .. }
+                | Command::Confirm { .. }
+                | Command::Pay { .. }
+                | Command::Void { .. }
+                | Command::Refund { .. },
+                _,
+            ) => self.next_of_payment(command).err(),
             // Merchants ask seldom: the command is simply tried.
             _ => {
                 let mut copy = self.clone();
@@ -97,6 +119,13 @@ impl Model {
             Command::Tick { wall_ms } => self.tick(stamp.clock_ms, *wall_ms),
             Command::Configure(config) => self.configure(config),
             Command::Cancel { hold, buyer } => self.cancel(*hold, *buyer),
+            Command::Checkout(asked) => self.checkout(stamp, asked),
+            Command::Call { .. }
+            | Command::Decline { .. }
+            | Command::Confirm { .. }
+            | Command::Pay { .. }
+            | Command::Void { .. }
+            | Command::Refund { .. } => self.payment(stamp, command),
             Command::Reserve(_)
             | Command::Open
             | Command::Pause
@@ -146,10 +175,11 @@ impl Model {
         if capacity > CAPACITY_MAX {
             return Verdict::Refused(Reason::Invalid("capacity".to_owned()));
         }
-        if capacity == tier.capacity {
+        if capacity == tier.capacity && self.withheld(id) == 0 {
             return Verdict::Resized;
         }
-        if self.status == Status::Closed || u64::from(capacity) < self.held(id) {
+        let taken = self.held(id) + self.sold(id);
+        if self.status == Status::Closed || u64::from(capacity) < taken {
             return Verdict::Refused(Reason::WrongState);
         }
         for tier in self.config.iter_mut().flat_map(|config| &mut config.tiers) {
@@ -157,14 +187,22 @@ impl Model {
                 tier.capacity = capacity;
             }
         }
+        // The ledger agrees to it: nothing is in doubt any more.
+        for hold in self.holds.iter_mut().filter(|hold| hold.tier == id) {
+            hold.payment.iter_mut().for_each(|payment| payment.withheld = false);
+        }
         Verdict::Resized
     }
 
     fn cancel(&mut self, key: HoldKey, buyer: Option<BuyerId>) -> Verdict {
         for hold in &mut self.holds {
             if hold.key == key && buyer.is_none_or(|buyer| buyer == hold.buyer) {
-                if hold.status == HoldStatus::Held {
-                    hold.status = HoldStatus::Cancelled;
+                match hold.status {
+                    HoldStatus::Held => hold.status = HoldStatus::Cancelled,
+                    HoldStatus::Cancelled | HoldStatus::Expired => {}
+                    HoldStatus::Paying | HoldStatus::Sold => {
+                        return Verdict::Refused(Reason::WrongState);
+                    }
                 }
                 return Verdict::Cancelled(key);
             }
@@ -189,7 +227,12 @@ impl Model {
         }
         let batch = usize::try_from(EXPIRE_BATCH_MAX).unwrap_or(usize::MAX);
         for &hold in due.iter().take(batch) {
-            self.holds[hold].status = HoldStatus::Expired;
+            let hold = &mut self.holds[hold];
+            hold.status = HoldStatus::Expired;
+            // What still waited was never asked of the provider.
+            if hold.payment_status() == Some(PaymentStatus::Queued) {
+                set_status(hold, PaymentStatus::Declined);
+            }
         }
         let more = due.len() > batch;
         let expired = u32::try_from(due.len().min(batch)).unwrap_or(u32::MAX);
@@ -198,13 +241,17 @@ impl Model {
 
     /// Live holds whose time is up, tier by tier, the earliest first.
     fn due(&self, clock_ms: u64) -> Vec<usize> {
+        let grace_ms = self.grace_ms();
         let mut due: Vec<usize> = (0..self.holds.len())
             .filter(|&at| {
                 let hold = &self.holds[at];
-                hold.status == HoldStatus::Held && hold.deadline_ms <= clock_ms
+                hold.status.is_live() && hold.ends_ms(grace_ms) <= clock_ms
             })
             .collect();
-        due.sort_by_key(|&at| (self.tier_index(self.holds[at].tier), self.holds[at].deadline_ms));
+        due.sort_by_key(|&at| {
+            let hold = &self.holds[at];
+            (self.tier_index(hold.tier), hold.ends_ms(grace_ms))
+        });
         due
     }
 
@@ -221,7 +268,7 @@ impl Model {
     }
 
     fn live_of_tier(&self, tier: TierId) -> impl Iterator<Item = &Hold> {
-        self.holds.iter().filter(move |hold| hold.tier == tier && hold.status == HoldStatus::Held)
+        self.holds.iter().filter(move |hold| hold.tier == tier && hold.status.is_live())
     }
 
     /// Units of a tier that are on hold.

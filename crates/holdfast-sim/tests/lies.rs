@@ -44,15 +44,7 @@ impl Desk {
     fn truth(&mut self, command: &Command) -> Answer {
         self.stamp.sequence += 1;
         let outcome = self.sale.apply(self.stamp, command);
-        let hold = match outcome {
-            Outcome::Reserved(hold)
-            | Outcome::Existing(hold)
-            | Outcome::Cancelled(hold)
-            | Outcome::Refused(Refusal::HoldExists(hold)) => {
-                self.sale.hold(hold, self.stamp.clock_ms)
-            }
-            _ => None,
-        };
+        let hold = outcome.hold().and_then(|hold| self.sale.hold(hold, self.stamp.clock_ms));
         Answer { outcome, hold }
     }
 

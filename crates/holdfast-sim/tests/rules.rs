@@ -3,8 +3,8 @@
 mod support;
 
 use holdfast_core::{
-    Command, EXPIRE_BATCH_MAX, HOLDS_PER_BUYER_MAX, HoldKey, KEYS_PER_BUYER_MAX, KeyDigest, Limit,
-    Reserve, Sale, SaleConfig, Stamp,
+    Checkout, Command, EXPIRE_BATCH_MAX, HOLDS_PER_BUYER_MAX, HoldKey, KEYS_PER_BUYER_MAX,
+    KeyDigest, Limit, Reserve, Sale, SaleConfig, Stamp,
 };
 use holdfast_sim::model::{Reason, Verdict};
 use proptest::prelude::*;
@@ -33,17 +33,42 @@ enum Ask {
         back: u64,
         buyer: Option<usize>,
     },
+    /// Takes one of the last few holds to the checkout.
+    Checkout {
+        back: u64,
+        buyer: Option<usize>,
+        key: Option<u8>,
+        note: Option<u8>,
+    },
+    /// What the till says of one of the last few holds.
+    Till {
+        back: u64,
+        says: Says,
+        attempt: u8,
+    },
     Tick,
     Restart,
     NextReign,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Says {
+    Call,
+    Decline,
+    Confirm,
+    Pay,
+    Void { withheld: bool },
+    Refund,
+}
+
 fn configs() -> impl Strategy<Value = SaleConfig> {
     let capacities = prop::collection::vec(0_u32..7, 1..4);
     let opens_in = prop::option::of(0_u64..8_000);
-    (capacities, 1_u32..6, 1_u32..5, opens_in).prop_map(|(capacities, seconds, max, opens_in)| {
-        let mut config = config(&capacities, seconds, max);
+    let times = (1_u32..6, 0_u32..3);
+    (capacities, times, 1_u32..5, opens_in).prop_map(|(capacities, times, max, opens_in)| {
+        let mut config = config(&capacities, times.0, max);
         config.terms.opens_at_ms = opens_in.map(|ms| WALL_MS + ms);
+        config.terms.checkout_grace_seconds = times.1;
         config
     })
 }
@@ -54,8 +79,27 @@ fn asks() -> impl Strategy<Value = Ask> {
         .prop_map(|(buyer, tier, quantity, key)| Ask::Reserve { buyer, tier, quantity, key });
     let cancel = (0_u64..12, prop::option::of(0_usize..5));
     let capacity = (0_usize..4, 0_u32..9);
+    let note = prop::option::of(0_u8..2);
+    let checkout = (0_u64..8, prop::option::of(0_usize..5), prop::option::of(0_u8..8), note)
+        .prop_map(|(back, buyer, key, note)| Ask::Checkout { back, buyer, key, note });
+    let says = prop_oneof![
+        6 => Just(Says::Call),
+        3 => Just(Says::Decline),
+        6 => Just(Says::Confirm),
+        2 => Just(Says::Pay),
+        2 => any::<bool>().prop_map(|withheld| Says::Void { withheld }),
+        2 => Just(Says::Refund),
+    ];
+    let attempt = prop_oneof![8 => Just(1_u8), 2 => 0_u8..4];
+    let till = (0_u64..12, says, attempt).prop_map(|(back, says, attempt)| Ask::Till {
+        back,
+        says,
+        attempt,
+    });
     prop_oneof![
         24 => reserve,
+        16 => checkout,
+        24 => till,
         8 => cancel.prop_map(|(back, buyer)| Ask::Cancel { back, buyer }),
         8 => Just(Ask::Tick),
         2 => capacity.prop_map(|(number, capacity)| {
@@ -75,7 +119,13 @@ fn asks() -> impl Strategy<Value = Ask> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let wait_ms = prop_oneof![3 => Just(0_u64), 3 => 0_u64..400, 1 => 0_u64..4_000];
+    let wait_ms = prop_oneof![
+        30 => Just(0_u64),
+        30 => 0_u64..400,
+        10 => 0_u64..4_000,
+        // As long as a payment may wait for the provider.
+        1 => 290_000_u64..310_000,
+    ];
     let wall_off_ms = prop_oneof![3 => Just(20_000_u64), 1 => 0_u64..40_000];
     let step = (wait_ms, wall_off_ms, asks());
     let step = step.prop_map(|(wait_ms, wall_off_ms, ask)| Step { wait_ms, wall_off_ms, ask });
@@ -83,6 +133,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn command(ask: &Ask, pair: &Pair, wall_off_ms: u64) -> Option<Command> {
+    // Every entry could have made a hold; of those that did, the last ones.
+    let recent = |back: u64| {
+        let holds: Vec<_> = pair.model.holds(pair.stamp.clock_ms).map(|hold| hold.key).collect();
+        let back = usize::try_from(back).unwrap_or(0);
+        let place = holds.len().checked_sub(back + 1);
+        place.map_or(HoldKey::from_number(5), |place| holds[place])
+    };
     Some(match ask {
         Ask::Command(command) => command.clone(),
         Ask::Reserve { buyer: number, tier: place, quantity, key } => Command::Reserve(Reserve {
@@ -95,6 +152,23 @@ fn command(ask: &Ask, pair: &Pair, wall_off_ms: u64) -> Option<Command> {
             hold: HoldKey::from_number(pair.stamp.sequence.saturating_sub(*back) * 1_024),
             buyer: number.map(buyer),
         },
+        Ask::Checkout { back, buyer: number, key, note } => Command::Checkout(Checkout {
+            hold: recent(*back / 2),
+            buyer: number.map(buyer).filter(|_| back % 2 == 0),
+            key: key.map(|key| KeyDigest::of(&format!("key-{key}"))),
+            note: note.map(|note| format!("note-{note}").into()),
+        }),
+        Ask::Till { back, says, attempt } => {
+            let (hold, attempt) = (recent(*back / 3), *attempt);
+            match *says {
+                Says::Call => Command::Call { hold, attempt },
+                Says::Decline => Command::Decline { hold, attempt },
+                Says::Confirm => Command::Confirm { hold, attempt },
+                Says::Pay => Command::Pay { hold },
+                Says::Void { withheld } => Command::Void { hold, withheld },
+                Says::Refund => Command::Refund { hold },
+            }
+        }
         Ask::Tick => {
             Command::Tick { wall_ms: WALL_MS - 20_000 + pair.stamp.clock_ms + wall_off_ms }
         }
@@ -236,6 +310,11 @@ mod controls {
             Bug::ForgetsKeys,
             Bug::NoLimit,
             Bug::SoldOutTooSoon,
+            Bug::CancelsPaying,
+            Bug::QueueEatsTime,
+            Bug::LateMoneyOversells,
+            Bug::VoidLosesUnits,
+            Bug::OrdersUncounted,
         ];
         let missed: Vec<Bug> = bugs.into_iter().filter(|&bug| !finds(bug)).collect();
         let _ = std::panic::take_hook();

@@ -186,7 +186,7 @@ impl Book {
         told.cancel_asked |= self.cancels.contains(&(view.key, None))
             || self.cancels.contains(&(view.key, Some(view.buyer)));
         promises::the_buyers_time(told, view, turn, checks)?;
-        if view.status == HoldStatus::Held {
+        if view.status.is_live() {
             (told.view, told.at) = (*view, turn.start);
             if self.reckon {
                 self.due.remove(&(told.due_us, view.key));
@@ -215,7 +215,7 @@ impl Book {
     }
 
     fn first_sight(&mut self, view: &HoldView, turn: &Turn) {
-        let live = view.status == HoldStatus::Held;
+        let live = view.status.is_live();
         let due_us = turn.start.now_us + view.remaining_ms * 1_000;
         let ended = (!live).then_some(view.status);
         let behind_ms = self.behind_at_rest_ms;
@@ -256,7 +256,7 @@ impl Book {
             }
             self.unsure.remove(buyer);
         }
-        live.retain(|_, view| view.status == HoldStatus::Held);
+        live.retain(|_, view| view.status.is_live());
         promises::one_live_hold_each(live.values().copied(), &seen.view, checks)?;
         promises::as_last_seen(self, &seen.view, turn, checks)?;
         promises::units_add_up(&seen.view, checks)?;

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use holdfast_core::{Command, HoldStatus, HoldView, Sale, Stamp};
+use holdfast_core::{Command, HoldView, Sale, Stamp};
 use holdfast_engine::{Answer, EngineError, Reply};
 use holdfast_store::{LogInfo, Records, StoreError};
 
@@ -265,6 +265,11 @@ impl Follower {
         let holds: Vec<_> = sale.holds_after(None, usize::MAX, clock_ms).collect();
         let expected: Vec<_> = self.model.holds(clock_ms).collect();
         check(1, holds == expected, checks, || "its holds are not those of its log".to_owned())?;
+        let open: Vec<_> = sale.open_payments().map(|hold| (hold, sale.note(hold))).collect();
+        let expected = self.model.open_payments();
+        check(5, open == expected, checks, || {
+            format!("{open:?} are open, by the log {expected:?}")
+        })?;
         match sale.audit().first() {
             Some(difference) => Err(Breach::new(difference.promise, difference.what.clone())),
             None => Ok(()),
@@ -294,10 +299,7 @@ fn is_right(model: &Model, clock_ms: u64, command: &Command, answer: &Answer) ->
 
 /// Whether a hold is as the model has it, at most one step of the sale clock later.
 fn is_as_seen(model: &Model, clock_ms: u64, hold: &HoldView) -> bool {
-    let read_ms = match hold.status {
-        HoldStatus::Held => hold.receipt.deadline_ms.saturating_sub(hold.remaining_ms),
-        _ => clock_ms,
-    };
+    let read_ms = model.seen_at_ms(hold).unwrap_or(clock_ms);
     let in_time = hold.remaining_ms == 0 || (clock_ms..=clock_ms + STEP_MS).contains(&read_ms);
     in_time && model.hold_by_key(hold.key, read_ms) == Some(*hold)
 }

@@ -301,7 +301,7 @@ pub(super) fn the_buyers_time(
     let left_ms = left_at_least_ms(told, turn);
     let who = || format!("{:?} of {}", view.key, view.buyer);
     match view.status {
-        HoldStatus::Held => {
+        HoldStatus::Held | HoldStatus::Paying => {
             check(8, view.remaining_ms >= left_ms, checks, || {
                 format!("{} has {} ms left, not {left_ms}", who(), view.remaining_ms)
             })?;
@@ -325,5 +325,6 @@ pub(super) fn the_buyers_time(
         HoldStatus::Cancelled => {
             check(8, told.cancel_asked, checks, || format!("nobody cancelled {}", who()))
         }
+        HoldStatus::Sold => Ok(()),
     }
 }

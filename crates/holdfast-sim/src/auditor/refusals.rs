@@ -2,8 +2,8 @@
 //! changed between asking and answering, only what no moment in between allows is a lie.
 
 use holdfast_core::{
-    ANCHOR_TOLERANCE_MS, HOLDS_PER_BUYER_MAX, HoldStatus, KEYS_PER_BUYER_MAX, Limit, QUANTITY_MAX,
-    Refusal, Reserve, SaleView, Status, TierView,
+    ANCHOR_TOLERANCE_MS, HOLDS_PER_BUYER_MAX, KEYS_PER_BUYER_MAX, Limit, QUANTITY_MAX, Refusal,
+    Reserve, SaleView, Status, TierView,
 };
 use holdfast_engine::Answer;
 
@@ -58,6 +58,8 @@ fn limit_reached(
         Limit::Holds => holds >= usize::from(HOLDS_PER_BUYER_MAX),
         // Keys are forgotten at the close.
         Limit::Keys if book.close_asked => true,
+        // Only a checkout is told that.
+        Limit::Checkouts => false,
         Limit::Keys => request.key.is_some() && keys >= usize::from(KEYS_PER_BUYER_MAX),
     };
     check(9, right, checks, || {
@@ -69,7 +71,7 @@ fn limit_reached(
 fn hold_exists(request: &Reserve, answer: &Answer, checks: &mut Checks) -> Result<(), Breach> {
     let right = answer.hold.is_some_and(|hold| {
         let same = (hold.tier, hold.quantity) == (request.tier, request.quantity);
-        hold.buyer == request.buyer && hold.status == HoldStatus::Held && !same
+        hold.buyer == request.buyer && hold.status.is_live() && !same
     });
     check(10, right, checks, || format!("{:?} is in the way of {request:?}", answer.hold))
 }

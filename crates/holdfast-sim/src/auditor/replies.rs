@@ -1,8 +1,8 @@
 //! What an answer must be, given everything that was said before.
 
 use holdfast_core::{
-    BuyerId, Command, HOLDS_PER_BUYER_MAX, HoldKey, HoldStatus, HoldView, KEYS_PER_BUYER_MAX,
-    Limit, Outcome, QUANTITY_MAX, Refusal, Reserve, Status,
+    BuyerId, Command, HOLDS_PER_BUYER_MAX, HoldKey, HoldView, KEYS_PER_BUYER_MAX, Limit, Outcome,
+    QUANTITY_MAX, Refusal, Reserve, Status,
 };
 use holdfast_engine::Answer;
 
@@ -60,7 +60,7 @@ fn cancel(
             check(8, allowed && answer.hold.is_some_and(|view| view.key == key), checks, || {
                 format!("{key:?} was cancelled by {buyer:?}, whose it is not: {answer:?}")
             })?;
-            let ended = answer.hold.is_some_and(|view| view.status != HoldStatus::Held);
+            let ended = answer.hold.is_some_and(|view| !view.status.is_live());
             check(2, ended, checks, || format!("{key:?} was cancelled and lives"))
         }
         Outcome::Refused(Refusal::HoldNotFound) => {
@@ -191,7 +191,7 @@ fn as_asked_for(
     let right = facts == (request.buyer, request.tier, request.quantity);
     check(7, right, checks, || format!("{request:?} was answered with {hold:?}"))?;
     if matches!(outcome, Outcome::Existing(_)) {
-        let alive = request.key.is_some() || hold.status == HoldStatus::Held;
+        let alive = request.key.is_some() || hold.status.is_live();
         return check(7, alive, checks, || format!("{request:?} got the ended {hold:?}"));
     }
     let (holds, most) =

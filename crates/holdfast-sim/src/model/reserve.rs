@@ -8,7 +8,7 @@ use holdfast_core::{
 use super::{Hold, Model, Reason, UsedKey, Verdict};
 
 /// A sequence and a place within its entry make a key: the place has ten bits.
-const KEYS_PER_ENTRY: u64 = 1_024;
+pub(super) const KEYS_PER_ENTRY: u64 = 1_024;
 
 impl Model {
     pub(super) fn reserve(&mut self, stamp: Stamp, request: &Reserve) -> Verdict {
@@ -20,7 +20,7 @@ impl Model {
         }
         match (self.live_of(request.buyer), request.key) {
             (Some(hold), Some(key)) => {
-                self.keys.push(UsedKey { buyer: request.buyer, key, hold });
+                self.keys.push(UsedKey { buyer: request.buyer, key, hold, attempt: 0 });
                 Verdict::Existing(self.holds[hold].key)
             }
             _ => self.hold(&config, stamp, request),
@@ -37,9 +37,9 @@ impl Model {
     ) -> Option<Verdict> {
         let refuse = |reason| Some(Verdict::Refused(reason));
         let same = |hold: &Hold| hold.tier == request.tier && hold.quantity == request.quantity;
-        if let Some(hold) = self.answered(request) {
-            let hold = &self.holds[hold];
-            return if same(hold) {
+        if let Some(used) = self.answered(request) {
+            let hold = &self.holds[used.hold];
+            return if used.attempt == 0 && same(hold) {
                 Some(Verdict::Existing(hold.key))
             } else {
                 refuse(Reason::KeyReused)
@@ -70,11 +70,10 @@ impl Model {
         self.shortage(tier, clock_ms, request.quantity).and_then(refuse)
     }
 
-    /// The hold that a request's key already stands for.
-    fn answered(&self, request: &Reserve) -> Option<usize> {
+    /// What a request's key already stands for.
+    fn answered(&self, request: &Reserve) -> Option<&UsedKey> {
         let key = request.key?;
-        let used = self.keys.iter().find(|used| used.buyer == request.buyer && used.key == key)?;
-        Some(used.hold)
+        self.keys.iter().find(|used| used.buyer == request.buyer && used.key == key)
     }
 
     fn same_hold(&self, hold: usize, request: &Reserve) -> Option<Verdict> {
@@ -87,7 +86,7 @@ impl Model {
 
     fn limit_reached(&self, config: &SaleConfig, request: &Reserve) -> Option<Limit> {
         let holds = self.holds.iter().filter(|hold| hold.buyer == request.buyer).count();
-        if request.quantity > config.terms.max_per_buyer {
+        if request.quantity + self.ordered(request.buyer) > config.terms.max_per_buyer {
             return Some(Limit::Units);
         }
         if holds >= usize::from(HOLDS_PER_BUYER_MAX) {
@@ -105,7 +104,7 @@ impl Model {
         if free > 0 {
             return Some(Reason::NotEnough(free));
         }
-        if self.held(tier.id) == 0 {
+        if self.held(tier.id) + self.withheld(tier.id) == 0 {
             return Some(Reason::SoldOut);
         }
         Some(Reason::AllHeld(self.next_return_at_ms(tier.id, clock_ms)))
@@ -114,7 +113,8 @@ impl Model {
     fn hold(&mut self, config: &SaleConfig, stamp: Stamp, request: &Reserve) -> Verdict {
         let key = HoldKey::from_number(stamp.sequence * KEYS_PER_ENTRY);
         if let Some(key) = request.key {
-            self.keys.push(UsedKey { buyer: request.buyer, key, hold: self.holds.len() });
+            let (buyer, hold) = (request.buyer, self.holds.len());
+            self.keys.push(UsedKey { buyer, key, hold, attempt: 0 });
         }
         self.holds.push(Hold {
             key,
@@ -125,16 +125,17 @@ impl Model {
             deadline_ms: stamp.clock_ms + u64::from(config.terms.hold_seconds) * 1_000,
             anchor_ms: self.anchor_ms,
             status: HoldStatus::Held,
+            payment: None,
         });
         Verdict::Reserved(key)
     }
 
-    fn live_of(&self, buyer: BuyerId) -> Option<usize> {
-        let theirs = |hold: &Hold| hold.buyer == buyer && hold.status == HoldStatus::Held;
+    pub(super) fn live_of(&self, buyer: BuyerId) -> Option<usize> {
+        let theirs = |hold: &Hold| hold.buyer == buyer && hold.status.is_live();
         self.holds.iter().position(theirs)
     }
 
-    fn keys_of(&self, buyer: BuyerId) -> usize {
+    pub(super) fn keys_of(&self, buyer: BuyerId) -> usize {
         self.keys.iter().filter(|used| used.buyer == buyer).count()
     }
 }

@@ -29,6 +29,16 @@ pub enum Verdict {
     Existing(HoldKey),
     /// The hold has ended.
     Cancelled(HoldKey),
+    /// The hold is or was at the checkout.
+    CheckedOut(HoldKey),
+    /// The payment has come to nothing.
+    Declined(HoldKey),
+    /// This hold is sold.
+    Confirmed(HoldKey),
+    /// The money came too late, and nothing is left for it.
+    TooLate(HoldKey),
+    /// What has become of the order is known.
+    Recorded(HoldKey),
     /// Nothing was done, and why.
     Refused(Reason),
 }
@@ -83,6 +93,11 @@ impl Verdict {
             Outcome::Reserved(_) => Self::Reserved(hold?),
             Outcome::Existing(_) => Self::Existing(hold?),
             Outcome::Cancelled(_) => Self::Cancelled(hold?),
+            Outcome::CheckedOut(_) => Self::CheckedOut(hold?),
+            Outcome::Declined(_) => Self::Declined(hold?),
+            Outcome::Confirmed(_) => Self::Confirmed(hold?),
+            Outcome::TooLate(_) => Self::TooLate(hold?),
+            Outcome::Recorded(_) => Self::Recorded(hold?),
             Outcome::Refused(refusal) => Self::Refused(Reason::of(refusal, hold)?),
         })
     }

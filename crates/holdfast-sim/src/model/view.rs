@@ -1,7 +1,7 @@
 //! What the naive sale shows.
 
 use holdfast_core::{
-    Availability, HoldKey, HoldStatus, HoldView, Receipt, SaleView, TierConfig, TierId, TierView,
+    Availability, HoldKey, HoldView, Receipt, SaleView, TierConfig, TierId, TierView,
 };
 
 use super::config::total;
@@ -26,21 +26,30 @@ impl Model {
         self.hold_view(hold, clock_ms)
     }
 
+    /// When a live hold was seen as it is here, on the sale clock: what has no time left looks the
+    /// same ever after.
+    pub(crate) fn seen_at_ms(&self, seen: &HoldView) -> Option<u64> {
+        let hold = self.holds.iter().rfind(|hold| hold.key == seen.key)?;
+        seen.expires_at_ms?.checked_sub(hold.anchor_ms)?.checked_sub(seen.remaining_ms)
+    }
+
     /// Units that anyone may have: what is left of the capacity.
     pub(super) fn free(&self, tier: &TierConfig) -> u32 {
-        let free = u64::from(tier.capacity).saturating_sub(self.held(tier.id));
+        let taken = self.held(tier.id) + self.sold(tier.id) + self.withheld(tier.id);
+        let free = u64::from(tier.capacity).saturating_sub(taken);
         u32::try_from(free).unwrap_or(u32::MAX)
     }
 
     /// When the next unit may come back, on the wall.
     pub(super) fn next_return_at_ms(&self, tier: TierId, clock_ms: u64) -> Option<u64> {
-        let first = self.live_of_tier(tier).map(|hold| hold.deadline_ms).min()?;
+        let first = self.live_of_tier(tier).map(|hold| hold.ends_ms(self.grace_ms())).min()?;
         Some(first.max(clock_ms) + self.anchor_ms)
     }
 
     fn tier_view(&self, tier: &TierConfig, clock_ms: u64) -> TierView {
         let (free, held) = (self.free(tier), self.held(tier.id));
-        let availability = match (free, held) {
+        let (sold, withheld) = (self.sold(tier.id), self.withheld(tier.id));
+        let availability = match (free, held + withheld) {
             (0, 0) => Availability::SoldOut,
             (0, _) => Availability::AllHeld,
             _ => Availability::Available,
@@ -49,8 +58,8 @@ impl Model {
             config: tier.clone(),
             free,
             held: u32::try_from(held).unwrap_or(u32::MAX),
-            sold: 0,
-            withheld: 0,
+            sold: u32::try_from(sold).unwrap_or(u32::MAX),
+            withheld: u32::try_from(withheld).unwrap_or(u32::MAX),
             availability,
             next_return_at_ms: self.next_return_at_ms(tier.id, clock_ms),
         }
@@ -58,8 +67,9 @@ impl Model {
 
     fn hold_view(&self, hold: &Hold, clock_ms: u64) -> Option<HoldView> {
         let price = self.tier(hold.tier)?.price;
-        let left_ms = hold.deadline_ms.saturating_sub(clock_ms);
-        let is_live = hold.status == HoldStatus::Held;
+        let expires_ms = hold.expires_ms(clock_ms);
+        let left_ms = expires_ms.saturating_sub(clock_ms);
+        let is_live = hold.status.is_live();
         Some(HoldView {
             key: hold.key,
             receipt: Receipt {
@@ -74,9 +84,10 @@ impl Model {
             quantity: hold.quantity,
             buyer: hold.buyer,
             status: hold.status,
-            expires_at_ms: is_live.then_some(hold.deadline_ms + hold.anchor_ms),
+            expires_at_ms: is_live.then_some(expires_ms + hold.anchor_ms),
             remaining_ms: if is_live { left_ms } else { 0 },
             total: total(price, hold.quantity),
+            payment: self.payment_view(hold, clock_ms),
         })
     }
 }

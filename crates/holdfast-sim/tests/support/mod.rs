@@ -57,6 +57,9 @@ impl Pair {
         assert_eq!(self.sale.view(clock_ms), self.model.view(clock_ms));
         let holds: Vec<_> = self.sale.holds_after(None, usize::MAX, clock_ms).collect();
         assert_eq!(holds, self.model.holds(clock_ms).collect::<Vec<_>>());
+        let note = |hold| (hold, self.sale.note(hold));
+        let open: Vec<_> = self.sale.open_payments().map(note).collect();
+        assert_eq!(open, self.model.open_payments());
         assert_eq!(self.sale.audit(), Vec::new());
     }
 
@@ -80,13 +83,7 @@ impl Pair {
 }
 
 fn read(sale: &Sale, outcome: Outcome) -> Verdict {
-    let hold = match outcome {
-        Outcome::Reserved(hold)
-        | Outcome::Existing(hold)
-        | Outcome::Cancelled(hold)
-        | Outcome::Refused(Refusal::HoldExists(hold)) => sale.hold(hold, 0),
-        _ => None,
-    };
+    let hold = outcome.hold().and_then(|hold| sale.hold(hold, 0));
     Verdict::of(outcome, hold.map(|hold| hold.key)).expect("an outcome names a hold that is there")
 }
 
