@@ -1,5 +1,9 @@
 //! What can go wrong with a ledger.
 
+use holdfast_core::TierId;
+
+use crate::OrderId;
+
 /// What a ledger returns.
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
@@ -15,7 +19,17 @@ pub enum LedgerError {
     /// Nobody has reigned over such a sale.
     #[error("the ledger knows no such sale")]
     NoSale,
-    /// The database cannot be reached, or has no time. Nothing was changed.
+    /// The sale has no such tier: its capacity has to be set first. Nothing of the batch was
+    /// recorded.
+    #[error("the ledger knows no tier {0} of the sale")]
+    NoTier(TierId),
+    /// Another hold has an order under this id. Nothing of the batch was recorded.
+    #[error("order {0} is another hold's")]
+    IdTaken(OrderId),
+    /// No ledger takes this, and why. Nothing was changed, and a repeat says the same.
+    #[error("{0}")]
+    Invalid(String),
+    /// The database cannot be reached, or has no time, or no room. Nothing was changed.
     #[error("the ledger does not answer: {0}")]
     Unavailable(String),
     /// The transaction may or may not have been committed: ask again.

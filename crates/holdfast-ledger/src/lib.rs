@@ -4,7 +4,10 @@
 //! tier sells more than its capacity, whatever the engine says. No row for an unpaid hold ever
 //! gets here.
 
+mod bounds;
 mod error;
+mod lease;
+pub mod memory;
 mod order;
 mod sql;
 
@@ -12,9 +15,12 @@ use std::future::Future;
 
 use holdfast_core::{BuyerId, HoldKey, SaleId, TierId};
 
+pub use bounds::{BATCH_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, PER_SECOND_MAX, REASON_BYTES_MAX};
 pub use error::{LedgerError, Result};
+pub use lease::Lease;
+pub use memory::MemoryLedger;
 pub use order::{
-    Message, MessageKind, Moved, NewOrder, Order, OrderId, OrderStatus, Recorded, Refusal, Step,
+    Message, MessageKind, Moved, NO_UNIT, NewOrder, Order, OrderId, OrderStatus, Recorded, Step,
     TierTotals,
 };
 pub use sql::SqlLedger;
@@ -30,15 +36,23 @@ pub struct Fence {
 
 /// Orders, the guard of each tier's capacity, and what is still to be told to others.
 ///
-/// Every write is one transaction and may be repeated: a second time it changes nothing and says
-/// the same. After [`LedgerError::Unknown`] it *must* be repeated before anything rests on it.
-/// Times are milliseconds since 1970 UTC, and the caller's.
+/// Every write is one transaction. But for [`Ledger::lease`] it may be repeated: a second time it
+/// changes nothing and says what there is. After [`LedgerError::Unknown`], or when its future was
+/// dropped, it *must* be repeated before anything rests on it.
+/// A batch has at most [`BATCH_MAX`] orders or steps. Times are milliseconds since 1970 UTC, and the
+/// caller's.
 pub trait Ledger: Send + Sync {
     /// Begins a reign over a sale, which is made if it is not there.
     ///
     /// # Errors
     /// `Fenced`, if a later one reigns.
     fn reign(&self, fence: Fence) -> impl Future<Output = Result<()>> + Send;
+
+    /// Each sale and its reign, by sale.
+    ///
+    /// # Errors
+    /// As the database says.
+    fn reigns(&self) -> impl Future<Output = Result<Vec<(SaleId, u32)>>> + Send;
 
     /// Says how many units a tier has. `Err` within tells how many are sold, if those are more.
     ///
@@ -52,10 +66,13 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<std::result::Result<(), u32>>> + Send;
 
     /// Records orders as `authorised`, each with a message in the outbox, in one transaction; says
-    /// of each what came of it. One that is known for its hold is not recorded again.
+    /// of each what came of it. One for which there are too few units is recorded as `void`, for
+    /// good: more capacity later does not bring it back. One that is known for its hold is not
+    /// recorded again.
     ///
     /// # Errors
-    /// `Fenced`, `NoSale`, and as the database says: nothing was recorded, or it is unknown.
+    /// `Fenced`, `NoSale`, `NoTier`, `IdTaken`, `Invalid`, and as the database says: nothing was
+    /// recorded, or it is unknown.
     fn record(
         &self,
         fence: Fence,
@@ -67,7 +84,7 @@ pub trait Ledger: Send + Sync {
     /// transaction.
     ///
     /// # Errors
-    /// `Fenced`, `NoSale`, and as the database says.
+    /// `Fenced`, `NoSale`, `Invalid`, and as the database says.
     fn advance(
         &self,
         fence: Fence,
@@ -137,4 +154,22 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// As the database says.
     fn forget(&self, buyer: BuyerId, alias: BuyerId) -> impl Future<Output = Result<u64>> + Send;
+
+    /// Takes at most `want` slots of a budget of `per_second` calls in a second, which several nodes
+    /// share; none is further ahead than a second. A repeat takes others.
+    ///
+    /// Slots are moments on the nodes' clocks: where those agree, there are never more than
+    /// `per_second` calls in any second. Where they differ by `d` seconds, there can be as many as
+    /// in `1 + d`, and who is behind gets fewer; where they differ by more than ten seconds, each
+    /// has the budget for itself.
+    ///
+    /// # Errors
+    /// `Invalid`, and as the database says.
+    fn lease(
+        &self,
+        budget: &str,
+        per_second: u32,
+        want: u32,
+        now_ms: u64,
+    ) -> impl Future<Output = Result<Lease>> + Send;
 }

@@ -4,15 +4,19 @@ use std::fmt;
 
 use holdfast_core::{BuyerId, HoldKey, Money, SaleId, TierId};
 
-/// An order's id, as it is told to its buyer: at most 64 bytes.
+/// Why an order is void that the guard refused: there was no unit for it.
+pub const NO_UNIT: &str = "no_unit";
+
+/// An order's id, as it is told to its buyer: at most 64 bytes, without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderId(String);
 
 impl OrderId {
-    /// Takes an id of 1 to 64 bytes; anything else is `None`.
+    /// Takes an id of 1 to 64 bytes without control characters; anything else is `None`.
     pub fn new(id: impl Into<String>) -> Option<Self> {
         let id = id.into();
-        (1..=64).contains(&id.len()).then_some(Self(id))
+        let is_id = (1..=64).contains(&id.len()) && !id.chars().any(char::is_control);
+        is_id.then_some(Self(id))
     }
 
     /// The id as text.
@@ -81,11 +85,12 @@ pub struct NewOrder {
     pub quantity: u32,
     /// What all its units cost.
     pub total: Money,
-    /// Who was asked for the money.
+    /// Who was asked for the money: at most [`NAME_BYTES_MAX`](crate::NAME_BYTES_MAX) bytes.
     pub provider: String,
-    /// What the provider calls the payment.
+    /// What the provider calls the payment: as many.
     pub payment: String,
-    /// What the merchant keeps with it, as JSON.
+    /// What the merchant keeps with it, as JSON: at most
+    /// [`METADATA_BYTES_MAX`](crate::METADATA_BYTES_MAX) bytes.
     pub metadata: Option<String>,
 }
 
@@ -110,24 +115,24 @@ pub struct Order {
     pub refund_asked_ms: Option<u64>,
 }
 
+impl Order {
+    /// Whether it is void because the guard refused it. Such an order never had units here, so that
+    /// the engine withholds what it took for sold. Any other void order had its units, and they are
+    /// free again.
+    pub fn was_refused(&self) -> bool {
+        self.status == OrderStatus::Void && self.reason.as_deref() == Some(NO_UNIT)
+    }
+}
+
 /// What came of an order that was to be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// It has been recorded.
+    /// It has been recorded, and has its units.
     New(Order),
-    /// Its hold has had an order before.
+    /// Its hold has had an order before, which is as it is now.
     Known(Order),
-    /// It was not recorded, and never will be.
-    Refused(Refusal),
-}
-
-/// Why the ledger's guard refuses an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// It would sell more than there is.
-    Full,
-    /// The sale has no such tier.
-    NoTier,
+    /// It would sell more than there is: it has been recorded as void, without units, for good.
+    Refused(Order),
 }
 
 /// A step in an order's life.
@@ -135,9 +140,10 @@ pub enum Refusal {
 pub enum Step {
     /// From `authorised`: the amount has been captured.
     Paid,
-    /// From `authorised`: it comes to nothing, and why. Its units are no longer sold.
+    /// From `authorised`: it comes to nothing, and why, in at most
+    /// [`REASON_BYTES_MAX`](crate::REASON_BYTES_MAX) bytes. Its units are no longer sold.
     Void(String),
-    /// While `paid`: it is to be refunded, and why. Its status stays.
+    /// While `paid`: it is to be refunded, and why, in as many bytes. Its status stays.
     AskRefund(String),
     /// From `paid`: the amount has been given back. Its units are no longer sold.
     Refunded,

@@ -1,7 +1,9 @@
 //! The ledger in a database: the same statements for SQLite and PostgreSQL.
 
+mod advance;
 mod pool;
 mod read;
+mod record;
 mod row;
 mod session;
 mod write;
@@ -11,7 +13,8 @@ use std::path::Path;
 use holdfast_core::{BuyerId, HoldKey, SaleId, TierId};
 
 use crate::{
-    Fence, Ledger, Message, Moved, NewOrder, Order, OrderId, Recorded, Result, Step, TierTotals,
+    Fence, Lease, Ledger, Message, Moved, NewOrder, Order, OrderId, Recorded, Result, Step,
+    TierTotals, bounds,
 };
 use pool::Pool;
 
@@ -48,6 +51,10 @@ impl Ledger for SqlLedger {
         session.commit().await
     }
 
+    async fn reigns(&self) -> Result<Vec<(SaleId, u32)>> {
+        read::reigns(&mut self.pool.look().await?).await
+    }
+
     async fn set_capacity(
         &self,
         fence: Fence,
@@ -65,8 +72,9 @@ impl Ledger for SqlLedger {
         orders: &[NewOrder],
         now_ms: u64,
     ) -> Result<Vec<Recorded>> {
+        bounds::orders(orders, now_ms)?;
         let mut session = self.pool.begin().await?;
-        let recorded = write::record(&mut session, fence, orders, now_ms).await?;
+        let recorded = record::record(&mut session, fence, orders, now_ms).await?;
         session.commit().await.map(|()| recorded)
     }
 
@@ -76,8 +84,9 @@ impl Ledger for SqlLedger {
         steps: &[(OrderId, Step)],
         now_ms: u64,
     ) -> Result<Vec<Moved>> {
+        bounds::steps(steps, now_ms)?;
         let mut session = self.pool.begin().await?;
-        let moved = write::advance(&mut session, fence, steps, now_ms).await?;
+        let moved = advance::advance(&mut session, fence, steps, now_ms).await?;
         session.commit().await.map(|()| moved)
     }
 
@@ -115,5 +124,12 @@ impl Ledger for SqlLedger {
         let mut session = self.pool.begin().await?;
         let orders = write::forget(&mut session, buyer, alias).await?;
         session.commit().await.map(|()| orders)
+    }
+
+    async fn lease(&self, budget: &str, per_second: u32, want: u32, now_ms: u64) -> Result<Lease> {
+        bounds::budget(budget, per_second, now_ms)?;
+        let mut session = self.pool.begin().await?;
+        let lease = write::lease(&mut session, budget, per_second, want, now_ms).await?;
+        session.commit().await.map(|()| lease)
     }
 }

@@ -4,11 +4,20 @@ mod suite;
 
 use std::sync::Arc;
 
-use holdfast_ledger::{LedgerError, SqlLedger};
+use holdfast_ledger::{LedgerError, MemoryLedger, SqlLedger};
 use holdfast_testkit::Postgres;
 
 fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+#[test]
+fn memory_keeps_what_a_ledger_promises() -> anyhow::Result<()> {
+    run(async {
+        let ledger = MemoryLedger::default();
+        suite::all(&Arc::new(ledger.clone())).await?;
+        suite::after_a_restart(&ledger).await
+    })
 }
 
 #[test]

@@ -19,14 +19,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long PostgreSQL may work on one statement, in milliseconds.
 const STATEMENT_MS: &str = "5000";
 
+/// How long it waits for the next statement of a transaction, in milliseconds. A node that stands
+/// still in the middle of one would keep a sale from everybody, even from the next reign.
+const IDLE_MS: &str = "2000";
+
 /// A file's readers need not wait for each other.
 const READERS: u32 = 4;
 
+/// A version of the tables: what it brings, and how.
+type Version = (&'static str, &'static str);
+
 /// The tables' versions, in order. One that has been released is never changed.
-const SQLITE: [(&str, &str); 1] =
-    [("orders", include_str!("../../migrations/sqlite/0001_orders.sql"))];
-const POSTGRES: [(&str, &str); 1] =
-    [("orders", include_str!("../../migrations/postgres/0001_orders.sql"))];
+const SQLITE: [Version; 2] = [
+    ("orders", include_str!("../../migrations/sqlite/0001_orders.sql")),
+    ("budgets", include_str!("../../migrations/sqlite/0002_budgets.sql")),
+];
+const POSTGRES: [Version; 2] = [
+    ("orders", include_str!("../../migrations/postgres/0001_orders.sql")),
+    ("budgets", include_str!("../../migrations/postgres/0002_budgets.sql")),
+];
 
 #[derive(Clone, Debug)]
 pub(super) enum Pool {
@@ -40,6 +51,11 @@ pub(super) enum Pool {
 
 impl Pool {
     pub(super) async fn sqlite(file: &Path) -> Result<Self> {
+        Self::sqlite_of(file, &SQLITE).await
+    }
+
+    /// A file, by a program that knows these versions of the tables.
+    async fn sqlite_of(file: &Path, versions: &[Version]) -> Result<Self> {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
@@ -52,17 +68,28 @@ impl Pool {
             SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE)
         };
         let writer = pool(1).connect_with(options.clone()).await.map_err(|e| failed(&e))?;
-        migrator(&SQLITE).run(&writer).await.map_err(|e| not_migrated(&e))?;
+        // The migrator itself does not keep two programs from making the same tables at once.
+        let mut own = writer.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(&e))?;
+        migrator(versions).run(&mut *own).await.map_err(|e| not_migrated(&e))?;
+        own.commit().await.map_err(|e| failed(&e))?;
         let readers = pool(READERS).connect_lazy_with(options.read_only(true));
         Ok(Self::Sqlite { writer, readers })
     }
 
     pub(super) async fn postgres(url: &str, connections: u32) -> Result<Self> {
+        Self::postgres_of(url, connections, &POSTGRES).await
+    }
+
+    /// The same of PostgreSQL.
+    async fn postgres_of(url: &str, connections: u32, versions: &[Version]) -> Result<Self> {
         let options: PgConnectOptions = url.parse().map_err(|e| failed(&e))?;
-        let options = options.options([("statement_timeout", STATEMENT_MS)]);
+        let options = options.options([
+            ("statement_timeout", STATEMENT_MS),
+            ("idle_in_transaction_session_timeout", IDLE_MS),
+        ]);
         let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
         let pool = pool.connect_with(options).await.map_err(|e| failed(&e))?;
-        migrator(&POSTGRES).run(&pool).await.map_err(|e| not_migrated(&e))?;
+        migrator(versions).run(&pool).await.map_err(|e| not_migrated(&e))?;
         Ok(Self::Postgres(pool))
     }
 
@@ -90,7 +117,7 @@ impl Pool {
 
 /// Old programs and new ones share a database: migrations only add, and an old program leaves alone
 /// what it does not know.
-fn migrator(versions: &[(&'static str, &'static str)]) -> Migrator {
+fn migrator(versions: &[Version]) -> Migrator {
     let migrations = (1..).zip(versions).map(|(version, &(name, sql))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
@@ -101,7 +128,7 @@ fn migrator(versions: &[(&'static str, &'static str)]) -> Migrator {
 
 fn not_migrated(error: &MigrateError) -> LedgerError {
     match error {
-        MigrateError::Execute(error) => failed(error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => failed(error),
         other => LedgerError::Broken(other.to_string()),
     }
 }

@@ -2,9 +2,19 @@
 
 use holdfast_core::{HoldKey, SaleId};
 
-use super::row::{Row, broken, order_columns, signed};
+use super::row::{Row, broken, order_columns};
 use super::session::{Session, Value};
 use crate::{Message, MessageKind, Order, OrderId, Result, TierTotals};
+
+/// Each sale and its reign.
+pub(super) async fn reigns(session: &mut Session) -> Result<Vec<(SaleId, u32)>> {
+    let rows = session.fetch("SELECT sale, epoch FROM sales", &[]).await?;
+    let mut reigns: Vec<_> =
+        rows.iter().map(|row| Ok((row.sale(0)?, row.number(1)?))).collect::<Result<_>>()?;
+    // A database may have an order of its own.
+    reigns.sort_unstable();
+    Ok(reigns)
+}
 
 pub(super) async fn order(session: &mut Session, id: &OrderId) -> Result<Option<Order>> {
     const SQL: &str = concat!("SELECT ", order_columns!(), " FROM orders WHERE id = $1");
@@ -18,8 +28,9 @@ pub(super) async fn order_of(
 ) -> Result<Option<Order>> {
     const SQL: &str =
         concat!("SELECT ", order_columns!(), " FROM orders WHERE sale = $1 AND hold = $2");
-    let hold = Value::Number(signed(hold.number())?);
-    one(session, SQL, &[Value::Text(sale.as_str()), hold]).await
+    // No hold is beyond what a database can count to.
+    let Ok(hold) = i64::try_from(hold.number()) else { return Ok(None) };
+    one(session, SQL, &[Value::Text(sale.as_str()), Value::Number(hold)]).await
 }
 
 async fn one(
@@ -77,7 +88,7 @@ pub(super) async fn totals(session: &mut Session, sale: SaleId) -> Result<Vec<Ti
     const SQL: &str = "SELECT tier, capacity, sold, CAST(COALESCE((\
          SELECT SUM(quantity) FROM orders WHERE orders.sale = tiers.sale \
          AND orders.tier = tiers.tier AND status IN ('authorised', 'paid')), 0) AS BIGINT) \
-         FROM tiers WHERE sale = $1 ORDER BY tier";
+         FROM tiers WHERE sale = $1";
     let rows = session.fetch(SQL, &[Value::Text(sale.as_str())]).await?;
     let total = |row: &Row| {
         Ok(TierTotals {
@@ -87,7 +98,9 @@ pub(super) async fn totals(session: &mut Session, sale: SaleId) -> Result<Vec<Ti
             ordered: row.number(3)?,
         })
     };
-    rows.iter().map(total).collect()
+    let mut totals: Vec<_> = rows.iter().map(total).collect::<Result<_>>()?;
+    totals.sort_unstable_by_key(|total| total.tier);
+    Ok(totals)
 }
 
 pub(super) async fn outbox(session: &mut Session, limit: u32) -> Result<Vec<Message>> {

@@ -53,6 +53,10 @@ impl Row {
         TierId::new(&self.text(column)?).map_err(|_| broken("a tier's name is none"))
     }
 
+    pub(super) fn sale(&self, column: usize) -> Result<SaleId> {
+        SaleId::new(&self.text(column)?).map_err(|_| broken("a sale's name is none"))
+    }
+
     pub(super) fn order(&self) -> Result<Order> {
         let currency = Currency::new(&self.text(8)?).ok_or_else(|| broken("a currency is none"))?;
         let status = OrderStatus::read(&self.text(11)?);
@@ -61,7 +65,7 @@ impl Row {
             Some(_) => Some(self.number(16)?),
         };
         Ok(Order {
-            sale: SaleId::new(&self.text(0)?).map_err(|_| broken("a sale's name is none"))?,
+            sale: self.sale(0)?,
             number: self.number(1)?,
             what: NewOrder {
                 id: OrderId::new(self.text(2)?).ok_or_else(|| broken("an order's id is none"))?,

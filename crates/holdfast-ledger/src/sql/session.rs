@@ -1,7 +1,9 @@
 //! One transaction, and what its statements take and give, alike for both databases.
 
-use sqlx::error::ErrorKind;
-use sqlx::{Postgres, Sqlite, Transaction};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
 
 use super::row::Row;
 use crate::{LedgerError, Result};
@@ -21,28 +23,61 @@ pub(super) enum Value<'a> {
     NumberOrNull(Option<i64>),
 }
 
+/// A statement: one that is always the same, with its places as `$1`, or one that was made for so
+/// many rows, with its places as `?`.
+pub(super) type Sql = Cow<'static, str>;
+
+/// The places for the values of `rows` rows: `(?, ?), (?, ?)`.
+pub(super) fn places(rows: usize, columns: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    vec![row; rows].join(", ")
+}
+
+/// The same with `$1` and so on, as PostgreSQL has them. (SQLite takes long for many such.)
+fn numbered(sql: Sql) -> Sql {
+    let Cow::Owned(made) = sql else { return sql };
+    let mut pieces = made.split('?');
+    let mut numbered = pieces.next().unwrap_or_default().to_owned();
+    for (nth, piece) in (1..).zip(pieces) {
+        // Writing to a text cannot fail.
+        let _ = write!(numbered, "${nth}{piece}");
+    }
+    Cow::Owned(numbered)
+}
+
+/// A statement with more values is not kept for the next time: there are too many such.
+const KEPT_VALUES_MAX: usize = 64;
+
 /// A statement with its values.
 macro_rules! bound {
-    ($sql:expr, $values:expr) => {
-        $values.iter().fold(sqlx::query($sql), |query, value| match *value {
+    ($sql:expr, $values:expr) => {{
+        let sql: Sql = $sql;
+        let is_kept = $values.len() <= KEPT_VALUES_MAX;
+        let query = sqlx::query(AssertSqlSafe(sql)).persistent(is_kept);
+        $values.iter().fold(query, |query, value| match *value {
             Value::Text(text) => query.bind(text),
             Value::TextOrNull(text) => query.bind(text),
             Value::Number(number) => query.bind(number),
             Value::NumberOrNull(number) => query.bind(number),
         })
-    };
+    }};
 }
 
 impl Session {
     /// Runs a statement; says how many rows it has changed.
-    pub(super) async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64> {
+    pub(super) async fn execute(
+        &mut self,
+        sql: impl Into<Sql>,
+        values: &[Value<'_>],
+    ) -> Result<u64> {
+        let sql = sql.into();
         match self {
             Self::Sqlite(transaction) => {
                 let done = bound!(sql, values).execute(&mut **transaction).await;
                 done.map(|done| done.rows_affected())
             }
             Self::Postgres(transaction) => {
-                let done = bound!(sql, values).execute(&mut **transaction).await;
+                let done = bound!(numbered(sql), values).execute(&mut **transaction).await;
                 done.map(|done| done.rows_affected())
             }
         }
@@ -52,16 +87,17 @@ impl Session {
     /// Runs a statement that gives rows.
     pub(super) async fn fetch(
         &mut self,
-        sql: &'static str,
+        sql: impl Into<Sql>,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>> {
+        let sql = sql.into();
         match self {
             Self::Sqlite(transaction) => {
                 let rows = bound!(sql, values).fetch_all(&mut **transaction).await;
                 rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
             }
             Self::Postgres(transaction) => {
-                let rows = bound!(sql, values).fetch_all(&mut **transaction).await;
+                let rows = bound!(numbered(sql), values).fetch_all(&mut **transaction).await;
                 rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
             }
         }
@@ -71,7 +107,7 @@ impl Session {
     /// Runs one that gives at most one row.
     pub(super) async fn fetch_one(
         &mut self,
-        sql: &'static str,
+        sql: impl Into<Sql>,
         values: &[Value<'_>],
     ) -> Result<Option<Row>> {
         Ok(self.fetch(sql, values).await?.into_iter().next())
@@ -98,25 +134,27 @@ impl Session {
 /// What an error before the commit means: nothing was changed.
 pub(super) fn failed(error: &sqlx::Error) -> LedgerError {
     let why = error.to_string();
-    match error {
-        sqlx::Error::Database(database) => match database.kind() {
-            ErrorKind::UniqueViolation
-            | ErrorKind::ForeignKeyViolation
-            | ErrorKind::NotNullViolation
-            | ErrorKind::CheckViolation => LedgerError::Broken(why),
-            _ if is_of_a_schema(database.code().as_deref()) => LedgerError::Broken(why),
-            _ => LedgerError::Unavailable(why),
-        },
+    let is_for_good = match error {
+        sqlx::Error::Database(database) => is_for_good(database.code().as_deref()),
         sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::ColumnIndexOutOfBounds { .. }
         | sqlx::Error::ColumnNotFound(_)
         | sqlx::Error::Decode(_)
-        | sqlx::Error::TypeNotFound { .. } => LedgerError::Broken(why),
-        _ => LedgerError::Unavailable(why),
-    }
+        | sqlx::Error::TypeNotFound { .. } => true,
+        _ => false,
+    };
+    if is_for_good { LedgerError::Broken(why) } else { LedgerError::Unavailable(why) }
 }
 
-/// PostgreSQL's class 42 and SQLite's code 1: the tables are not as this program knows them.
-fn is_of_a_schema(code: Option<&str>) -> bool {
-    code.is_some_and(|code| code == "1" || code.len() == 5 && code.starts_with("42"))
+/// Whether a database's code says what no repeat will change: the tables or the values are not as
+/// this program knows them, or the file is damaged.
+fn is_for_good(code: Option<&str>) -> bool {
+    let code = code.unwrap_or_default();
+    if code.len() == 5 {
+        // PostgreSQL's classes: values, constraints, names.
+        return ["22", "23", "42"].iter().any(|class| code.starts_with(class));
+    }
+    let Ok(code) = code.parse::<u32>() else { return false };
+    // SQLite's codes: ERROR alone; CORRUPT, TOOBIG, CONSTRAINT, MISMATCH, RANGE, NOTADB of any kind.
+    code == 1 || matches!(code & 0xff, 11 | 18 | 19 | 20 | 25 | 26)
 }
