@@ -1,3 +1,23 @@
-//! From a hold to a paid order: payment providers, and one to test against.
+//! From a hold to a paid order: the saga that carries it there whatever crashes in between, payment
+//! providers, one of them to test against, and the webhooks that providers send.
 
+#[macro_use]
+pub mod planted;
+
+mod budget;
+mod desk;
+mod error;
+mod live;
+mod note;
 pub mod provider;
+mod saga;
+mod sales;
+mod service;
+mod world;
+
+pub use error::CheckoutError;
+pub use live::Live;
+pub use note::Note;
+pub use saga::{Case, Saga};
+pub use service::{Checkout, Options, Service, StartError};
+pub use world::World;

@@ -130,6 +130,17 @@ pub trait Ledger: Send + Sync {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Order>>> + Send;
 
+    /// The same of orders that have been refunded, or are to be.
+    ///
+    /// # Errors
+    /// As the database says.
+    fn returning(
+        &self,
+        sale: SaleId,
+        after: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Order>>> + Send;
+
     /// Each tier's capacity, and what the guard and the orders say is sold, by tier.
     ///
     /// # Errors

@@ -234,6 +234,13 @@ impl Ledger for MemoryLedger {
         Ok(self.look(|lists| lists.page(sale, after, limit, false)))
     }
 
+    async fn returning(&self, sale: SaleId, after: u64, limit: u32) -> Result<Vec<Order>> {
+        let mut orders = self.look(|lists| lists.page(sale, after, u32::MAX, true));
+        orders.retain(|order| order.refund_asked_ms.is_some());
+        orders.truncate(limit as usize);
+        Ok(orders)
+    }
+
     async fn totals(&self, of_sale: SaleId) -> Result<Vec<TierTotals>> {
         let mut totals: Vec<_> = self.look(|lists| {
             let tiers = lists.capacities.iter().filter(|(sale, ..)| *sale == of_sale);

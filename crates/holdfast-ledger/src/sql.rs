@@ -106,6 +106,10 @@ impl Ledger for SqlLedger {
         read::unfinished(&mut self.pool.look().await?, sale, after, limit).await
     }
 
+    async fn returning(&self, sale: SaleId, after: u64, limit: u32) -> Result<Vec<Order>> {
+        read::returning(&mut self.pool.look().await?, sale, after, limit).await
+    }
+
     async fn totals(&self, sale: SaleId) -> Result<Vec<TierTotals>> {
         read::totals(&mut self.pool.look().await?, sale).await
     }

@@ -71,6 +71,21 @@ pub(super) async fn unfinished(
     page(session, SQL, sale, after, limit).await
 }
 
+pub(super) async fn returning(
+    session: &mut Session,
+    sale: SaleId,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Order>> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        order_columns!(),
+        " FROM orders WHERE sale = $1 AND number > $2 AND refund_asked_ms IS NOT NULL \
+         ORDER BY number LIMIT $3"
+    );
+    page(session, SQL, sale, after, limit).await
+}
+
 async fn page(
     session: &mut Session,
     sql: &'static str,

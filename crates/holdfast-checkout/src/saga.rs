@@ -1,0 +1,150 @@
+//! The saga: one hold's way from the checkout to a paid order, or back.
+//!
+//! ```text
+//! queued ── the provider's turn ──▶ called ── authorised ──▶ confirmed ──▶ in the ledger ──▶ captured ──▶ paid
+//!                                     │ declined              │ too late      │ no unit        │ refused for good
+//!                                     ▼                       ▼               ▼                ▼
+//!                                   held again             cancelled        void: cancelled, units withheld or returned
+//! ```
+//!
+//! It keeps no state of its own. Each step is recorded before it acts, in the engine's log or in the
+//! ledger, and looks first at what is known: so whoever comes after a crash begins anywhere, and
+//! repeats at most what may be repeated. Where an answer was lost it asks; it never guesses.
+//!
+//! Invariants, stated as absences: nothing is captured without its order in the ledger; nobody is
+//! charged under two references at once; no authorisation is left to itself.
+
+mod case;
+mod collect;
+mod deliver;
+mod refund;
+mod trip;
+
+use holdfast_core::{Command, Outcome, PaymentStatus, ReceiptKey};
+use holdfast_engine::{Answer, SaleRef};
+use tokio::sync::Notify;
+
+use crate::budget::{Budgets, Endpoint};
+use crate::desk::Desk;
+use crate::provider::{Payment, PaymentStatus as Money};
+use crate::sales::KnownSales;
+use crate::world::World;
+pub use case::Case;
+use case::Facts;
+pub(crate) use trip::Trouble;
+use trip::{Next, Trip};
+
+/// Carries holds from the checkout to their orders.
+pub struct Saga<W> {
+    pub(crate) world: W,
+    pub(crate) receipts: ReceiptKey,
+    pub(crate) budgets: Budgets,
+    desk: Desk,
+    pub(crate) sales: KnownSales,
+    /// Who takes the money, as orders say it.
+    provider_name: &'static str,
+}
+
+impl<W: World> Saga<W> {
+    /// A saga. `per_second` is how often the provider may be asked at each of its endpoints;
+    /// `receipts` signs the ids of holds and orders; orders say who takes the money.
+    pub fn new(
+        world: W,
+        receipts: ReceiptKey,
+        per_second: u32,
+        provider_name: &'static str,
+    ) -> Self {
+        Self {
+            world,
+            receipts,
+            budgets: Budgets::new(per_second),
+            desk: Desk::default(),
+            sales: KnownSales::default(),
+            provider_name,
+        }
+    }
+
+    /// Carries one hold until nothing is to be done about its payment. A hint makes it look again
+    /// at once, where it would wait.
+    ///
+    /// It ends early only when this node may not, or cannot, do more: the engine has stopped, or
+    /// another reign over the sale has begun.
+    pub async fn carry(&self, mut case: Case, hint: &Notify) {
+        let mut trip = Trip::default();
+        loop {
+            let next = self.step(&mut case, &mut trip).await;
+            if !self.goes_on(next, case, &mut trip, hint).await {
+                return;
+            }
+        }
+    }
+
+    /// Whether there is another step to take. Waits before one that has to wait.
+    async fn goes_on(
+        &self,
+        next: Result<Next, Trouble>,
+        case: Case,
+        trip: &mut Trip,
+        hint: &Notify,
+    ) -> bool {
+        let rest = match next {
+            Ok(Next::Done) | Err(Trouble::Stopped) => return false,
+            Ok(Next::On) => return true,
+            Ok(Next::Wait) => trip.rest(),
+            Err(Trouble::Busy(rest)) => rest,
+            Err(why) => {
+                let Case { sale, hold } = case;
+                tracing::warn!(sale, hold = hold.number(), %why, "a checkout goes on later");
+                trip.rest()
+            }
+        };
+        tokio::select! {
+            biased;
+            () = hint.notified() => {}
+            () = self.world.sleep(rest) => {}
+        }
+        true
+    }
+
+    async fn step(&self, case: &mut Case, trip: &mut Trip) -> Result<Next, Trouble> {
+        let Some(facts) = self.facts(*case).await? else { return Ok(Next::Done) };
+        match facts.status {
+            PaymentStatus::Queued => self.call(&facts, trip).await,
+            PaymentStatus::Processing => self.collect(case, &facts, trip).await,
+            PaymentStatus::TooLate => self.give_up(&facts, trip).await,
+            PaymentStatus::Authorised => self.deliver(&facts, trip).await,
+            PaymentStatus::Moved => {
+                // The money's way goes on with the hold that it pays for.
+                *case = Case { hold: facts.linked.unwrap_or(case.hold), ..*case };
+                Ok(Next::On)
+            }
+            PaymentStatus::Declined
+            | PaymentStatus::Paid
+            | PaymentStatus::Void
+            | PaymentStatus::Refunded => Ok(Next::Done),
+        }
+    }
+
+    /// The provider's turn is awaited; then the buyer's time runs again.
+    async fn call(&self, facts: &Facts, trip: &mut Trip) -> Result<Next, Trouble> {
+        let (hold, attempt) = (facts.hold.key, facts.attempt);
+        if facts.is_free() {
+            self.execute(facts, Command::Confirm { hold, attempt }).await?;
+            return Ok(trip.progress());
+        }
+        self.budgets.take(&self.world, Endpoint::Authorise).await;
+        trip.has_slot = true;
+        self.execute(facts, Command::Call { hold, attempt }).await?;
+        step!("called");
+        Ok(trip.progress())
+    }
+
+    pub(crate) async fn execute(&self, facts: &Facts, command: Command) -> Result<Answer, Trouble> {
+        let answer = self.world.execute(SaleRef::Number(facts.sale), command).await?;
+        if let Outcome::Refused(refusal) = answer.outcome {
+            // Something else has happened meanwhile: the next look shows it.
+            tracing::debug!(sale = facts.sale, ?refusal, "not now");
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,249 @@
+//! The checkout as a service: carries every hold that goes to it, and what a crash left.
+
+mod cases;
+mod reconcile;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use holdfast_core::{BuyerId, OrderName, PAY_QUEUE_MAX_MS, SaleId, TierId};
+use holdfast_engine::Answer;
+use holdfast_ledger::{Ledger, Moved, Order, OrderId, Step};
+use tokio::runtime::{Builder, Handle as Runtime};
+use tokio::sync::watch;
+
+use crate::budget::Endpoint;
+use crate::error::CheckoutError;
+use crate::provider::Reference;
+use crate::saga::{Case, Saga};
+use crate::world::World;
+use cases::{Cases, Way};
+
+/// What can be set about a service.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How often it looks for what nobody carries.
+    pub reconcile_every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { reconcile_every: Duration::from_secs(10) }
+    }
+}
+
+/// A running checkout.
+pub struct Service<W> {
+    checkout: Checkout<W>,
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+/// Asks the checkout; cheap to clone.
+pub struct Checkout<W> {
+    saga: Arc<Saga<W>>,
+    cases: Arc<Cases>,
+    /// Where everything runs that it does: connections belong to a runtime.
+    runtime: Runtime,
+}
+
+impl<W> Clone for Checkout<W> {
+    fn clone(&self) -> Self {
+        let (saga, cases) = (Arc::clone(&self.saga), Arc::clone(&self.cases));
+        Self { saga, cases, runtime: self.runtime.clone() }
+    }
+}
+
+impl<W: World + 'static> Service<W> {
+    /// Starts a thread with a runtime of its own, makes the world there, and goes on with what a
+    /// crash left.
+    ///
+    /// # Errors
+    /// When the system has no thread to give, or the world cannot be made.
+    pub fn start<E>(
+        make: impl AsyncFnOnce() -> Result<Saga<W>, E> + Send + 'static,
+        options: Options,
+    ) -> Result<Self, StartError<E>>
+    where
+        E: Send + 'static,
+    {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Io)?;
+        let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
+        let (stop, mut stopped) = watch::channel(false);
+        let handle = runtime.handle().clone();
+        let work = move || {
+            runtime.block_on(async move {
+                let saga = match make().await {
+                    Ok(saga) => Arc::new(saga),
+                    Err(error) => return drop(ready.send(Err(error))),
+                };
+                let cases = Arc::default();
+                let checkout = Checkout { saga, cases, runtime: handle };
+                let _ = ready.send(Ok(checkout.clone()));
+                let mind = checkout.mind(options.reconcile_every);
+                tokio::select! {
+                    () = mind => {}
+                    _ = stopped.wait_for(|stopped| *stopped) => {}
+                }
+            });
+        };
+        let thread = thread::Builder::new().name("checkout".into()).spawn(work);
+        let thread = thread.map_err(StartError::Io)?;
+        let gone = |_| StartError::Io(io::Error::other("the checkout's thread ended"));
+        let checkout = is_ready.recv().map_err(gone)?.map_err(StartError::World)?;
+        Ok(Self { checkout, stop, thread })
+    }
+
+    /// What to ask with.
+    pub fn checkout(&self) -> Checkout<W> {
+        self.checkout.clone()
+    }
+
+    /// Stops where it stands: whatever is under way goes on after the next start.
+    pub fn stop(self) {
+        let _ = self.stop.send(true);
+        drop(self.checkout);
+        if self.thread.join().is_err() {
+            tracing::error!("the checkout's thread ended by a panic");
+        }
+    }
+}
+
+/// Why a service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError<E> {
+    /// The system has no thread or no runtime to give.
+    #[error(transparent)]
+    Io(io::Error),
+    /// The world could not be made.
+    #[error("{0}")]
+    World(E),
+}
+
+impl<W: World + 'static> Checkout<W> {
+    /// How long a payment that begins now would wait for the provider's budget.
+    pub fn queue_time(&self) -> Duration {
+        self.saga.budgets.wait(Endpoint::Authorise)
+    }
+
+    /// Whether a payment that begins now would wait longer than a hold's clock can stand still.
+    pub fn is_full(&self) -> bool {
+        self.queue_time() > Duration::from_millis(PAY_QUEUE_MAX_MS.into())
+    }
+
+    /// A hold has gone to the checkout, or something may have happened to its payment.
+    pub fn begin(&self, case: Case) {
+        self.carry(case, Way::There);
+    }
+
+    /// A provider has told that something has happened to a payment. A hint and no more: the
+    /// provider is asked.
+    pub fn hint(&self, reference: &Reference) {
+        if let Some(case) = Case::of(reference) {
+            self.begin(case);
+        }
+    }
+
+    fn carry(&self, case: Case, way: Way) {
+        let Some(hint) = self.cases.enter(case, way) else { return };
+        let this = self.clone();
+        self.runtime.spawn(async move {
+            loop {
+                match way {
+                    Way::There => this.saga.carry(case, hint.notify()).await,
+                    Way::Back => this.saga.carry_back(case, hint.notify()).await,
+                }
+                if this.cases.leave(case, way, &hint) {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// An order.
+    ///
+    /// # Errors
+    /// As [`CheckoutError`] says.
+    pub async fn order(&self, id: OrderId) -> Result<Option<Order>, CheckoutError> {
+        self.here(move |saga| async move { Ok(saga.world.ledger().order(&id).await?) }).await
+    }
+
+    /// At most `limit` of a sale's orders after the one with this number, in their order.
+    ///
+    /// # Errors
+    /// As [`CheckoutError`] says.
+    pub async fn orders(
+        &self,
+        sale: SaleId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Order>, CheckoutError> {
+        self.here(
+            move |saga| async move { Ok(saga.world.ledger().orders(sale, after, limit).await?) },
+        )
+        .await
+    }
+
+    /// Asks for an order's money and units to be given back. That goes on by itself.
+    ///
+    /// # Errors
+    /// As [`CheckoutError`] says.
+    pub async fn refund(
+        &self,
+        name: OrderName,
+        id: OrderId,
+        why: String,
+    ) -> Result<Moved, CheckoutError> {
+        let case = Case { sale: name.sale, hold: name.hold };
+        let asked = self.here(move |saga| async move {
+            let Some(facts) = saga.facts(case).await? else { return Ok(Moved::NoOrder) };
+            saga.know_sale(facts.sale).await?;
+            let (ledger, now_ms) = (saga.world.ledger(), saga.world.wall_ms());
+            let steps = [(id, Step::AskRefund(why))];
+            let moved = ledger.advance(facts.fence, &steps, now_ms).await?;
+            Ok(moved.into_iter().next().unwrap_or(Moved::NoOrder))
+        });
+        let moved = asked.await?;
+        if let Moved::Done(_) = moved {
+            self.carry(case, Way::Back);
+        }
+        Ok(moved)
+    }
+
+    /// Changes how many units a tier has, in the engine and in the ledger.
+    ///
+    /// # Errors
+    /// As [`CheckoutError`] says. A refusal by the rules is an answer.
+    pub async fn resize(
+        &self,
+        sale: SaleId,
+        tier: TierId,
+        capacity: u32,
+    ) -> Result<Answer, CheckoutError> {
+        self.here(move |saga| async move { Ok(saga.resize(sale, tier, capacity).await?) }).await
+    }
+
+    /// Puts `alias` in a buyer's place in all their orders; says in how many.
+    ///
+    /// # Errors
+    /// As [`CheckoutError`] says.
+    pub async fn forget(&self, buyer: BuyerId, alias: BuyerId) -> Result<u64, CheckoutError> {
+        self.here(move |saga| async move { Ok(saga.world.ledger().forget(buyer, alias).await?) })
+            .await
+    }
+
+    /// Does something where the connections are.
+    pub(crate) async fn here<R, F>(
+        &self,
+        work: impl FnOnce(Arc<Saga<W>>) -> F,
+    ) -> Result<R, CheckoutError>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, CheckoutError>> + Send + 'static,
+    {
+        let done = self.runtime.spawn(work(Arc::clone(&self.saga))).await;
+        done.unwrap_or(Err(CheckoutError::Stopped))
+    }
+}
