@@ -4,6 +4,7 @@
 #[macro_use]
 pub mod planted;
 
+mod audit;
 mod budget;
 mod desk;
 mod error;
@@ -15,6 +16,7 @@ mod sales;
 mod service;
 mod world;
 
+pub use audit::MoneyAudit;
 pub use error::CheckoutError;
 pub use live::Live;
 pub use note::Note;

@@ -14,6 +14,7 @@ use holdfast_ledger::{Ledger, Moved, Order, OrderId, Step};
 use tokio::runtime::{Builder, Handle as Runtime};
 use tokio::sync::watch;
 
+use crate::audit::MoneyAudit;
 use crate::budget::Endpoint;
 use crate::error::CheckoutError;
 use crate::provider::Reference;
@@ -210,6 +211,23 @@ impl<W: World + 'static> Checkout<W> {
             self.carry(case, Way::Back);
         }
         Ok(moved)
+    }
+
+    /// Holds engine, ledger and provider against each other. `None`: there is no such sale.
+    ///
+    /// # Errors
+    /// As [`CheckoutError`] says.
+    pub async fn audit(&self, sale: SaleId) -> Result<Option<MoneyAudit>, CheckoutError> {
+        self.here(move |saga| async move { Ok(saga.audit(sale).await?) }).await
+    }
+
+    /// What a buyer has ordered in a sale, in the orders' order.
+    ///
+    /// # Errors
+    /// As [`CheckoutError`] says.
+    pub async fn bought(&self, sale: SaleId, buyer: BuyerId) -> Result<Vec<Order>, CheckoutError> {
+        self.here(move |saga| async move { Ok(saga.world.ledger().bought(sale, buyer).await?) })
+            .await
     }
 
     /// Changes how many units a tier has, in the engine and in the ledger.

@@ -141,6 +141,16 @@ pub trait Ledger: Send + Sync {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Order>>> + Send;
 
+    /// A buyer's orders in a sale, by number.
+    ///
+    /// # Errors
+    /// As the database says.
+    fn bought(
+        &self,
+        sale: SaleId,
+        buyer: BuyerId,
+    ) -> impl Future<Output = Result<Vec<Order>>> + Send;
+
     /// Each tier's capacity, and what the guard and the orders say is sold, by tier.
     ///
     /// # Errors

@@ -241,6 +241,12 @@ impl Ledger for MemoryLedger {
         Ok(orders)
     }
 
+    async fn bought(&self, sale: SaleId, buyer: BuyerId) -> Result<Vec<Order>> {
+        let mut orders = self.look(|lists| lists.page(sale, 0, u32::MAX, true));
+        orders.retain(|order| order.what.buyer == buyer);
+        Ok(orders)
+    }
+
     async fn totals(&self, of_sale: SaleId) -> Result<Vec<TierTotals>> {
         let mut totals: Vec<_> = self.look(|lists| {
             let tiers = lists.capacities.iter().filter(|(sale, ..)| *sale == of_sale);

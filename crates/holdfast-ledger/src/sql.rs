@@ -110,6 +110,10 @@ impl Ledger for SqlLedger {
         read::returning(&mut self.pool.look().await?, sale, after, limit).await
     }
 
+    async fn bought(&self, sale: SaleId, buyer: BuyerId) -> Result<Vec<Order>> {
+        read::bought(&mut self.pool.look().await?, sale, buyer).await
+    }
+
     async fn totals(&self, sale: SaleId) -> Result<Vec<TierTotals>> {
         read::totals(&mut self.pool.look().await?, sale).await
     }

@@ -1,6 +1,6 @@
 //! Looking.
 
-use holdfast_core::{HoldKey, SaleId};
+use holdfast_core::{BuyerId, HoldKey, SaleId};
 
 use super::row::{Row, broken, order_columns};
 use super::session::{Session, Value};
@@ -84,6 +84,20 @@ pub(super) async fn returning(
          ORDER BY number LIMIT $3"
     );
     page(session, SQL, sale, after, limit).await
+}
+
+pub(super) async fn bought(
+    session: &mut Session,
+    sale: SaleId,
+    buyer: BuyerId,
+) -> Result<Vec<Order>> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        order_columns!(),
+        " FROM orders WHERE buyer = $2 AND sale = $1 ORDER BY number"
+    );
+    let values = [Value::Text(sale.as_str()), Value::Text(buyer.as_str())];
+    session.fetch(SQL, &values).await?.iter().map(Row::order).collect()
 }
 
 async fn page(

@@ -67,6 +67,14 @@ async fn what_is_unfinished_is_found(ledger: &impl Ledger) -> anyhow::Result<()>
     ensure!(numbers(ledger.orders(fence.sale, 0, 2).await?) == [1, 2]);
     ensure!(numbers(ledger.orders(fence.sale, 2, 100).await?) == [3, 4, 5]);
     ensure!(numbers(ledger.orders(fence.sale, u64::MAX, 100).await?).is_empty());
+
+    ledger.advance(fence, &[step(2, Step::AskRefund("ill".into()))], NOW).await?;
+    ledger.advance(fence, &[step(2, Step::Refunded)], NOW).await?;
+    ensure!(numbers(ledger.unfinished(fence.sale, 0, 100).await?) == [1, 4, 5]);
+    ensure!(numbers(ledger.returning(fence.sale, 0, 100).await?) == [2, 4]);
+    ensure!(numbers(ledger.returning(fence.sale, 2, 1).await?) == [4]);
+    ensure!(numbers(ledger.bought(fence.sale, buyer("buyer-3")).await?) == [3]);
+    ensure!(numbers(ledger.bought(fence.sale, buyer("nobody")).await?).is_empty());
     Ok(())
 }
 

@@ -1,0 +1,110 @@
+//! The audit of the money: engine, ledger and provider held against each other.
+//!
+//! Things go on while they are looked at. What is under way is counted and not judged: a case about
+//! which something is still to be done, or with which something was done between the first look and
+//! the last.
+
+mod judge;
+
+use std::collections::BTreeMap;
+
+use holdfast_core::{Difference, HoldKey, HoldView, SaleId};
+use holdfast_engine::SaleRef;
+use holdfast_ledger::{Ledger, Order, TierTotals};
+
+use crate::budget::Endpoint;
+use crate::provider::{LIST_MAX, Payment, Provider};
+use crate::saga::{Case, Saga, Trouble};
+use crate::world::World;
+
+/// Holds and orders that are read at a time.
+const PAGE: usize = 1_000;
+
+/// What an audit of a sale's money counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MoneyAudit {
+    /// Orders in the ledger, whatever became of them.
+    pub orders: u64,
+    /// Those that are paid.
+    pub paid: u64,
+    /// What those cost, in minor units.
+    pub paid_amount: u64,
+    /// Payments of the sale that the provider has captured and not given back.
+    pub captured: u64,
+    /// What those amount to, in minor units.
+    pub captured_amount: u64,
+    /// Cases that are under way: not judged.
+    pub under_way: u64,
+    /// What is not as it must be; empty if all is.
+    pub differences: Vec<Difference>,
+}
+
+/// All that is known of a sale's money.
+struct Books {
+    /// Holds that have been at the checkout, before and after the rest was read.
+    before: BTreeMap<HoldKey, HoldView>,
+    after: BTreeMap<HoldKey, HoldView>,
+    orders: Vec<Order>,
+    payments: Vec<(Case, Payment)>,
+    totals: Vec<TierTotals>,
+}
+
+impl<W: World> Saga<W> {
+    /// Holds engine, ledger and provider against each other. `None`: there is no such sale.
+    pub(crate) async fn audit(&self, sale: SaleId) -> Result<Option<MoneyAudit>, Trouble> {
+        let number = self
+            .world
+            .look(move |sales| sales.get(SaleRef::Id(sale)).map(|(sale, _)| sale.number()));
+        let Some(number) = number.await? else { return Ok(None) };
+        let books = Books {
+            before: self.checked_out(number).await?,
+            orders: self.all_orders(sale).await?,
+            totals: self.world.ledger().totals(sale).await?,
+            payments: self.all_payments(number).await?,
+            after: self.checked_out(number).await?,
+        };
+        Ok(Some(books.judge()))
+    }
+
+    async fn checked_out(&self, sale: u32) -> Result<BTreeMap<HoldKey, HoldView>, Trouble> {
+        let (mut found, mut after) = (BTreeMap::new(), None);
+        loop {
+            let page = self.world.look(move |sales| {
+                let (sale, clock_ms) = sales.get(SaleRef::Number(sale))?;
+                Some(sale.holds_after(after, PAGE, clock_ms).collect::<Vec<_>>())
+            });
+            let page = page.await?.unwrap_or_default();
+            let Some(last) = page.last() else { return Ok(found) };
+            after = Some(last.key);
+            found.extend(page.iter().filter(|it| it.payment.is_some()).map(|it| (it.key, *it)));
+        }
+    }
+
+    async fn all_orders(&self, sale: SaleId) -> Result<Vec<Order>, Trouble> {
+        let mut orders: Vec<Order> = Vec::new();
+        loop {
+            let after = orders.last().map_or(0, |order| order.number);
+            let limit = u32::try_from(PAGE).unwrap_or(u32::MAX);
+            let page = self.world.ledger().orders(sale, after, limit).await?;
+            if page.is_empty() {
+                return Ok(orders);
+            }
+            orders.extend(page);
+        }
+    }
+
+    async fn all_payments(&self, sale: u32) -> Result<Vec<(Case, Payment)>, Trouble> {
+        let (mut payments, mut after) = (Vec::new(), None::<String>);
+        loop {
+            self.budgets.take(&self.world, Endpoint::Look).await;
+            let page = self.world.provider().list(after.as_deref(), LIST_MAX).await?;
+            let Some(last) = page.last() else { return Ok(payments) };
+            after = Some(last.id.clone());
+            let of_sale = |payment: Payment| {
+                let case = Case::of(&payment.reference)?;
+                (case.sale == sale).then_some((case, payment))
+            };
+            payments.extend(page.into_iter().filter_map(of_sale));
+        }
+    }
+}
