@@ -133,12 +133,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn command(ask: &Ask, pair: &Pair, wall_off_ms: u64) -> Option<Command> {
-    // Every entry could have made a hold; of those that did, the last ones.
+    // One of the last few holds; if there is none, one that nobody has.
     let recent = |back: u64| {
         let holds: Vec<_> = pair.model.holds(pair.stamp.clock_ms).map(|hold| hold.key).collect();
-        let back = usize::try_from(back).unwrap_or(0);
-        let place = holds.len().checked_sub(back + 1);
-        place.map_or(HoldKey::from_number(5), |place| holds[place])
+        let back = usize::try_from(back).unwrap_or(0).checked_rem(holds.len());
+        back.map_or(HoldKey::from_number(5), |back| holds[holds.len() - 1 - back])
     };
     Some(match ask {
         Ask::Command(command) => command.clone(),
@@ -183,7 +182,11 @@ fn play(config: SaleConfig, steps: &[Step]) -> (Pair, Vec<(Stamp, Command)>) {
         wall_off_ms: 0,
         ask: Ask::Command(Command::Configure(Box::new(config))),
     };
-    for Step { wait_ms, wall_off_ms, ask } in std::iter::once(&first).chain(steps) {
+    // Most sales are open before anything else happens.
+    let open = Step { ask: Ask::Command(Command::Open), ..first.clone() };
+    let open = (steps.len() % 5 > 0).then_some(&open);
+    let steps = std::iter::once(&first).chain(open).chain(steps);
+    for Step { wait_ms, wall_off_ms, ask } in steps {
         pair.wait(*wait_ms);
         match command(ask, &pair, *wall_off_ms) {
             Some(command) => {
@@ -198,7 +201,7 @@ fn play(config: SaleConfig, steps: &[Step]) -> (Pair, Vec<(Stamp, Command)>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn the_rules_agree_with_the_naive_ones(config in configs(), steps in steps()) {
