@@ -14,6 +14,7 @@ pub mod provider;
 mod saga;
 mod sales;
 mod service;
+pub mod webhook;
 mod world;
 
 pub use audit::MoneyAudit;
@@ -23,3 +24,7 @@ pub use note::Note;
 pub use saga::{Case, Saga};
 pub use service::{Checkout, Options, Service, StartError};
 pub use world::World;
+
+/// The checkout as it runs in the product.
+pub type LiveCheckout =
+    Checkout<Live<holdfast_ledger::SqlLedger, provider::simulated::Client>>;

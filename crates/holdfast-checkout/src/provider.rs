@@ -6,6 +6,7 @@
 //! one payment under it.
 
 mod reference;
+pub mod simulated;
 
 use std::future::Future;
 use std::time::Duration;
