@@ -26,5 +26,4 @@ pub use service::{Checkout, Options, Service, StartError};
 pub use world::World;
 
 /// The checkout as it runs in the product.
-pub type LiveCheckout =
-    Checkout<Live<holdfast_ledger::SqlLedger, provider::simulated::Client>>;
+pub type LiveCheckout = Checkout<Live<holdfast_ledger::SqlLedger, provider::simulated::Client>>;

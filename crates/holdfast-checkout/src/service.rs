@@ -74,7 +74,11 @@ impl<W: World + 'static> Service<W> {
         let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
         let (stop, mut stopped) = watch::channel(false);
         let handle = runtime.handle().clone();
+        #[cfg(feature = "planted")]
+        let bug = crate::planted::get();
         let work = move || {
+            #[cfg(feature = "planted")]
+            crate::planted::set(bug);
             runtime.block_on(async move {
                 let saga = match make().await {
                     Ok(saga) => Arc::new(saga),

@@ -69,7 +69,8 @@ mod tests {
         let name = OrderName { sale: u32::MAX, hold: HoldKey::from_number(u64::MAX) };
         let id = name.id(&key);
         assert!(id.len() <= 64, "{id}");
-        let read = |id: &str, key: &ReceiptKey| OrderName::read(id).and_then(|signed| signed.verify(key));
+        let read =
+            |id: &str, key: &ReceiptKey| OrderName::read(id).and_then(|signed| signed.verify(key));
         assert_eq!(read(&id, &key), Some(name));
         let another = ReceiptKey::new([2; 32]);
         assert_eq!(read(&id, &another), None);

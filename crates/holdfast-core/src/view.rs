@@ -108,6 +108,11 @@ impl Sale {
         })
     }
 
+    /// The sale's terms; `None` before it is configured.
+    pub fn terms(&self) -> Option<&Terms> {
+        self.terms.as_ref()
+    }
+
     /// The sale as the merchant configured it; `None` before that.
     pub fn config(&self) -> Option<SaleConfig> {
         let tiers = self.tiers.iter().map(|tier| tier.config.clone()).collect();

@@ -43,8 +43,9 @@ pub(crate) struct Facts {
     pub(crate) reference: Reference,
     /// What the order is called, now or later.
     pub(crate) order: OrderId,
-    /// How long the payment may still take, in milliseconds of the sale clock.
-    pub(crate) left_ms: u64,
+    /// How long a payment may take at most, in milliseconds. It never changes: a call that is
+    /// repeated must say the same.
+    pub(crate) patience_ms: u64,
 }
 
 impl Facts {
@@ -67,7 +68,7 @@ struct Seen {
     /// The hold whose money it is, if that is another one.
     source: Option<HoldView>,
     note: Note,
-    left_ms: u64,
+    patience_ms: u64,
 }
 
 impl Seen {
@@ -77,16 +78,15 @@ impl Seen {
         let hold = sale.hold_by_key(case.hold, clock_ms)?;
         let payment = hold.payment?;
         let linked = payment.linked.filter(|_| payment.status != PaymentStatus::Moved);
-        let left = payment.pay_by_ms.zip(hold.expires_at_ms);
-        // Both ends are on the wall: their distance is what the grace adds to the buyer's time.
-        let grace_ms = left.map_or(0, |(pay_by, expires)| pay_by.saturating_sub(expires));
+        let terms = sale.terms()?;
+        let seconds = u64::from(terms.hold_seconds) + u64::from(terms.checkout_grace_seconds);
         Some(Self {
             id: sales.id(case.sale)?,
             epoch: sales.epoch(by_number)?,
             hold,
             source: linked.and_then(|source| sale.hold_by_key(source, clock_ms)),
             note: Note::read(sale.note(case.hold)),
-            left_ms: hold.remaining_ms + grace_ms,
+            patience_ms: seconds * 1_000,
         })
     }
 
@@ -106,7 +106,7 @@ impl Seen {
             note: self.note,
             reference: Reference::of(&hold_id, attempt.into()).ok()?,
             order: OrderId::new(order)?,
-            left_ms: self.left_ms,
+            patience_ms: self.patience_ms,
         })
     }
 }

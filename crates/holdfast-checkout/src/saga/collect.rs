@@ -63,7 +63,7 @@ impl<W: World> Saga<W> {
             reference,
             total: facts.hold.total,
             manner: facts.note.simulate,
-            late_ms: facts.left_ms + LATE_MS,
+            late_ms: facts.patience_ms + LATE_MS,
         };
         let authorised = self.world.provider().authorise(&charge, trip.calls).await;
         #[cfg(feature = "planted")]

@@ -8,7 +8,7 @@ use holdfast_ledger::LedgerError;
 use crate::provider::ProviderError;
 
 /// The first rest before another try, and the longest.
-const REST: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+const REST: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// What comes after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +80,10 @@ impl Trip {
         rest
     }
 
-    /// A call failed. Where its answer was lost the next one goes under another key, for the
-    /// provider may keep a failure under this one; and before money is asked for anew, it is looked
-    /// for.
+    /// A call failed. The next one goes under another key, for the provider may keep the failure
+    /// under this one; and before money is asked for anew, it is looked for.
     pub(super) fn failed(&mut self, error: ProviderError) -> Trouble {
-        if matches!(error, ProviderError::Unknown(_)) {
+        if !matches!(error, ProviderError::Busy { .. }) {
             self.calls += 1;
             self.must_look = true;
         }

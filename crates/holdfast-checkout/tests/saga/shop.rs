@@ -1,0 +1,287 @@
+//! A shop with one sale, one tier and a bank.
+
+use std::fmt::Debug;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use holdfast_checkout::provider::simulated::{self, Bank, Client, ClientOptions, Manners, serve};
+use holdfast_checkout::provider::{Manner, Payment, PaymentStatus as Money, Provider};
+use holdfast_checkout::{
+    Case, Live, LiveCheckout, Note, Options, Saga, Service as CheckoutService,
+};
+use holdfast_core::{
+    Admission, BuyerId, Checkout, Command, Currency, HoldKey, HoldView, Money as Amount, OrderName,
+    Outcome, PaymentStatus, ReceiptKey, Reserve, SaleConfig, SaleId, Terms as SaleTerms,
+    TierConfig, TierId,
+};
+use holdfast_engine::{Answer, Engine, Handle, SaleRef, Service};
+use holdfast_ledger::{Fence, Ledger, Order, OrderId, SqlLedger};
+use holdfast_store::SystemClock;
+use holdfast_store::SystemDisk;
+use holdfast_store::journal::{self, Journal};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+const SECRET: &str = "a-secret-of-the-bank";
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) capacity: u32,
+    pub(crate) price: u64,
+    pub(crate) hold_seconds: u32,
+    pub(crate) grace_seconds: u32,
+    /// What the provider's budget is.
+    pub(crate) per_second: u32,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { capacity: 5, price: 1_000, hold_seconds: 60, grace_seconds: 60, per_second: 500 }
+    }
+}
+
+pub(crate) struct Shop {
+    folder: tempfile::TempDir,
+    terms: Terms,
+    engine: Option<Service>,
+    checkout: Option<CheckoutService<Live<SqlLedger, Client>>>,
+    bank: Bank,
+    address: String,
+    runtime: Runtime,
+}
+
+impl Shop {
+    pub(crate) fn open(terms: Terms) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runtime = Runtime::new().expect("a runtime");
+        let mut options = simulated::Options::new(SECRET);
+        options.per_second = NonZeroU32::new(terms.per_second);
+        let bank = Bank::open(&folder.path().join("bank"), options).expect("a bank");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        runtime.spawn(serve(bank.clone(), listener, std::future::pending()));
+        let mut shop = Self { folder, terms, engine: None, checkout: None, bank, address, runtime };
+        shop.start();
+        shop.execute(Command::Configure(Box::new(config(terms))));
+        shop.execute(Command::Open);
+        shop
+    }
+
+    fn start(&mut self) {
+        let clock = Arc::new(SystemClock::new());
+        let disk = Arc::new(SystemDisk::open(&self.folder.path().join("data")).expect("a disk"));
+        let journal =
+            Journal::open(disk, clock.clone(), journal::Options { segment_bytes: 64 << 10 });
+        let engine = Engine::open(journal.expect("a journal"), clock, 1).expect("an engine");
+        let engine = Service::start(engine, holdfast_engine::Options::default()).expect("a thread");
+        let (handle, terms) = (engine.handle(), self.terms);
+        let (address, file) = (self.address.clone(), self.folder.path().join("ledger.sqlite"));
+        let make = async move || {
+            let ledger = SqlLedger::sqlite(&file).await?;
+            let options = ClientOptions { deadline: Duration::from_millis(500) };
+            let client = Client::new(&address, SECRET, options).expect("a client");
+            let world = Live::new(handle, ledger, client);
+            let receipts = ReceiptKey::new([7; 32]);
+            anyhow::Ok(Saga::new(world, receipts, terms.per_second, "simulated"))
+        };
+        let options = Options { reconcile_every: Duration::from_millis(500) };
+        let checkout = CheckoutService::start(make, options).expect("a checkout");
+        (self.engine, self.checkout) = (Some(engine), Some(checkout));
+    }
+
+    /// Stops everything but the bank where it stands, and starts it again.
+    pub(crate) fn restart(&mut self) {
+        self.checkout.take().expect("a checkout").stop();
+        assert_eq!(self.engine.take().expect("an engine").stop(), None);
+        self.start();
+    }
+
+    fn checkout(&self) -> LiveCheckout {
+        self.checkout.as_ref().expect("a checkout").checkout()
+    }
+
+    fn handle(&self) -> Handle {
+        self.engine.as_ref().expect("an engine").handle()
+    }
+
+    fn execute(&self, command: Command) -> Answer {
+        let answer = self.runtime.block_on(self.handle().execute(SaleRef::Id(sale()), command));
+        answer.expect("an answer")
+    }
+
+    pub(crate) fn reserve(&self, buyer: &str, quantity: u32) -> HoldKey {
+        let buyer = BuyerId::new(buyer).expect("a buyer");
+        let reserve = Reserve { buyer, tier: tier(), quantity, key: None };
+        let answer = self.execute(Command::Reserve(reserve));
+        assert!(matches!(answer.outcome, Outcome::Reserved(_)), "{answer:?}");
+        answer.hold.expect("a hold").key
+    }
+
+    pub(crate) fn check_out(&self, hold: HoldKey, simulate: Option<Manner>) {
+        let note = Note { simulate, metadata: None }.write();
+        let checkout = Checkout { hold, buyer: None, key: None, note };
+        let answer = self.execute(Command::Checkout(checkout));
+        assert!(matches!(answer.outcome, Outcome::CheckedOut(_)), "{answer:?}");
+        self.checkout().begin(self.case(hold));
+    }
+
+    fn case(&self, hold: HoldKey) -> Case {
+        Case { sale: self.hold(hold).receipt.sale, hold }
+    }
+
+    pub(crate) fn hold(&self, hold: HoldKey) -> HoldView {
+        let look = self.handle();
+        let look = look.look(move |sales| {
+            let (sale, clock_ms) = sales.get(SaleRef::Id(sale()))?;
+            sale.hold_by_key(hold, clock_ms)
+        });
+        self.runtime.block_on(look).expect("an answer").expect("a hold")
+    }
+
+    pub(crate) fn wait_for(&self, hold: HoldKey, status: PaymentStatus) {
+        let what = format!("{status:?}");
+        let _told = Told(self, hold);
+        let is_there = || self.hold(hold).payment.is_some_and(|it| it.status == status);
+        self.wait_until(&what, is_there);
+    }
+
+    pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < PATIENCE, "{what} does not come about");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn order_of(&self, hold: HoldKey) -> Option<Order> {
+        let id = self.order_id(hold);
+        self.runtime.block_on(self.checkout().order(id)).expect("the ledger answers")
+    }
+
+    fn order_id(&self, hold: HoldKey) -> OrderId {
+        let name = OrderName { sale: self.case(hold).sale, hold };
+        OrderId::new(name.id(&ReceiptKey::new([7; 32]))).expect("an id")
+    }
+
+    pub(crate) fn refund(&self, hold: HoldKey) {
+        let name = OrderName { sale: self.case(hold).sale, hold };
+        let checkout = self.checkout();
+        let asked = checkout.refund(name, self.order_id(hold), "ill".to_owned());
+        show(self.runtime.block_on(asked));
+    }
+
+    pub(crate) fn resize(&self, capacity: u32) {
+        let checkout = self.checkout();
+        let resized = checkout.resize(sale(), tier(), capacity);
+        show(self.runtime.block_on(resized));
+    }
+
+    /// Behind the engine's back.
+    pub(crate) fn set_ledgers_capacity(&self, capacity: u32) {
+        let file = self.folder.path().join("ledger.sqlite");
+        let handle = self.handle();
+        let look = handle.look(|sales| sales.epoch(SaleRef::Id(sale())));
+        self.runtime.block_on(async {
+            let epoch = look.await.expect("an answer").expect("a reign");
+            let ledger = SqlLedger::sqlite(&file).await.expect("a ledger");
+            let fence = Fence { sale: sale(), epoch };
+            let set = ledger.set_capacity(fence, tier(), capacity).await;
+            show(set).expect("nothing more is sold");
+        });
+    }
+
+    pub(crate) fn behave(&self, manners: Manners) {
+        self.bank.set_manners(manners).expect("manners");
+    }
+
+    /// The bank's payments: which attempt of their holds they are, and how they stand.
+    pub(crate) fn payments(&self) -> Vec<(u32, Money)> {
+        let options = ClientOptions::default();
+        let client = Client::new(&self.address, SECRET, options).expect("a client");
+        let payments: Vec<Payment> =
+            self.runtime.block_on(client.list(None, 100)).expect("payments");
+        payments.iter().map(|it| (it.reference.parts().1, it.status)).collect()
+    }
+
+    /// Free, held, sold and withheld.
+    pub(crate) fn units(&self) -> (u32, u32, u32, u32) {
+        let look = self.handle();
+        let look = look.look(|sales| {
+            let (sale, clock_ms) = sales.get(SaleRef::Id(sale()))?;
+            sale.view(clock_ms)
+        });
+        let view = self.runtime.block_on(look).expect("an answer").expect("a sale");
+        let tier = &view.tiers[0];
+        (tier.free, tier.held, tier.sold, tier.withheld)
+    }
+
+    /// Everything agrees, and nothing is left to do.
+    pub(crate) fn audit(&self) {
+        let audit = self.runtime.block_on(self.checkout().audit(sale()));
+        let audit = audit.expect("an audit").expect("a sale");
+        assert_eq!((audit.differences.as_slice(), audit.under_way), (&[][..], 0));
+        assert_eq!((audit.paid, audit.paid_amount), (audit.captured, audit.captured_amount));
+        let counted = self.runtime.block_on(self.handle().audit(SaleRef::Id(sale())));
+        assert_eq!(counted.expect("an audit").expect("a sale").differences, []);
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        if let Some(checkout) = self.checkout.take() {
+            checkout.stop();
+        }
+        if let Some(engine) = self.engine.take() {
+            engine.stop();
+        }
+    }
+}
+
+/// Says how a hold stands when a test fails.
+struct Told<'a>(&'a Shop, HoldKey);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{:?}, payments {:?}", self.0.hold(self.1), self.0.payments());
+        }
+    }
+}
+
+fn show<T, E: Debug>(result: Result<T, E>) -> T {
+    result.expect("an answer")
+}
+
+fn sale() -> SaleId {
+    SaleId::new("club").expect("a sale")
+}
+
+fn tier() -> TierId {
+    TierId::new("floor").expect("a tier")
+}
+
+fn config(terms: Terms) -> SaleConfig {
+    let currency = Currency::new("EUR").expect("a currency");
+    SaleConfig {
+        terms: SaleTerms {
+            name: "Club night".to_owned(),
+            opens_at_ms: None,
+            hold_seconds: terms.hold_seconds,
+            checkout_grace_seconds: terms.grace_seconds,
+            max_per_buyer: 4,
+            admission: Admission::FirstCome,
+            metadata: None,
+        },
+        tiers: vec![TierConfig {
+            id: tier(),
+            name: "Floor".to_owned(),
+            capacity: terms.capacity,
+            price: Amount { amount: terms.price, currency },
+        }],
+    }
+}
