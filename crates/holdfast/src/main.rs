@@ -1,4 +1,5 @@
-//! Holdfast's one binary: it serves sales, rehearses them and audits them.
+//! Holdfast's one binary: it serves sales, rehearses them and audits them, and plays the payment
+//! provider for tests.
 
 mod announce;
 mod audit;
@@ -6,8 +7,10 @@ mod damage;
 mod demo;
 mod files;
 mod folder;
+mod listen;
 mod output;
 mod process;
+mod provider;
 mod rehearse;
 mod secret_file;
 mod serve;
@@ -42,6 +45,9 @@ enum Command {
     Generate,
     /// Count every promise afresh from the records of a stopped server.
     Audit(audit::AuditArgs),
+    /// Run a payment provider to test against: no money moves, and it is as ill as it is told to be.
+    #[command(after_help = provider::EXAMPLES)]
+    Provider(Box<provider::ProviderArgs>),
     /// Sign a buyer's token, to try the API as a buyer.
     Token(token::TokenArgs),
 }
@@ -69,6 +75,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Rehearse(args) => rehearse::run(&args),
         Command::Generate => rehearse::generate(),
         Command::Audit(args) => audit::run(args),
+        Command::Provider(args) => provider::run(*args),
         Command::Token(args) => token::run(&args),
     }
 }

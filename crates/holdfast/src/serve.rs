@@ -1,13 +1,13 @@
 //! `holdfast serve`: from settings to a running server, and back down in order.
 
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use holdfast_core::ReceiptKey;
 use holdfast_engine::{Engine, Handle, Service};
 use holdfast_front::{Front, Stop};
@@ -19,6 +19,7 @@ use prometheus_client::registry::Unit;
 use crate::announce::Announcement;
 use crate::demo::{self, Demo};
 use crate::folder::{Folder, random_hex, random_seed};
+use crate::listen;
 use crate::output::say;
 use crate::process::ProcessMetrics;
 use crate::secret_file;
@@ -119,24 +120,7 @@ fn bind(
     options: holdfast_front::Options,
     setting: &str,
 ) -> anyhow::Result<Front> {
-    Front::bind(address, options).map_err(|error| {
-        let what = match error.kind() {
-            ErrorKind::AddrInUse => {
-                "something listens there already: stop it, or choose another port (0 takes a free \
-                 one)"
-            }
-            ErrorKind::AddrNotAvailable => {
-                "this machine has no such address: choose one that it has, or 0.0.0.0 or [::] for \
-                 all of them"
-            }
-            ErrorKind::PermissionDenied => {
-                "this process may not: ports below 1024 are for root and whoever has \
-                 CAP_NET_BIND_SERVICE"
-            }
-            _ => "the system does not let it",
-        };
-        anyhow!(error).context(format!("{setting} {address}: {what}"))
-    })
+    Front::bind(address, options).map_err(|error| listen::refused(error, setting, address))
 }
 
 /// Listens for scrapers.

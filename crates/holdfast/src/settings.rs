@@ -14,6 +14,7 @@ pub(crate) use environment::refuse_empty as refuse_empty_variables;
 use file::File;
 use holdfast_http::LimitOptions;
 pub(crate) use keys::{Told, decide as decide_keys};
+pub(crate) use kinds::Address;
 use values::{DATA, Values};
 
 use crate::files::Connections;

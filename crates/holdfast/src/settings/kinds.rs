@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 /// Where to listen.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Address(pub(super) SocketAddr);
+pub(crate) struct Address(pub(crate) SocketAddr);
 
 impl FromStr for Address {
     type Err = &'static str;

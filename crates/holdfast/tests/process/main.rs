@@ -9,6 +9,7 @@ mod descriptors;
 mod disk;
 mod edge;
 mod kill;
+mod provider;
 mod rehearse;
 mod serve;
 mod stopped;

@@ -191,7 +191,9 @@ impl Book {
             (Step::Capture, Authorised) => Captured,
             (Step::Cancel, Authorised) => Cancelled,
             (Step::Refund, Captured) => Refunded,
-            (Step::Capture | Step::Cancel, _) => return refuse("only what is authorised can be"),
+            (Step::Capture | Step::Cancel, _) => {
+                return refuse("only what is authorised can be captured or cancelled");
+            }
             (Step::Refund, _) => return refuse("only what is captured can be refunded"),
         };
         let kept = self.moved(index, to);
