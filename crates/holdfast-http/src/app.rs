@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_api::{Code, Hold, Problem};
-use holdfast_core::{Command, HoldView, ReceiptKey, SaleId};
+use holdfast_checkout::{CheckoutError, LiveCheckout};
+use holdfast_core::{Command, HoldView, ReceiptKey, SaleId, TierId};
 use holdfast_engine::{Answer, Handle, SaleRef, Sales};
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
@@ -36,12 +37,34 @@ pub struct Options {
     pub buyers: BuyerKeys,
     /// Who may ask how often.
     pub limits: LimitOptions,
+    /// Who takes the money.
+    pub provider: ProviderName,
+    /// What the provider's webhooks may be signed with: all secrets that are good now. Without any,
+    /// no webhook is believed.
+    pub webhook_secrets: Vec<Vec<u8>>,
+}
+
+/// Who takes the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderName {
+    /// The provider to test against.
+    Simulated,
+}
+
+impl ProviderName {
+    /// As orders and addresses spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+        }
+    }
 }
 
 /// The routes' shared state; cheap to clone.
 #[derive(Clone)]
 pub struct App {
     pub(crate) engine: Handle,
+    pub(crate) checkout: LiveCheckout,
     pub(crate) options: Arc<Options>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) moves: Moves,
@@ -53,10 +76,11 @@ pub struct App {
 }
 
 impl App {
-    /// An app in front of an engine.
-    pub fn new(engine: Handle, options: Options) -> Self {
+    /// An app in front of an engine and the checkout beside it.
+    pub fn new(engine: Handle, checkout: LiveCheckout, options: Options) -> Self {
         Self {
             engine,
+            checkout,
             limits: Arc::new(Limits::new(&options.limits)),
             options: Arc::new(options),
             moves: Moves::default(),
@@ -99,6 +123,25 @@ impl App {
         // It may still be written.
         let answer = answer.map_err(|_| Problem::new(Code::OutcomeUnknown).because(NO_ANSWER))?;
         answer.map_err(|error| problem::of_engine(&error))
+    }
+
+    /// Changes how many units a tier has. It takes several steps, in the engine and in the ledger, so
+    /// that of a failure of the ledger nobody knows how far it got.
+    pub(crate) async fn resize(
+        &self,
+        sale: SaleId,
+        tier: TierId,
+        capacity: u32,
+    ) -> Result<Answer, Problem> {
+        let unknown = |why| Problem::new(Code::OutcomeUnknown).because(why);
+        let answer = timeout(STORE_DEADLINE, self.checkout.resize(sale, tier, capacity)).await;
+        answer.map_err(|_| unknown(NO_ANSWER))?.map_err(|error| {
+            let problem = problem::of_checkout(&error);
+            match error {
+                CheckoutError::Ledger(_) => unknown("the ledger does not answer"),
+                _ => problem,
+            }
+        })
     }
 
     /// Looks at the sales.

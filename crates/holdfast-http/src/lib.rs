@@ -22,7 +22,7 @@ mod site;
 mod token;
 mod views;
 
-pub use app::{App, Options};
+pub use app::{App, Options, ProviderName};
 pub use auth::{MerchantKeyError, MerchantKeys};
 pub use limits::{LimitOptions, Rate, RateError};
 pub use router::{document, router};

@@ -2,8 +2,10 @@
 
 use axum::response::{IntoResponse, Response};
 use holdfast_api::{Code, Hold, Problem, Time};
+use holdfast_checkout::CheckoutError;
 use holdfast_core::{Limit, Refusal};
 use holdfast_engine::EngineError;
+use holdfast_ledger::LedgerError;
 use http::{HeaderValue, StatusCode, header};
 
 /// A problem as an answer.
@@ -62,6 +64,44 @@ pub(crate) fn of_engine(error: &EngineError) -> Problem {
         EngineError::Unknown(_) => Code::OutcomeUnknown,
     };
     Problem::new(code).because(error.to_string())
+}
+
+/// The checkout has no answer. What a database or a provider says is for the log: it may name what
+/// is nobody's business.
+pub(crate) fn of_checkout(error: &CheckoutError) -> Problem {
+    match error {
+        CheckoutError::Engine(error) => of_engine(error),
+        CheckoutError::Ledger(error) => of_ledger(error),
+        CheckoutError::Provider(why) => {
+            tracing::warn!(%why, "the provider cannot be asked");
+            Problem::new(Code::StoreUnavailable).because("the payment provider cannot be asked")
+        }
+        CheckoutError::Stopped => Problem::new(Code::Overloaded).because(error.to_string()),
+    }
+}
+
+fn of_ledger(error: &LedgerError) -> Problem {
+    let unavailable = |why: &'static str| Problem::new(Code::StoreUnavailable).because(why);
+    match error {
+        LedgerError::Unavailable(why) => {
+            tracing::warn!(%why, "the ledger does not answer");
+            unavailable("the ledger does not answer")
+        }
+        LedgerError::Unknown(why) => {
+            tracing::warn!(%why, "what came of a write to the ledger is not known");
+            let why = "the ledger has not said what came of it";
+            Problem::new(Code::OutcomeUnknown).because(why)
+        }
+        LedgerError::Fenced { .. } => unavailable("another server writes this sale's orders"),
+        LedgerError::NoSale
+        | LedgerError::NoTier(_)
+        | LedgerError::IdTaken(_)
+        | LedgerError::Invalid(_)
+        | LedgerError::Broken(_) => {
+            tracing::error!(%error, "the ledger is not as it must be");
+            unavailable("the ledger is not as it must be: see the server's log")
+        }
+    }
 }
 
 /// The rules refuse; `hold` is the one that the refusal names.

@@ -75,7 +75,8 @@ pub(crate) async fn resize(
     let tier =
         TierId::new(&tier).map_err(|_| of_refusal(holdfast_core::Refusal::TierNotFound, None))?;
     let PatchTier { capacity } = body::read(request, app.body_deadline).await?;
-    execute(&app, sale, Command::SetCapacity { tier, capacity }).await?;
+    let answer = app.resize(sale, tier, capacity).await;
+    moved(&app, answer)?;
     Ok(private(StatusCode::OK, &after_a_move(&app, sale).await?))
 }
 
@@ -115,6 +116,11 @@ async fn change(app: App, sale: &str, headers: &HeaderMap, command: Command) -> 
 
 async fn execute(app: &App, sale: SaleId, command: Command) -> Result<Outcome, Problem> {
     let answer = app.execute(SaleRef::Id(sale), command).await;
+    moved(app, answer)
+}
+
+/// What came of a merchant's move.
+fn moved(app: &App, answer: Result<holdfast_engine::Answer, Problem>) -> Result<Outcome, Problem> {
     // Also a move of which nobody knows what came of it may have been made.
     app.moves.count();
     match answer?.outcome {

@@ -1,4 +1,5 @@
-//! The contract through the router: a real engine on a real journal, no sockets.
+//! The contract through the router: a real engine on a real journal, a real ledger and a provider
+//! behind them, no sockets in front.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
@@ -12,3 +13,4 @@ mod refusals;
 mod requests;
 mod scrape;
 mod support;
+mod till;

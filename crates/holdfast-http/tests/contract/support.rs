@@ -8,7 +8,7 @@ use axum::body::Body;
 use holdfast_core::{BuyerId, ReceiptKey};
 use holdfast_engine::{Engine, HoldCount, Options, Service, audit};
 use holdfast_http::{
-    App, BuyerKeys, LimitOptions, MerchantKeys, Scrape, registry, router, sign_token,
+    App, BuyerKeys, LimitOptions, MerchantKeys, ProviderName, Scrape, registry, router, sign_token,
 };
 use holdfast_store::journal::{self, Journal};
 use holdfast_store::{Epoch, LogId, LogInfo, Records, Stamp, SystemClock, SystemDisk};
@@ -19,15 +19,19 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::checker::Description;
+use crate::till::Till;
 
 pub(crate) const KEY: &str = "a-merchant-key-for-tests";
 /// How long a body may take: shorter than any test waits.
 pub(crate) const BODY_DEADLINE: Duration = Duration::from_millis(200);
 pub(crate) const SECRET: &str = "a secret of more than thirty-two bytes";
+/// What the provider's webhooks are signed with.
+pub(crate) const WEBHOOK_SECRET: &str = "a-secret-for-webhooks";
 
 pub(crate) struct Shop {
     router: Router,
     service: Option<Service>,
+    till: Option<Till>,
     records: Box<dyn Records>,
     _folder: tempfile::TempDir,
 }
@@ -62,16 +66,21 @@ impl Shop {
         let engine = Engine::open(journal, clock, 1).unwrap();
         let records = engine.records();
         let service = Service::start(engine, Options::default()).unwrap();
+        let receipts = ReceiptKey::new([7; 32]);
+        let till = Till::start(folder.path(), service.handle(), receipts.clone());
         let options = holdfast_http::Options {
-            receipts: ReceiptKey::new([7; 32]),
+            receipts,
             merchants: MerchantKeys::new(merchants).unwrap(),
             buyers: keys,
             limits,
+            provider: ProviderName::Simulated,
+            webhook_secrets: vec![WEBHOOK_SECRET.into()],
         };
-        let app = App::new(service.handle(), options).with_body_deadline(BODY_DEADLINE);
+        let app = App::new(service.handle(), till.checkout(), options);
+        let app = app.with_body_deadline(BODY_DEADLINE);
         let app = app.with_scrape(Scrape::new(registry, service.handle()));
         let router = router(app.on_this_runtime());
-        Self { router, service: Some(service), records, _folder: folder }
+        Self { router, service: Some(service), till: Some(till), records, _folder: folder }
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -170,6 +179,9 @@ impl Shop {
 
 impl Drop for Shop {
     fn drop(&mut self) {
+        if let Some(till) = self.till.take() {
+            till.stop();
+        }
         self.stop_engine();
     }
 }
