@@ -46,6 +46,9 @@ mod switch {
     pub enum Bug {
         /// Takes the money before the order is in the ledger.
         CapturesFirst,
+        /// Asks for the money and takes it before anything is recorded, and so has nothing to go on
+        /// with after a crash.
+        Naive,
         /// Takes a lost answer for a decline.
         Guesses,
         /// Asks under a new reference after a lost answer.

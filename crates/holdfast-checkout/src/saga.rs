@@ -134,6 +134,14 @@ impl<W: World> Saga<W> {
         }
         self.budgets.take(&self.world, Endpoint::Authorise).await;
         trip.has_slot = true;
+        if planted!(Naive) {
+            let payment = self.authorise(facts, trip).await?;
+            if payment.status == Money::Authorised {
+                self.capture(&facts.reference, trip).await?;
+                step!("captured");
+            }
+            trip.has_slot = true;
+        }
         self.execute(facts, Command::Call { hold, attempt }).await?;
         step!("called");
         Ok(trip.progress())

@@ -48,6 +48,17 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Makes a further database; says where it is.
+    ///
+    /// # Errors
+    /// When the server does not make it.
+    pub fn create(&self, database: &str) -> anyhow::Result<String> {
+        let mut create = Command::new(self.programs.join("createdb"));
+        create.args(["--host=127.0.0.1", "--username=postgres", "--port", &self.port.to_string()]);
+        crate::build::run(create.arg(database))?;
+        Ok(format!("postgres://postgres@127.0.0.1:{}/{database}", self.port))
+    }
+
     /// Starts it again after [`Postgres::stop`], with what it had.
     ///
     /// # Errors

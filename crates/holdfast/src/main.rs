@@ -8,6 +8,7 @@ mod demo;
 mod files;
 mod folder;
 mod listen;
+mod money;
 mod output;
 mod process;
 mod provider;

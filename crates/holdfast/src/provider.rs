@@ -2,6 +2,8 @@
 
 mod secret;
 
+pub(crate) use secret::check as check_secret;
+
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -74,6 +76,11 @@ pub(crate) struct ProviderArgs {
     /// Who is told of each change, an http address [default: nobody]
     #[arg(long, env = "HOLDFAST_PROVIDER_WEBHOOKS", value_name = "URL")]
     webhooks: Option<String>,
+}
+
+/// The provider's secret, if the environment or a file has it.
+pub(crate) fn given_secret(file: Option<PathBuf>) -> anyhow::Result<Option<String>> {
+    secret::given(None, file)
 }
 
 /// Runs a provider until it is told to stop.

@@ -8,10 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use holdfast_checkout::LiveCheckout;
 use holdfast_core::ReceiptKey;
 use holdfast_engine::{Engine, Handle, Service};
 use holdfast_front::{Front, Stop};
-use holdfast_http::{App, BuyerKeys, MerchantKeys, Scrape, Site};
+use holdfast_http::{App, BuyerKeys, MerchantKeys, ProviderName, Scrape, Site};
 use holdfast_store::journal::Upkeep;
 use holdfast_store::{Store, SystemClock};
 use prometheus_client::registry::Unit;
@@ -20,6 +21,7 @@ use crate::announce::Announcement;
 use crate::demo::{self, Demo};
 use crate::folder::{Folder, random_hex, random_seed};
 use crate::listen;
+use crate::money;
 use crate::output::say;
 use crate::process::ProcessMetrics;
 use crate::secret_file;
@@ -52,7 +54,9 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     #[cfg(feature = "planted")]
     plant();
     let service = Service::start(engine, settings.engine)?;
-    let app = app(&settings, receipts, service.handle())?;
+    let (checkout, provider_secret) =
+        money::start(&settings, &folder, front.address(), service.handle(), receipts.clone())?;
+    let app = app(&settings, receipts, service.handle(), checkout.checkout(), provider_secret)?;
     let stop = Stop::new();
     let mut registry = holdfast_http::registry();
     let help = "How long the journal's flushes take";
@@ -77,6 +81,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         explain(demo, &front, &service.handle())?;
     }
     let served = front.run(&move || Site::on_this_runtime(&app), &stop);
+    checkout.stop();
     let doubt = service.stop();
     served.context("serve")?;
     tracing::info!("stopped");
@@ -84,7 +89,8 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     doubt.map_or(Ok(ExitCode::SUCCESS), |doubt| Err(doubt).context("the store is in doubt"))
 }
 
-/// Switches on the bug that the tests name, for the engine's thread to take over.
+/// Switches on the bug that the tests name, for the engine's and the checkout's threads to take over;
+/// and the place between two steps of a checkout at which the process is to be killed.
 #[cfg(feature = "planted")]
 fn plant() {
     match std::env::var("HOLDFAST_PLANTED").as_deref() {
@@ -94,14 +100,32 @@ fn plant() {
         Ok("one_too_many") => {
             holdfast_core::planted::set(Some(holdfast_core::planted::Bug::OneTooMany));
         }
+        Ok("naive") => {
+            holdfast_checkout::planted::set(Some(holdfast_checkout::planted::Bug::Naive));
+        }
         Ok("clock_uncapped") => {
             holdfast_store::planted::set(Some(holdfast_store::planted::Bug::ClockUncapped));
         }
         _ => {}
     }
+    holdfast_checkout::planted::on_reach(|place| {
+        if std::env::var("HOLDFAST_KILL_AT").is_ok_and(|deadly| deadly == place) {
+            // As kill -9 does it: nothing is finished, flushed or said.
+            let _ = rustix::process::kill_process(
+                rustix::process::getpid(),
+                rustix::process::Signal::KILL,
+            );
+        }
+    });
 }
 
-fn app(settings: &Settings, receipts: ReceiptKey, engine: Handle) -> anyhow::Result<App> {
+fn app(
+    settings: &Settings,
+    receipts: ReceiptKey,
+    engine: Handle,
+    checkout: LiveCheckout,
+    provider_secret: String,
+) -> anyhow::Result<App> {
     let mut buyers = BuyerKeys::default();
     for path in &settings.buyer_keys {
         secret_file::take(path, "buyer_key", |text| buyers.add(text))?;
@@ -111,7 +135,15 @@ fn app(settings: &Settings, receipts: ReceiptKey, engine: Handle) -> anyhow::Res
     }
     let merchants = MerchantKeys::new(&settings.merchant_keys)?;
     let limits = settings.limits.clone();
-    Ok(App::new(engine, holdfast_http::Options { receipts, merchants, buyers, limits }))
+    let options = holdfast_http::Options {
+        receipts,
+        merchants,
+        buyers,
+        limits,
+        provider: ProviderName::Simulated,
+        webhook_secrets: vec![provider_secret.into_bytes()],
+    };
+    Ok(App::new(engine, checkout, options))
 }
 
 /// Listens, or says why not and what to do.

@@ -4,9 +4,11 @@ mod environment;
 mod file;
 mod keys;
 mod kinds;
+mod money;
 mod values;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use anyhow::ensure;
@@ -15,9 +17,11 @@ use file::File;
 use holdfast_http::LimitOptions;
 pub(crate) use keys::{Told, decide as decide_keys};
 pub(crate) use kinds::Address;
+pub(crate) use money::{LedgerPlace, Payments};
 use values::{DATA, Values};
 
 use crate::files::Connections;
+use crate::provider;
 
 /// Where the settings file is and where the data are: the same for every command.
 #[derive(clap::Args, Debug, Default)]
@@ -65,6 +69,10 @@ pub(crate) struct Settings {
     pub(crate) buyer_keys: Vec<PathBuf>,
     pub(crate) journal: holdfast_store::journal::Options,
     pub(crate) engine: holdfast_engine::Options,
+    pub(crate) ledger: LedgerPlace,
+    pub(crate) payments: Payments,
+    pub(crate) payments_per_second: NonZeroU32,
+    pub(crate) provider_secret: Option<String>,
     pub(crate) demo: bool,
     pub(crate) until_eof: bool,
 }
@@ -100,6 +108,7 @@ impl ServeArgs {
         let is_named = |path: &PathBuf| !path.as_os_str().is_empty();
         ensure!(values.buyer_key.iter().all(is_named), "buyer_key is empty: it must name a file");
         let (front, connections) = values.front()?;
+        let provider_secret = provider::given_secret(values.provider_secret_file.clone())?;
         Ok(Settings {
             listen: values.listen().unwrap_or((Ipv4Addr::LOCALHOST, 8080).into()),
             metrics_listen: values.metrics_listen(),
@@ -111,6 +120,10 @@ impl ServeArgs {
             merchant_keys,
             journal: values.journal(),
             engine: values.engine(),
+            ledger: values.ledger()?,
+            payments: values.payments.clone().unwrap_or(Payments::Simulated),
+            payments_per_second: values.payments_per_second(),
+            provider_secret,
             buyer_keys: values.buyer_key,
             demo: self.demo,
             until_eof: self.until_eof,

@@ -52,7 +52,11 @@ impl<W: World> Saga<W> {
         self.cancel(&facts.reference, trip).await.map(Some)
     }
 
-    async fn authorise(&self, facts: &Facts, trip: &mut Trip) -> Result<Payment, Trouble> {
+    pub(super) async fn authorise(
+        &self,
+        facts: &Facts,
+        trip: &mut Trip,
+    ) -> Result<Payment, Trouble> {
         if !std::mem::take(&mut trip.has_slot) {
             self.budgets.take(&self.world, Endpoint::Authorise).await;
         }

@@ -14,7 +14,7 @@ const FILE_VARIABLE: &str = "HOLDFAST_PROVIDER_SECRET_FILE";
 const BYTES_MIN: usize = 16;
 
 /// The secret, if one is given. What flags say goes over what the environment says.
-pub(super) fn given(
+pub(crate) fn given(
     secret: Option<String>,
     file: Option<PathBuf>,
 ) -> anyhow::Result<Option<String>> {
@@ -31,7 +31,7 @@ pub(super) fn given(
 }
 
 /// Refuses a secret that could be guessed, or that no request could bring.
-pub(super) fn check(secret: &str) -> anyhow::Result<()> {
+pub(crate) fn check(secret: &str) -> anyhow::Result<()> {
     let visible = secret.bytes().all(|byte| byte.is_ascii_graphic());
     ensure!(
         visible && secret.len() >= BYTES_MIN,

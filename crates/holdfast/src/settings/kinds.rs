@@ -94,6 +94,8 @@ numbers! {
     Milliseconds: " of milliseconds", 0 to 3_600_000;
     /// The length of a file of the journal.
     SegmentBytes: " of bytes", 4_096 to 1_073_741_824;
+    /// So often in a second.
+    PerSecond: "", 1 to 10_000;
     /// How much is written.
     Bytes: " of bytes", 1 to 1_099_511_627_776;
 }

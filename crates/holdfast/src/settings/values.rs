@@ -1,6 +1,7 @@
 //! What can be set: one list for flags, environment and file.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use serde::Deserialize;
 
 use super::Told;
 use super::kinds::{
-    Address, Bytes, Connections, Count, Limit, Milliseconds, Network, SegmentBytes, read,
-    read_list, read_some,
+    Address, Bytes, Connections, Count, Limit, Milliseconds, Network, PerSecond, SegmentBytes,
+    read, read_list, read_some,
 };
-use crate::files;
+use super::money::{LedgerPlace, Payments};
+use crate::{files, secret_file};
 
 /// Headings in the help.
 pub(super) const DATA: &str = "Data";
@@ -23,6 +25,10 @@ const KEYS: &str = "Keys";
 const LIMITS: &str = "Limits";
 const CONNECTIONS: &str = "Connections";
 const OVERLOAD: &str = "Overload";
+const PAYMENTS: &str = "Orders and payments";
+
+/// What a new account at Stripe may ask each endpoint in a second (docs.stripe.com/rate-limits).
+const PAYMENTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(25).unwrap();
 
 /// Everything that can be set about a server. What is not there is not set.
 #[derive(clap::Args, Debug, Default, Deserialize)]
@@ -164,6 +170,55 @@ pub(crate) struct Values {
     #[arg(long, env = "HOLDFAST_SNAPSHOT_BYTES", value_name = "BYTES", help_heading = DATA)]
     #[serde(deserialize_with = "read")]
     pub(super) snapshot_bytes: Option<Bytes>,
+
+    #[arg(
+        long,
+        env = "HOLDFAST_LEDGER",
+        hide_env_values = true,
+        value_name = "DATABASE",
+        help_heading = PAYMENTS,
+        help = "Where orders are recorded: sqlite, a file in the data folder, or a PostgreSQL \
+                database such as postgres://user:password@host/database [default: sqlite]"
+    )]
+    #[serde(deserialize_with = "read")]
+    pub(super) ledger: Option<LedgerPlace>,
+
+    /// File with the ledger's database in it, for its password's sake
+    #[arg(
+        long,
+        env = "HOLDFAST_LEDGER_FILE",
+        value_name = "FILE",
+        conflicts_with = "ledger",
+        help_heading = PAYMENTS
+    )]
+    pub(super) ledger_file: Option<PathBuf>,
+
+    /// Who takes the money: simulated, a provider in this process that takes none, or
+    /// simulated=URL, one that runs by itself (holdfast provider) [default: simulated]
+    #[arg(long, env = "HOLDFAST_PAYMENTS", value_name = "PROVIDER", help_heading = PAYMENTS)]
+    #[serde(deserialize_with = "read")]
+    pub(super) payments: Option<Payments>,
+
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = PAYMENTS,
+        help = "File with the provider's secret in it; or the secret itself, in the environment \
+                [default: one is made for the provider in this process] \
+                [env: HOLDFAST_PROVIDER_SECRET= or HOLDFAST_PROVIDER_SECRET_FILE=]"
+    )]
+    pub(super) provider_secret_file: Option<PathBuf>,
+
+    /// How often the provider lets each of its endpoints be asked in a second, 1 to 10000, all nodes
+    /// together; whoever comes meanwhile waits, and their time stands still [default: 25]
+    #[arg(
+        long,
+        env = "HOLDFAST_PAYMENTS_PER_SECOND",
+        value_name = "COUNT",
+        help_heading = PAYMENTS
+    )]
+    #[serde(deserialize_with = "read")]
+    pub(super) payments_per_second: Option<PerSecond>,
 }
 
 impl Values {
@@ -187,6 +242,11 @@ impl Values {
             shed_standing_ms: self.shed_standing_ms.or(below.shed_standing_ms),
             journal_segment_bytes: self.journal_segment_bytes.or(below.journal_segment_bytes),
             snapshot_bytes: self.snapshot_bytes.or(below.snapshot_bytes),
+            ledger: self.ledger.or(if self.ledger_file.is_some() { None } else { below.ledger }),
+            ledger_file: self.ledger_file.or(below.ledger_file),
+            payments: self.payments.or(below.payments),
+            provider_secret_file: self.provider_secret_file.or(below.provider_secret_file),
+            payments_per_second: self.payments_per_second.or(below.payments_per_second),
         }
     }
 
@@ -256,6 +316,25 @@ impl Values {
             network: self.limit_network.map_or(default.network, |Limit(rate)| rate),
             proxies: self.trusted_proxy.iter().map(|Network(network)| *network).collect(),
         }
+    }
+
+    /// Where orders are recorded.
+    pub(super) fn ledger(&self) -> anyhow::Result<LedgerPlace> {
+        match (&self.ledger, &self.ledger_file) {
+            (Some(place), _) => Ok(place.clone()),
+            (None, Some(file)) => {
+                let text = secret_file::read(file, "ledger_file")?;
+                let place = text.trim().parse();
+                place.map_err(|form| anyhow::anyhow!("{}: {form}", file.display()))
+            }
+            (None, None) => Ok(LedgerPlace::Sqlite),
+        }
+    }
+
+    /// How often the provider may be asked at each endpoint in a second.
+    pub(super) fn payments_per_second(&self) -> NonZeroU32 {
+        let set = self.payments_per_second.and_then(|PerSecond(set)| u32::try_from(set).ok());
+        set.and_then(NonZeroU32::new).unwrap_or(PAYMENTS_PER_SECOND)
     }
 
     /// How the journal is kept.

@@ -9,6 +9,8 @@ mod descriptors;
 mod disk;
 mod edge;
 mod kill;
+#[cfg(feature = "planted")]
+mod payments;
 mod provider;
 mod rehearse;
 mod serve;
