@@ -37,6 +37,9 @@ async fn another_request_under_a_key_is_refused() {
         let error = &refused.json()["error"];
         assert_eq!((refused.status, error), (409, &json!("key_reused")), "{path} {body}");
     }
+    // How it is written is no difference, nor is how the bank is asked to behave.
+    let same = r#"{"amount": 4500, "manner": "late", "reference": "hold_a", "currency": "EUR"}"#;
+    assert_eq!(peer.ask("POST", PATH, "k1", same).await.status, 201);
     let payments = peer.payments().await;
     assert_eq!((payments.len(), payments[0].status), (1, PaymentStatus::Authorised));
     // The client says that this is no payment.

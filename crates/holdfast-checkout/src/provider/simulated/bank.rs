@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::Options;
 use super::answer::Answer;
-use super::book::{Book, Change, Keyed, Said, Treatment, Wish};
+use super::book::{Book, Change, Said, Treatment, Wish};
 use super::clock::now_ms;
 use super::courier::Address;
 use super::journal::BankError;
@@ -117,15 +117,10 @@ impl Bank {
     }
 
     /// Does what is asked. On disk when it comes back.
-    pub(super) async fn call(
-        &self,
-        wish: Wish,
-        keyed: Option<Keyed>,
-        treatment: Treatment,
-    ) -> Said {
+    pub(super) async fn call(&self, wish: Wish, key: Option<String>, treatment: Treatment) -> Said {
         let bank = self.clone();
         let act = move |book: &mut Book, now_ms| {
-            let mut said = book.call(&wish, keyed, treatment, now_ms)?;
+            let mut said = book.call(&wish, key, treatment, now_ms)?;
             said.change.take().into_iter().for_each(|change| bank.tell(change));
             Ok(said)
         };

@@ -44,13 +44,19 @@ impl Wish {
             }
         }
     }
-}
 
-/// The idempotency key of a call, and the digest of all that was asked under it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Keyed {
-    pub(super) key: String,
-    pub(super) digest: String,
+    /// What makes it another request than others. How the bank is to behave is no part of that.
+    fn said(&self) -> String {
+        let reference = self.reference();
+        match self {
+            Self::Authorise(Charge { total: Money { amount, currency }, .. }) => {
+                format!("authorise {reference} {amount} {}", currency.as_str())
+            }
+            Self::Capture(_) => format!("capture {reference}"),
+            Self::Cancel(_) => format!("cancel {reference}"),
+            Self::Refund(_) => format!("refund {reference}"),
+        }
+    }
 }
 
 /// How ill a call is to be treated.
@@ -114,12 +120,12 @@ impl Book {
     pub(super) fn call(
         &mut self,
         wish: &Wish,
-        keyed: Option<Keyed>,
+        key: Option<String>,
         treatment: Treatment,
         now_ms: u64,
     ) -> io::Result<Said> {
-        if let Some(answer) = keyed.as_ref().and_then(|keyed| self.known(keyed)) {
-            return Ok(answer);
+        if let Some(said) = key.as_ref().and_then(|key| self.known(key, wish)) {
+            return Ok(said);
         }
         let (mut answer, kept) = match treatment.error {
             true => (Answer::failure(), None),
@@ -128,10 +134,8 @@ impl Book {
         if treatment.lost_error {
             answer = Answer::failure();
         }
-        let remembered = keyed.map(|Keyed { key, digest }| {
-            let answer = answer.clone();
-            Remembered { key, digest, answer }
-        });
+        let remembered =
+            key.map(|key| Remembered { key, request: wish.said(), answer: answer.clone() });
         let change = self.write(kept, remembered, now_ms)?;
         Ok(Said { answer, is_replayed: false, change })
     }
@@ -167,9 +171,9 @@ impl Book {
     }
 
     /// What was answered to this key before; a refusal if that was to another request.
-    fn known(&self, keyed: &Keyed) -> Option<Said> {
-        let known = self.answers.get(&keyed.key)?;
-        if known.digest != keyed.digest {
+    fn known(&self, key: &str, wish: &Wish) -> Option<Said> {
+        let known = self.answers.get(key)?;
+        if known.request != wish.said() {
             let message = "this Idempotency-Key belongs to another request: take a new one";
             let answer = Answer::refused(StatusCode::CONFLICT, "key_reused", message);
             return Some(Said { answer, is_replayed: false, change: None });

@@ -64,8 +64,8 @@ pub(super) struct Kept {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Remembered {
     pub(super) key: String,
-    /// Of the request: method, path and body.
-    pub(super) digest: String,
+    /// What was asked under it.
+    pub(super) request: String,
     pub(super) answer: Answer,
 }
 

@@ -3,18 +3,15 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256};
 use axum::body::Body;
 use bytes::Bytes;
-use data_encoding::HEXLOWER;
 use holdfast_core::{Currency, Money};
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::answer::Answer;
-use super::book::Keyed;
 use crate::provider::{Charge, LIST_MAX, Manner, Reference};
 
 /// Bytes in a body, at most.
@@ -94,27 +91,17 @@ pub(super) fn reference(text: &str) -> Result<Reference, Answer> {
     Reference::new(text).map_err(|error| Answer::bad_request(&error.to_string()))
 }
 
-/// The idempotency key, if there is one, and what it stands for.
-pub(super) fn keyed(
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Option<Keyed>, Answer> {
+/// The idempotency key, if there is one.
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Answer> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let Some(key) = keys.next() else { return Ok(None) };
     let is_good = |key: &&str| (1..=KEY_BYTES_MAX).contains(&key.len());
     let key = key.to_str().ok().filter(is_good).filter(|_| keys.next().is_none());
     let key = key.ok_or_else(|| {
         let message = format!("Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters");
-        Answer::refused(StatusCode::BAD_REQUEST, "bad_request", &message)
+        Answer::bad_request(&message)
     })?;
-    let mut digest = Context::new(&SHA256);
-    for part in [method.as_str().as_bytes(), b" ", uri.path().as_bytes(), b"\n", body] {
-        digest.update(part);
-    }
-    let digest = HEXLOWER.encode(digest.finish().as_ref());
-    Ok(Some(Keyed { key: key.to_owned(), digest }))
+    Ok(Some(key.to_owned()))
 }
 
 pub(super) fn look(query: &str) -> Result<Look, Answer> {

@@ -111,8 +111,7 @@ impl Desk {
         let (head, body) = request.into_parts();
         let body = requests::body(body).await.map_err(refuse)?;
         let wish = read(&body).map_err(refuse)?;
-        let keyed =
-            requests::keyed(&head.method, &head.uri, &head.headers, &body).map_err(refuse)?;
+        let key = requests::key(&head.headers).map_err(refuse)?;
         let met = self.meet(Endpoint::Step(wish.step())).await?;
         let manner = match &wish {
             Wish::Authorise(charge) => charge.manner,
@@ -122,7 +121,7 @@ impl Desk {
             return Err(self.hang().await);
         }
         let Met { decline, error, lost_error, .. } = met;
-        let said = self.bank.call(wish, keyed, Treatment { decline, error, lost_error }).await;
+        let said = self.bank.call(wish, key, Treatment { decline, error, lost_error }).await;
         if met.lost {
             return Err(break_off());
         }
