@@ -6,6 +6,8 @@ mod read;
 mod record;
 mod row;
 mod session;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::path::Path;

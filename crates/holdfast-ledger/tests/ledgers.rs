@@ -7,9 +7,7 @@ use std::sync::Arc;
 use holdfast_ledger::{LedgerError, MemoryLedger, SqlLedger};
 use holdfast_testkit::Postgres;
 
-fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
-}
+use suite::run;
 
 #[test]
 fn memory_keeps_what_a_ledger_promises() -> anyhow::Result<()> {
@@ -38,7 +36,10 @@ fn postgres_keeps_what_a_ledger_promises() -> anyhow::Result<()> {
         let ledger = SqlLedger::postgres(&url, 8).await?;
         suite::all(&Arc::new(ledger.clone())).await?;
         server.stop();
+        // It is asked for some seconds before it is given up.
+        tokio::time::pause();
         let gone = suite::look(&ledger).await;
+        tokio::time::resume();
         anyhow::ensure!(matches!(gone, Err(LedgerError::Unavailable(_))), "{gone:?}");
         server.resume()?;
         // The connections of before are broken; new ones are made.

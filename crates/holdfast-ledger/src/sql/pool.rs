@@ -27,14 +27,14 @@ const IDLE_MS: &str = "2000";
 const READERS: u32 = 4;
 
 /// A version of the tables: what it brings, and how.
-type Version = (&'static str, &'static str);
+pub(super) type Version = (&'static str, &'static str);
 
 /// The tables' versions, in order. One that has been released is never changed.
-const SQLITE: [Version; 2] = [
+pub(super) const SQLITE: [Version; 2] = [
     ("orders", include_str!("../../migrations/sqlite/0001_orders.sql")),
     ("budgets", include_str!("../../migrations/sqlite/0002_budgets.sql")),
 ];
-const POSTGRES: [Version; 2] = [
+pub(super) const POSTGRES: [Version; 2] = [
     ("orders", include_str!("../../migrations/postgres/0001_orders.sql")),
     ("budgets", include_str!("../../migrations/postgres/0002_budgets.sql")),
 ];
@@ -55,7 +55,7 @@ impl Pool {
     }
 
     /// A file, by a program that knows these versions of the tables.
-    async fn sqlite_of(file: &Path, versions: &[Version]) -> Result<Self> {
+    pub(super) async fn sqlite_of(file: &Path, versions: &[Version]) -> Result<Self> {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
@@ -81,7 +81,11 @@ impl Pool {
     }
 
     /// The same of PostgreSQL.
-    async fn postgres_of(url: &str, connections: u32, versions: &[Version]) -> Result<Self> {
+    pub(super) async fn postgres_of(
+        url: &str,
+        connections: u32,
+        versions: &[Version],
+    ) -> Result<Self> {
         let options: PgConnectOptions = url.parse().map_err(|e| failed(&e))?;
         let options = options.options([
             ("statement_timeout", STATEMENT_MS),

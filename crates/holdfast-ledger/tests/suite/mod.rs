@@ -13,7 +13,12 @@ use holdfast_ledger::{
     Fence, Ledger, LedgerError, MessageKind, Moved, NewOrder, Order, OrderId, Step,
 };
 
-const NOW: u64 = 1_800_000_000_000;
+pub(crate) const NOW: u64 = 1_800_000_000_000;
+
+/// Runs a test's work.
+pub(crate) fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
 
 /// All of it, each part on a sale of its own.
 pub(crate) async fn all<L: Ledger + 'static>(ledger: &Arc<L>) -> anyhow::Result<()> {
@@ -36,11 +41,11 @@ fn buyer(name: &str) -> BuyerId {
     BuyerId::new(name).expect("a buyer's name")
 }
 
-fn id(sale: &str, hold: u64) -> OrderId {
+pub(crate) fn id(sale: &str, hold: u64) -> OrderId {
     OrderId::new(format!("order-{sale}-{hold}")).expect("an order's id")
 }
 
-fn new_order(sale: &str, hold: u64, quantity: u32) -> NewOrder {
+pub(crate) fn new_order(sale: &str, hold: u64, quantity: u32) -> NewOrder {
     let currency = Currency::new("EUR").expect("a currency");
     NewOrder {
         id: id(sale, hold),
@@ -56,14 +61,14 @@ fn new_order(sale: &str, hold: u64, quantity: u32) -> NewOrder {
 }
 
 /// A sale with so many units, under its first reign.
-async fn sale(ledger: &impl Ledger, name: &str, units: u32) -> anyhow::Result<Fence> {
+pub(crate) async fn sale(ledger: &impl Ledger, name: &str, units: u32) -> anyhow::Result<Fence> {
     let fence = fence(name, 1);
     ledger.reign(fence).await?;
     ensure!(ledger.set_capacity(fence, tier(), units).await? == Ok(()));
     Ok(fence)
 }
 
-async fn sold(ledger: &impl Ledger, sale: SaleId) -> anyhow::Result<u32> {
+pub(crate) async fn sold(ledger: &impl Ledger, sale: SaleId) -> anyhow::Result<u32> {
     let totals = ledger.totals(sale).await?;
     let total = totals.first().context("there is a tier")?;
     ensure!(total.sold == total.ordered, "guard and orders differ: {total:?}");
@@ -71,7 +76,10 @@ async fn sold(ledger: &impl Ledger, sale: SaleId) -> anyhow::Result<u32> {
 }
 
 /// What a sale's messages say, in their order.
-async fn messages(ledger: &impl Ledger, sale: &str) -> anyhow::Result<Vec<(OrderId, MessageKind)>> {
+pub(crate) async fn messages(
+    ledger: &impl Ledger,
+    sale: &str,
+) -> anyhow::Result<Vec<(OrderId, MessageKind)>> {
     let start = format!("order-{sale}-");
     let messages = ledger.outbox(10_000).await?.into_iter();
     let ours = messages.filter(|message| message.order.as_str().starts_with(&start));

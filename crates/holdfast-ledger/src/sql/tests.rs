@@ -1,0 +1,98 @@
+//! Programs that are old, and programs that stand still.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use holdfast_core::{BuyerId, Currency, HoldKey, Money, SaleId, TierId};
+use holdfast_testkit::Postgres;
+
+use super::pool::{POSTGRES, Pool, SQLITE};
+use super::{SqlLedger, write};
+use crate::{Fence, Ledger, LedgerError, Moved, NewOrder, OrderId, Recorded, Step};
+
+const NOW: u64 = 1_800_000_000_000;
+
+fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+fn order(hold: u64) -> anyhow::Result<NewOrder> {
+    Ok(NewOrder {
+        id: OrderId::new(format!("order-{hold}")).context("an id")?,
+        hold: HoldKey::from_number(hold),
+        buyer: BuyerId::new("somebody")?,
+        tier: TierId::new("ga")?,
+        quantity: 1,
+        total: Money { amount: 4_500, currency: Currency::new("EUR").context("a currency")? },
+        provider: "simulated".into(),
+        payment: format!("pay-{hold}"),
+        metadata: None,
+    })
+}
+
+#[test]
+fn a_program_of_the_first_version_goes_on_in_a_file_that_has_grown() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("ledger.db");
+    run(old_programs_go_on(async |versions| {
+        Pool::sqlite_of(&file, &SQLITE[..versions]).await.map(|pool| SqlLedger { pool })
+    }))
+}
+
+#[test]
+fn programs_may_be_old_and_may_stand_still_in_postgres() -> anyhow::Result<()> {
+    let server = Postgres::start()?;
+    let url = server.url();
+    run(async {
+        old_programs_go_on(async |versions| {
+            Pool::postgres_of(&url, 2, &POSTGRES[..versions]).await.map(|pool| SqlLedger { pool })
+        })
+        .await?;
+        who_stands_still_keeps_no_sale(&url).await
+    })
+}
+
+/// Programs of the first version, one that ran before the tables grew and one that is started
+/// after, beside one of this version.
+async fn old_programs_go_on(
+    open: impl AsyncFn(usize) -> crate::Result<SqlLedger>,
+) -> anyhow::Result<()> {
+    let fence = Fence { sale: SaleId::new("sale")?, epoch: 1 };
+    let before = open(1).await?;
+    let lease = before.lease("budget", 1, 1, NOW).await;
+    ensure!(matches!(lease, Err(LedgerError::Broken(_))), "{lease:?} in the first version");
+    let new = open(2).await?;
+    ensure!(new.lease("budget", 1, 1, NOW).await?.granted == 1);
+    let after = open(1).await?;
+    for (hold, old) in [(1, &before), (2, &after)] {
+        old.reign(fence).await?;
+        ensure!(old.set_capacity(fence, TierId::new("ga")?, 2).await? == Ok(()));
+        let recorded = old.record(fence, &[order(hold)?], NOW).await?;
+        ensure!(matches!(recorded[..], [Recorded::New(_)]));
+        let moved = new.advance(fence, &[(order(hold)?.id, Step::Paid)], NOW).await?;
+        ensure!(matches!(moved[..], [Moved::Done(_)]));
+        ensure!(old.orders(fence.sale, 0, 10).await? == new.orders(fence.sale, 0, 10).await?);
+    }
+    let refused = new.record(fence, &[order(3)?], NOW).await?;
+    ensure!(matches!(refused[..], [Recorded::Refused(_)]));
+    Ok(())
+}
+
+/// A node stands still in the middle of a transaction, and another one takes over.
+async fn who_stands_still_keeps_no_sale(url: &str) -> anyhow::Result<()> {
+    let ledger = SqlLedger::postgres(url, 2).await?;
+    let (old, new) = (
+        Fence { sale: SaleId::new("stands-still")?, epoch: 1 },
+        Fence { sale: SaleId::new("stands-still")?, epoch: 2 },
+    );
+    ledger.reign(old).await?;
+    let mut still = ledger.pool.begin().await?;
+    write::enter(&mut still, old).await?;
+    let begun = Instant::now();
+    ledger.reign(new).await?;
+    ensure!(begun.elapsed() > Duration::from_millis(100), "it had the sale");
+    let woken = still.commit().await;
+    ensure!(matches!(woken, Err(LedgerError::Unknown(_))), "{woken:?}");
+    ensure!(ledger.record(old, &[], NOW).await == Err(LedgerError::Fenced { reigning: 2 }));
+    Ok(())
+}
