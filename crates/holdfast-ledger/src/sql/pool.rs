@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
+use sqlx::{Connection, SqlSafeStr};
 
 use super::session::{Session, failed};
 use crate::{LedgerError, Result};
@@ -65,12 +66,21 @@ impl Pool {
             .busy_timeout(PATIENCE)
             .foreign_keys(true);
         let pool = |connections| {
-            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE)
+            let pool = SqlitePoolOptions::new().max_connections(connections);
+            // A full disk ends a transaction unasked: such a connection begins no other.
+            let is_usable = |connection: &SqliteConnection| !connection.is_in_transaction();
+            pool.acquire_timeout(PATIENCE).before_acquire(move |connection, _| {
+                let is_usable = is_usable(connection);
+                Box::pin(async move { Ok(is_usable) })
+            })
         };
         let writer = pool(1).connect_with(options.clone()).await.map_err(|e| failed(&e))?;
         // The migrator itself does not keep two programs from making the same tables at once.
         let mut own = writer.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(&e))?;
         migrator(versions).run(&mut *own).await.map_err(|e| not_migrated(&e))?;
+        // A file that is read-only says so only to who writes.
+        let nothing = sqlx::query("UPDATE sales SET epoch = epoch WHERE 1 = 0");
+        nothing.execute(&mut *own).await.map_err(|e| failed(&e))?;
         own.commit().await.map_err(|e| failed(&e))?;
         let readers = pool(READERS).connect_lazy_with(options.read_only(true));
         Ok(Self::Sqlite { writer, readers })

@@ -7,7 +7,7 @@ use holdfast_core::{BuyerId, Currency, HoldKey, Money, SaleId, TierId};
 use holdfast_testkit::Postgres;
 
 use super::pool::{POSTGRES, Pool, SQLITE};
-use super::{SqlLedger, write};
+use super::{SqlLedger, record, write};
 use crate::{Fence, Ledger, LedgerError, Moved, NewOrder, OrderId, Recorded, Step};
 
 const NOW: u64 = 1_800_000_000_000;
@@ -49,6 +49,30 @@ fn programs_may_be_old_and_may_stand_still_in_postgres() -> anyhow::Result<()> {
         })
         .await?;
         who_stands_still_keeps_no_sale(&url).await
+    })
+}
+
+#[test]
+fn a_full_disk_is_survived_in_sqlite() -> anyhow::Result<()> {
+    const PAGES: &str = "PRAGMA max_page_count = 1";
+    let folder = tempfile::tempdir()?;
+    run(async {
+        let ledger = SqlLedger::sqlite(&folder.path().join("ledger.db")).await?;
+        let fence = Fence { sale: SaleId::new("sale")?, epoch: 1 };
+        ledger.reign(fence).await?;
+        ensure!(ledger.set_capacity(fence, TierId::new("ga")?, 10).await? == Ok(()));
+
+        // As when the disk is full: no page is to be had, and SQLite ends the transaction unasked.
+        let mut session = ledger.pool.begin().await?;
+        session.execute(PAGES, &[]).await?;
+        let what = NewOrder { metadata: Some("x".repeat(60_000)), ..order(1)? };
+        let full = record::record(&mut session, fence, std::slice::from_ref(&what), NOW).await;
+        ensure!(matches!(full, Err(LedgerError::Unavailable(_))), "{full:?}");
+        drop(session);
+
+        let again = ledger.record(fence, &[what], NOW).await?;
+        ensure!(matches!(again[..], [Recorded::New(_)]), "{again:?}");
+        Ok(())
     })
 }
 
