@@ -8,6 +8,7 @@ mod suite;
 use std::pin::pin;
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use holdfast_ledger::{
@@ -32,7 +33,9 @@ fn a_way_to_postgres_may_be_narrow_and_cut() -> anyhow::Result<()> {
         writes_may_be_dropped_anywhere(&SqlLedger::postgres(&server.url(), 1).await?).await?;
         let port = server.url().rsplit_once(':').context("a port")?.1.to_owned();
         let port = port.split('/').next().context("a port")?.parse()?;
-        commits_may_be_cut(&Proxy::to(port)?).await
+        let proxy = Proxy::to(port)?;
+        commits_may_be_cut(&proxy).await?;
+        silence_is_not_waited_out(&proxy).await
     })
 }
 
@@ -109,6 +112,28 @@ async fn commits_may_be_cut(proxy: &Proxy) -> anyhow::Result<()> {
     let kinds = messages(&ledger, "cut").await?.into_iter().map(|(_, kind)| kind);
     let each = [MessageKind::Authorised, MessageKind::Paid];
     ensure!(kinds.eq(each.into_iter().chain(each)), "each told of once");
+    Ok(())
+}
+
+async fn silence_is_not_waited_out(proxy: &Proxy) -> anyhow::Result<()> {
+    let ledger = SqlLedger::postgres(&proxy.url(), 1).await?;
+    let fence = sale(&ledger, "silent", 10).await?;
+    let order = [new_order("silent", 1, 1)];
+    proxy.cut_next(Cut::Silent);
+    let silenced = tokio::spawn({
+        let (ledger, order) = (ledger.clone(), order.clone());
+        async move { ledger.record(fence, &order, NOW).await }
+    });
+    while !proxy.has_cut() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // Nobody waits for real: not for the answer, and not until the connection is given up.
+    tokio::time::pause();
+    let silenced = tokio::time::timeout(Duration::from_secs(60), silenced).await;
+    is_unknown(&silenced.context("it is given up")??)?;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    tokio::time::resume();
+    ensure!(matches!(ledger.record(fence, &order, NOW).await?[..], [Recorded::Known(_)]));
     Ok(())
 }
 

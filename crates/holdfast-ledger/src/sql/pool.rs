@@ -6,12 +6,11 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection, SqlSafeStr};
 
-use super::session::{Session, failed};
+use super::session::{Session, failed, in_time};
 use crate::{LedgerError, Result};
 
 /// How long a database may take to give a connection, or to let go of a lock.
@@ -67,10 +66,9 @@ impl Pool {
             .foreign_keys(true);
         let pool = |connections| {
             let pool = SqlitePoolOptions::new().max_connections(connections);
-            // A full disk ends a transaction unasked: such a connection begins no other.
-            let is_usable = |connection: &SqliteConnection| !connection.is_in_transaction();
-            pool.acquire_timeout(PATIENCE).before_acquire(move |connection, _| {
-                let is_usable = is_usable(connection);
+            pool.acquire_timeout(PATIENCE).before_acquire(|connection, _| {
+                // A full disk ends a transaction unasked: such a connection begins no other.
+                let is_usable = !connection.is_in_transaction();
                 Box::pin(async move { Ok(is_usable) })
             })
         };
@@ -102,6 +100,10 @@ impl Pool {
             ("idle_in_transaction_session_timeout", IDLE_MS),
         ]);
         let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let pool = pool.after_release(|connection, _| {
+            // One that has fallen silent is given up, or it would keep its place for minutes.
+            Box::pin(async { in_time(connection.ping()).await.map(|()| true) })
+        });
         let pool = pool.connect_with(options).await.map_err(|e| failed(&e))?;
         migrator(versions).run(&pool).await.map_err(|e| not_migrated(&e))?;
         Ok(Self::Postgres(pool))
@@ -112,9 +114,9 @@ impl Pool {
         match self {
             // A transaction that began by reading could not become the writer without failing.
             Self::Sqlite { writer, .. } => {
-                writer.begin_with("BEGIN IMMEDIATE").await.map(Session::Sqlite)
+                in_time(writer.begin_with("BEGIN IMMEDIATE")).await.map(Session::Sqlite)
             }
-            Self::Postgres(pool) => pool.begin().await.map(Session::Postgres),
+            Self::Postgres(pool) => in_time(pool.begin()).await.map(Session::Postgres),
         }
         .map_err(|error| failed(&error))
     }
@@ -122,8 +124,8 @@ impl Pool {
     /// Begins one that only reads.
     pub(super) async fn look(&self) -> Result<Session> {
         match self {
-            Self::Sqlite { readers, .. } => readers.begin().await.map(Session::Sqlite),
-            Self::Postgres(pool) => pool.begin().await.map(Session::Postgres),
+            Self::Sqlite { readers, .. } => in_time(readers.begin()).await.map(Session::Sqlite),
+            Self::Postgres(pool) => in_time(pool.begin()).await.map(Session::Postgres),
         }
         .map_err(|error| failed(&error))
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
 
@@ -73,11 +74,11 @@ impl Session {
         let sql = sql.into();
         match self {
             Self::Sqlite(transaction) => {
-                let done = bound!(sql, values).execute(&mut **transaction).await;
+                let done = in_time(bound!(sql, values).execute(&mut **transaction)).await;
                 done.map(|done| done.rows_affected())
             }
             Self::Postgres(transaction) => {
-                let done = bound!(numbered(sql), values).execute(&mut **transaction).await;
+                let done = in_time(bound!(numbered(sql), values).execute(&mut **transaction)).await;
                 done.map(|done| done.rows_affected())
             }
         }
@@ -93,11 +94,12 @@ impl Session {
         let sql = sql.into();
         match self {
             Self::Sqlite(transaction) => {
-                let rows = bound!(sql, values).fetch_all(&mut **transaction).await;
+                let rows = in_time(bound!(sql, values).fetch_all(&mut **transaction)).await;
                 rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
             }
             Self::Postgres(transaction) => {
-                let rows = bound!(numbered(sql), values).fetch_all(&mut **transaction).await;
+                let rows =
+                    in_time(bound!(numbered(sql), values).fetch_all(&mut **transaction)).await;
                 rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
             }
         }
@@ -124,11 +126,20 @@ impl Session {
     /// Makes everything durable.
     pub(super) async fn commit(self) -> Result<()> {
         let committed = match self {
-            Self::Sqlite(transaction) => transaction.commit().await,
-            Self::Postgres(transaction) => transaction.commit().await,
+            Self::Sqlite(transaction) => in_time(transaction.commit()).await,
+            Self::Postgres(transaction) => in_time(transaction.commit()).await,
         };
         committed.map_err(|error| LedgerError::Unknown(error.to_string()))
     }
+}
+
+/// How long a database may be silent: longer than it may work on a statement.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// What a database says, unless it says nothing.
+pub(super) async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    let said = tokio::time::timeout(SILENCE, work).await;
+    said.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 /// What an error before the commit means: nothing was changed.

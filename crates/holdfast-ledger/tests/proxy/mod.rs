@@ -13,11 +13,15 @@ const BEFORE: u8 = 1;
 /// Lets the next commit through, and breaks its connection instead of bringing the answer.
 const AFTER: u8 = 2;
 
-/// Where the next commit is cut off.
+/// Breaks nothing, and brings no answer to the next commit nor to anything after it.
+const SILENT: u8 = 3;
+
+/// What happens to the connection that the next commit comes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
     BeforeTheCommit,
     BeforeItsAnswer,
+    Silent,
 }
 
 pub(crate) struct Proxy {
@@ -45,8 +49,17 @@ impl Proxy {
     }
 
     pub(crate) fn cut_next(&self, cut: Cut) {
-        let state = if cut == Cut::BeforeTheCommit { BEFORE } else { AFTER };
+        let state = match cut {
+            Cut::BeforeTheCommit => BEFORE,
+            Cut::BeforeItsAnswer => AFTER,
+            Cut::Silent => SILENT,
+        };
         self.state.store(state, Ordering::SeqCst);
+    }
+
+    /// Whether what was to happen has happened.
+    pub(crate) fn has_cut(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == OPEN
     }
 }
 
@@ -64,11 +77,18 @@ fn carry(client: TcpStream, port: u16, state: &Arc<AtomicU8>) -> std::io::Result
             cut => {
                 state.store(OPEN, Ordering::SeqCst);
                 muted.store(cut, Ordering::SeqCst);
-                cut == AFTER
+                cut != BEFORE
             }
         });
     });
-    thread::spawn(move || copy(&server, &client, |_| is_muted.load(Ordering::SeqCst) == OPEN));
+    thread::spawn(move || {
+        copy(&server, &client, |_| match is_muted.load(Ordering::SeqCst) {
+            SILENT => loop {
+                thread::park();
+            },
+            state => state == OPEN,
+        });
+    });
     Ok(())
 }
 
