@@ -63,7 +63,7 @@ impl Buyer {
 pub(crate) struct Key {
     pub(crate) digest: KeyDigest,
     pub(crate) hold: u32,
-    /// Which checkout of the hold it began; 0: it took the hold.
+    /// Which checkout of the hold it began, or found under way; 0: it took the hold.
     pub(crate) attempt: u8,
     /// Row of the same buyer's key before this one, or [`NONE`].
     pub(crate) previous: u32,

@@ -9,6 +9,12 @@ use crate::{
     KEYS_PER_BUYER_MAX, KeyDigest, NOTE_BYTES_MAX, Outcome, Refusal,
 };
 
+/// Stands for the attempt with a key whose checkout found another's under way, with another note:
+/// it got that one's answer, and gets it again whatever its note.
+const JOINED: u8 = u8::MAX;
+
+const _: () = assert!(JOINED > CHECKOUTS_PER_HOLD_MAX, "no attempt has that number");
+
 /// A checkout that the rules allow and that has not begun yet.
 pub(crate) struct NewCheckout<'a> {
     hold: u32,
@@ -50,7 +56,9 @@ impl Sale {
         match (hold.status, key) {
             (HoldStatus::Paying, Some(_)) if is_full => return limit(Limit::Keys),
             (HoldStatus::Paying, Some(key)) => {
-                let attempt = self.payments[hold.payment].attempt;
+                let payment = &self.payments[hold.payment];
+                let is_same_note = payment.note == asked.note;
+                let attempt = if is_same_note { payment.attempt } else { JOINED };
                 return Ok(Change::RememberKey { buyer: hold.buyer, key, hold: row, attempt });
             }
             (HoldStatus::Paying | HoldStatus::Sold, _) => {

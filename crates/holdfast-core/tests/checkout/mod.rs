@@ -252,6 +252,26 @@ fn a_key_begins_one_checkout() {
 }
 
 #[test]
+fn a_key_that_found_a_checkout_under_way_is_answered_the_same() {
+    check(
+        "configure a:2            | created
+         tick                     | nothing
+         open                     | open
+         reserve alice a 1        | new #1
+         checkout #1 key k1 note m | checkout #1
+         checkout #1 key k2 note n | checkout #1
+         checkout #1 key k2 note n | checkout #1     // the very same request
+         checkout #1 key k1 note n | key_reused
+         decline #1               | declined #1
+         checkout #1 key k2 note n | checkout #1
+         hold #1                  | held alice 1 until 300s, 300s left; declined 1
+         checkout #1 key k3       | checkout #1
+         checkout #1 key k2 note n | checkout #1
+         reserve alice a 1 k2     | key_reused",
+    );
+}
+
+#[test]
 fn a_hold_goes_to_the_checkout_so_often_and_no_more() {
     let mut table = "configure a:1 | created
                      tick | nothing

@@ -36,7 +36,7 @@ impl Model {
         }
         let (buyer, attempt) = (hold.buyer, hold.payment.as_ref().map_or(0, |it| it.attempt));
         if let Some(key) = asked.key.filter(|_| self.status != Status::Closed) {
-            self.keys.push(UsedKey { buyer, key, hold: at, attempt });
+            self.keys.push(UsedKey { buyer, key, hold: at, attempt, note: asked.note.clone() });
         }
         Verdict::CheckedOut(asked.hold)
     }
@@ -85,13 +85,14 @@ impl Model {
     }
 
     /// Whether the same is to be noted as when the key was first used. What is done with has no
-    /// note any more, and nothing to compare.
+    /// note any more, and nothing to compare; nor has what was begun with another note.
     fn is_noted(&self, used: &UsedKey, asked: &Checkout) -> bool {
         let payment = self.holds[used.hold].payment.as_ref();
         payment.is_none_or(|payment| {
             payment.attempt != used.attempt
                 || !payment.status.is_open()
-                || payment.note == asked.note
+                || payment.note != used.note
+                || asked.note == used.note
         })
     }
 
