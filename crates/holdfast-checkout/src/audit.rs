@@ -12,7 +12,8 @@ use holdfast_core::{Difference, HoldKey, HoldView, SaleId};
 use holdfast_engine::SaleRef;
 use holdfast_ledger::{Ledger, Order, TierTotals};
 
-use crate::budget::Endpoint;
+use crate::budget::{Budgets, Endpoint};
+use crate::error::CheckoutError;
 use crate::provider::{LIST_MAX, Payment, Provider};
 use crate::saga::{Case, Saga, Trouble};
 use crate::world::World;
@@ -49,9 +50,33 @@ struct Books {
     totals: Vec<TierTotals>,
 }
 
+/// Holds engine, ledger and provider against each other, without asking the provider more slowly than
+/// it can answer: for a server that is stopped. `None`: there is no such sale.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub async fn audit_money<W: World>(
+    world: &W,
+    sale: SaleId,
+) -> Result<Option<MoneyAudit>, CheckoutError> {
+    Ok(Auditor { world, budgets: None }.audit(sale).await?)
+}
+
 impl<W: World> Saga<W> {
     /// Holds engine, ledger and provider against each other. `None`: there is no such sale.
     pub(crate) async fn audit(&self, sale: SaleId) -> Result<Option<MoneyAudit>, Trouble> {
+        Auditor { world: &self.world, budgets: Some(&self.budgets) }.audit(sale).await
+    }
+}
+
+struct Auditor<'a, W> {
+    world: &'a W,
+    /// What the provider may be asked within; `None`: as often as we like.
+    budgets: Option<&'a Budgets>,
+}
+
+impl<W: World> Auditor<'_, W> {
+    async fn audit(&self, sale: SaleId) -> Result<Option<MoneyAudit>, Trouble> {
         let number = self
             .world
             .look(move |sales| sales.get(SaleRef::Id(sale)).map(|(sale, _)| sale.number()));
@@ -96,7 +121,9 @@ impl<W: World> Saga<W> {
     async fn all_payments(&self, sale: u32) -> Result<Vec<(Case, Payment)>, Trouble> {
         let (mut payments, mut after) = (Vec::new(), None::<String>);
         loop {
-            self.budgets.take(&self.world, Endpoint::Look).await;
+            if let Some(budgets) = self.budgets {
+                budgets.take(self.world, Endpoint::Look).await;
+            }
             let page = self.world.provider().list(after.as_deref(), LIST_MAX).await?;
             let Some(last) = page.last() else { return Ok(payments) };
             after = Some(last.id.clone());

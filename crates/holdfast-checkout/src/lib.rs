@@ -17,9 +17,9 @@ mod service;
 pub mod webhook;
 mod world;
 
-pub use audit::MoneyAudit;
+pub use audit::{MoneyAudit, audit_money};
 pub use error::CheckoutError;
-pub use live::Live;
+pub use live::{Live, Stopped};
 pub use note::Note;
 pub use saga::{Case, Saga};
 pub use service::{Checkout, Options, Service, StartError};

@@ -1,4 +1,4 @@
-//! The world as it is.
+//! The world as it is, while a server runs and when it has stopped.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -49,11 +49,62 @@ impl<L: Ledger, P: Provider> World for Live<L, P> {
     }
 
     fn wall_ms(&self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        wall_ms()
     }
 
     async fn sleep(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }
+}
+
+/// A stopped server's sales, its ledger and its provider: to be looked at, and nothing more.
+pub struct Stopped<L, P> {
+    sales: Sales,
+    ledger: L,
+    provider: P,
+}
+
+impl<L, P> Stopped<L, P> {
+    /// Puts them together.
+    pub fn new(sales: Sales, ledger: L, provider: P) -> Self {
+        Self { sales, ledger, provider }
+    }
+}
+
+impl<L: Ledger, P: Provider> World for Stopped<L, P> {
+    type Ledger = L;
+    type Provider = P;
+
+    async fn execute(&self, _: SaleRef, _: Command) -> Reply {
+        Err(EngineError::Stopped)
+    }
+
+    async fn look<R, F>(&self, look: F) -> Result<R, EngineError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&Sales) -> R + Send + 'static,
+    {
+        Ok(look(&self.sales))
+    }
+
+    fn ledger(&self) -> &L {
+        &self.ledger
+    }
+
+    fn provider(&self) -> &P {
+        &self.provider
+    }
+
+    fn wall_ms(&self) -> u64 {
+        wall_ms()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

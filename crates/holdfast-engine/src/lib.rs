@@ -30,6 +30,7 @@ pub use courier::Waiter;
 pub use engine::Engine;
 pub use error::{EngineError, OpenError};
 pub use keeper::{Kept, keep};
+pub use recovery::read_sales;
 pub use request::{Answer, Look, Replies, Reply, Request};
 pub use sales::{SaleRef, Sales};
 pub use service::{Counts, Handle, Options, Service};

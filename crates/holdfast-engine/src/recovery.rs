@@ -3,8 +3,8 @@
 use holdfast_core::{CodecError, Command, Sale, SaleId};
 use holdfast_store::{LogInfo, Records, Stamp};
 
-use crate::OpenError;
-use crate::slot::core_stamp;
+use crate::slot::{Slot, core_stamp};
+use crate::{OpenError, Sales};
 
 /// A sale as its records make it.
 pub(crate) struct Recovered {
@@ -29,6 +29,19 @@ pub(crate) fn recover(
         return Err(OpenError::Short { sale, found, expected: log.last.sequence });
     }
     Ok((id, sale))
+}
+
+/// Reads all sales of a stopped server, as they stand after their last entries. Changes nothing.
+///
+/// # Errors
+/// When the records cannot be read, or hold what no version up to this one wrote.
+pub fn read_sales(records: &dyn Records, logs: &[LogInfo]) -> Result<Sales, OpenError> {
+    let mut sales = Sales::default();
+    for log in logs {
+        let (id, sale) = recover(records, log, 0)?;
+        sales.push(Slot::new(id, log.id, log.epoch, sale));
+    }
+    Ok(sales)
 }
 
 /// Reads one sale from its records, up to the entry `to`; `apply` applies each entry.

@@ -34,7 +34,7 @@ impl fmt::Display for Announcement<'_> {
             Some(address) => writeln!(f, "  metrics      http://{address}/metrics, for anyone")?,
             None => writeln!(f, "  metrics      /metrics, for merchants")?,
         }
-        writeln!(f, "  orders       {}", self.settings.ledger)?;
+        writeln!(f, "  orders       {}", self.settings.money.ledger)?;
         let per_second = self.settings.payments_per_second;
         writeln!(f, "  payments     SIMULATED: no money moves; {per_second}/s at each endpoint")?;
         writeln!(f, "  connections  {connections}")?;

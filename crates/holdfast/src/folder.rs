@@ -77,11 +77,15 @@ impl Folder {
         Ok(secret)
     }
 
+    /// The folder's whole path, good in every working directory.
+    pub(crate) fn path(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.path.canonicalize();
+        folder.with_context(|| format!("find {}", self.path.display()))
+    }
+
     /// The whole path of a file in this folder, good in every working directory.
     pub(crate) fn file(&self, name: &str) -> anyhow::Result<PathBuf> {
-        let folder = self.path.canonicalize();
-        let folder = folder.with_context(|| format!("find {}", self.path.display()))?;
-        Ok(folder.join(name))
+        Ok(self.path()?.join(name))
     }
 
     /// A crash leaves the whole file or none: written under another name, then renamed.

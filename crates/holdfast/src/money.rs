@@ -1,20 +1,19 @@
-//! The server's checkout: the ledger, the provider, and what carries holds from one to the other.
+//! The checkout of a server: the ledger, the provider, and what carries holds from one to the other.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use holdfast_checkout::provider::simulated::{self, Bank, Client, ClientOptions, Webhooks, serve};
-use holdfast_checkout::{Live, Options, Saga, Service};
-use holdfast_core::ReceiptKey;
-use holdfast_engine::Handle;
+use holdfast_checkout::{Live, MoneyAudit, Options, Saga, Service, Stopped, audit_money};
+use holdfast_core::{ReceiptKey, SaleId};
+use holdfast_engine::{Handle, Sales};
 use holdfast_ledger::SqlLedger;
 use tokio::net::TcpListener;
 
 use crate::folder::Folder;
 use crate::provider;
-use crate::settings::{LedgerPlace, Payments, Settings};
+use crate::settings::{LedgerPlace, Money, Payments, Settings};
 
 /// The ledger's file in the data folder.
 const LEDGER: &str = "ledger.sqlite";
@@ -29,19 +28,6 @@ const CONNECTIONS: u32 = 4;
 /// A running checkout.
 pub(crate) type Checkout = Service<Live<SqlLedger, Client>>;
 
-/// What a checkout is made of.
-struct Plan {
-    ledger: LedgerPlace,
-    ledger_file: PathBuf,
-    /// Where the provider is; `None`: it is to be run here.
-    provider: Option<String>,
-    bank: PathBuf,
-    secret: String,
-    /// Where this server takes webhooks.
-    webhooks: String,
-    per_second: NonZeroU32,
-}
-
 /// Starts the checkout of a server that listens at `address`. Returns it with the secret that signs
 /// the provider's webhooks.
 pub(crate) fn start(
@@ -51,79 +37,126 @@ pub(crate) fn start(
     engine: Handle,
     receipts: ReceiptKey,
 ) -> anyhow::Result<(Checkout, String)> {
-    let provider = match &settings.payments {
-        Payments::Simulated => None,
-        Payments::SimulatedAt(url) => Some(url.clone()),
+    let money = settings.money.clone();
+    let secret = secret(&money, || folder.secret(PROVIDER_SECRET))?;
+    let per_second = settings.payments_per_second;
+    let url = format!("http://{}/v1/webhooks/simulated", reachable(address));
+    let webhooks = Webhooks { url, secret: secret.clone() };
+    let bank = simulated::Options {
+        webhooks: Some(webhooks),
+        per_second: Some(per_second),
+        ..simulated::Options::new(&secret)
     };
-    let secret = match (&settings.provider_secret, &provider) {
+    let data_dir = folder.path()?;
+    let make = async move || {
+        let ledger = open_ledger(&money.ledger, &data_dir).await?;
+        let client = reach_provider(&money.payments, &data_dir, bank).await?;
+        let world = Live::new(engine, ledger, client);
+        anyhow::Ok(Saga::new(world, receipts, per_second.get(), "simulated"))
+    };
+    let service = Service::start(make, Options::default());
+    Ok((service.map_err(|error| anyhow!("{error:#}"))?, secret))
+}
+
+/// Holds the orders of a stopped server against its sales and its provider. Empty: it has never had
+/// an order to take.
+pub(crate) fn audit(
+    money: &Money,
+    data_dir: &Path,
+    sales: Sales,
+) -> anyhow::Result<Vec<(SaleId, MoneyAudit)>> {
+    let has_payments = |(_, sale, clock_ms): (SaleId, &holdfast_core::Sale, u64)| {
+        sale.holds_after(None, usize::MAX, clock_ms).any(|hold| hold.payment.is_some())
+    };
+    let is_here = money.payments == Payments::Simulated;
+    let has_file = |name: &str| data_dir.join(name).exists();
+    let has_ledger = money.ledger != LedgerPlace::Sqlite || has_file(LEDGER);
+    let has_provider = !is_here || (has_file(PROVIDER) && has_file(PROVIDER_SECRET));
+    if !has_ledger || !has_provider {
+        let missing = if has_ledger { PROVIDER } else { LEDGER };
+        if sales.after(None).any(has_payments) {
+            bail!("{} has sold, and its {missing} is missing", data_dir.display());
+        }
+        return Ok(Vec::new());
+    }
+    let ids: Vec<SaleId> = sales.after(None).map(|(id, ..)| id).collect();
+    let secret = secret(money, || {
+        let path = data_dir.join(PROVIDER_SECRET);
+        let text = std::fs::read_to_string(&path);
+        Ok(text.with_context(|| format!("read {}", path.display()))?.trim().to_owned())
+    })?;
+    // A stopped server's provider may be asked as fast as it answers.
+    let bank = simulated::Options { per_second: None, ..simulated::Options::new(&secret) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let ledger = open_ledger(&money.ledger, data_dir).await?;
+        let client = reach_provider(&money.payments, data_dir, bank).await?;
+        let world = Stopped::new(sales, ledger, client);
+        let mut audits = Vec::new();
+        for id in ids {
+            let audit = audit_money(&world, id).await;
+            let audit = audit.with_context(|| format!("audit the money of {id}"))?;
+            audits.extend(audit.map(|audit| (id, audit)));
+        }
+        Ok(audits)
+    })
+}
+
+/// The provider's secret: given, or made for the provider in this process.
+fn secret(money: &Money, made: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<String> {
+    let secret = match (&money.secret, &money.payments) {
         (Some(secret), _) => secret.clone(),
-        (None, None) => folder.secret(PROVIDER_SECRET)?,
-        (None, Some(url)) => bail!(
+        (None, Payments::Simulated) => made()?,
+        (None, Payments::SimulatedAt(url)) => bail!(
             "the provider at {url} wants its secret: set HOLDFAST_PROVIDER_SECRET, or \
              --provider-secret-file to the file that `holdfast provider` keeps it in"
         ),
     };
     provider::check_secret(&secret)?;
-    let plan = Plan {
-        ledger: settings.ledger.clone(),
-        ledger_file: folder.file(LEDGER)?,
-        provider,
-        bank: folder.file(PROVIDER)?,
-        secret: secret.clone(),
-        webhooks: format!("http://{}/v1/webhooks/simulated", reachable(address)),
-        per_second: settings.payments_per_second,
-    };
-    let make = async move || plan.make(engine, receipts).await;
-    let service = Service::start(make, Options::default());
-    Ok((service.map_err(|error| anyhow::anyhow!(error.to_string()))?, secret))
+    Ok(secret)
 }
 
-impl Plan {
-    async fn make(
-        self,
-        engine: Handle,
-        receipts: ReceiptKey,
-    ) -> anyhow::Result<Saga<Live<SqlLedger, Client>>> {
-        let ledger = self.ledger().await?;
-        let url = match &self.provider {
-            Some(url) => url.clone(),
-            None => self.run_bank().await?,
-        };
-        let client = Client::new(&url, &self.secret, ClientOptions::default())?;
-        let world = Live::new(engine, ledger, client);
-        Ok(Saga::new(world, receipts, self.per_second.get(), "simulated"))
-    }
-
-    async fn ledger(&self) -> anyhow::Result<SqlLedger> {
-        match &self.ledger {
-            LedgerPlace::Sqlite => SqlLedger::sqlite(&self.ledger_file)
-                .await
-                .with_context(|| format!("open the ledger {}", self.ledger_file.display())),
-            LedgerPlace::Postgres(url) => SqlLedger::postgres(url, CONNECTIONS)
-                .await
-                .with_context(|| format!("open the ledger at {}", self.ledger)),
+async fn open_ledger(place: &LedgerPlace, data_dir: &Path) -> anyhow::Result<SqlLedger> {
+    match place {
+        LedgerPlace::Sqlite => {
+            let file = data_dir.join(LEDGER);
+            let opened = SqlLedger::sqlite(&file).await;
+            opened.with_context(|| format!("open the ledger {}", file.display()))
+        }
+        LedgerPlace::Postgres(url) => {
+            let opened = SqlLedger::postgres(url, CONNECTIONS).await;
+            opened.with_context(|| format!("open the ledger at {place}"))
         }
     }
+}
 
-    /// Runs the provider in this process, as the peer over HTTP that it is elsewhere. Returns where.
-    async fn run_bank(&self) -> anyhow::Result<String> {
-        let webhooks = Webhooks { url: self.webhooks.clone(), secret: self.secret.clone() };
-        let options = simulated::Options {
-            webhooks: Some(webhooks),
-            per_second: Some(self.per_second),
-            ..simulated::Options::new(&self.secret)
-        };
-        let bank = Bank::open(&self.bank, options)
-            .with_context(|| format!("open the provider {}", self.bank.display()))?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        tokio::spawn(async move {
-            if let Err(error) = serve(bank, listener, std::future::pending()).await {
-                tracing::error!(%error, "the provider has ended");
-            }
-        });
-        Ok(url)
-    }
+/// A client of the provider. One in this process is run first, as the peer over HTTP that it is
+/// elsewhere.
+async fn reach_provider(
+    payments: &Payments,
+    data_dir: &Path,
+    bank: simulated::Options,
+) -> anyhow::Result<Client> {
+    let secret = bank.secret.clone();
+    let url = match payments {
+        Payments::SimulatedAt(url) => url.clone(),
+        Payments::Simulated => run_bank(&data_dir.join(PROVIDER), bank).await?,
+    };
+    Ok(Client::new(&url, &secret, ClientOptions::default())?)
+}
+
+/// Runs a bank on this runtime for as long as that lives. Returns where.
+async fn run_bank(folder: &Path, options: simulated::Options) -> anyhow::Result<String> {
+    let bank = Bank::open(folder, options)
+        .with_context(|| format!("open the provider {}", folder.display()))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move {
+        if let Err(error) = serve(bank, listener, std::future::pending()).await {
+            tracing::error!(%error, "the provider has ended");
+        }
+    });
+    Ok(url)
 }
 
 /// An address of this machine at which a server that listens there is reached.

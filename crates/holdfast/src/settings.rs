@@ -17,11 +17,10 @@ use file::File;
 use holdfast_http::LimitOptions;
 pub(crate) use keys::{Told, decide as decide_keys};
 pub(crate) use kinds::Address;
-pub(crate) use money::{LedgerPlace, Payments};
+pub(crate) use money::{LedgerPlace, Money, MoneyArgs, Payments};
 use values::{DATA, Values};
 
 use crate::files::Connections;
-use crate::provider;
 
 /// Where the settings file is and where the data are: the same for every command.
 #[derive(clap::Args, Debug, Default)]
@@ -43,6 +42,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     values: Values,
+
+    #[command(flatten)]
+    money: MoneyArgs,
 
     /// Open a sale to try things on, and say how
     #[arg(long)]
@@ -69,18 +71,17 @@ pub(crate) struct Settings {
     pub(crate) buyer_keys: Vec<PathBuf>,
     pub(crate) journal: holdfast_store::journal::Options,
     pub(crate) engine: holdfast_engine::Options,
-    pub(crate) ledger: LedgerPlace,
-    pub(crate) payments: Payments,
+    pub(crate) money: Money,
     pub(crate) payments_per_second: NonZeroU32,
-    pub(crate) provider_secret: Option<String>,
     pub(crate) demo: bool,
     pub(crate) until_eof: bool,
 }
 
 impl Place {
-    /// The data folder.
-    pub(crate) fn data_dir(self) -> anyhow::Result<PathBuf> {
-        Ok(self.decide()?.0)
+    /// The data folder, and where orders are and who takes the money.
+    pub(crate) fn with_money(self, money: MoneyArgs) -> anyhow::Result<(PathBuf, Money)> {
+        let (data_dir, file) = self.decide()?;
+        Ok((data_dir, money.decide(&file.values)?))
     }
 
     /// The data folder, and what the settings file says.
@@ -108,7 +109,6 @@ impl ServeArgs {
         let is_named = |path: &PathBuf| !path.as_os_str().is_empty();
         ensure!(values.buyer_key.iter().all(is_named), "buyer_key is empty: it must name a file");
         let (front, connections) = values.front()?;
-        let provider_secret = provider::given_secret(values.provider_secret_file.clone())?;
         Ok(Settings {
             listen: values.listen().unwrap_or((Ipv4Addr::LOCALHOST, 8080).into()),
             metrics_listen: values.metrics_listen(),
@@ -120,10 +120,8 @@ impl ServeArgs {
             merchant_keys,
             journal: values.journal(),
             engine: values.engine(),
-            ledger: values.ledger()?,
-            payments: values.payments.clone().unwrap_or(Payments::Simulated),
+            money: self.money.decide(&values)?,
             payments_per_second: values.payments_per_second(),
-            provider_secret,
             buyer_keys: values.buyer_key,
             demo: self.demo,
             until_eof: self.until_eof,

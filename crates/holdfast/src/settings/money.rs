@@ -1,7 +1,91 @@
 //! Where orders are recorded, and who takes the money.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
+
+use anyhow::{anyhow, ensure};
+
+use super::values::{PAYMENTS, Values};
+use crate::{provider, secret_file};
+
+/// Flags and environment that say where orders are and who takes the money: the same for every
+/// command that reads them.
+#[derive(clap::Args, Debug, Default)]
+pub(crate) struct MoneyArgs {
+    #[arg(
+        long,
+        env = "HOLDFAST_LEDGER",
+        hide_env_values = true,
+        value_name = "DATABASE",
+        help_heading = PAYMENTS,
+        help = "Where orders are recorded: sqlite, a file in the data folder, or a PostgreSQL \
+                database such as postgres://user:password@host/database [default: sqlite]"
+    )]
+    ledger: Option<LedgerPlace>,
+
+    /// File with the ledger's database in it, for its password's sake
+    #[arg(long, env = "HOLDFAST_LEDGER_FILE", value_name = "FILE", help_heading = PAYMENTS)]
+    ledger_file: Option<PathBuf>,
+
+    /// Who takes the money: simulated, a provider in this process that takes none, or
+    /// simulated=URL, one that runs by itself (holdfast provider) [default: simulated]
+    #[arg(long, env = "HOLDFAST_PAYMENTS", value_name = "PROVIDER", help_heading = PAYMENTS)]
+    payments: Option<Payments>,
+
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = PAYMENTS,
+        help = "File with the provider's secret in it; or the secret itself, in the environment \
+                [default: one is made for the provider in this process] \
+                [env: HOLDFAST_PROVIDER_SECRET= or HOLDFAST_PROVIDER_SECRET_FILE=]"
+    )]
+    provider_secret_file: Option<PathBuf>,
+}
+
+/// Where orders are and who takes the money, decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Money {
+    pub(crate) ledger: LedgerPlace,
+    pub(crate) payments: Payments,
+    /// The provider's secret, if it was given.
+    pub(crate) secret: Option<String>,
+}
+
+impl MoneyArgs {
+    /// Puts flags and environment over the settings file over the defaults.
+    pub(super) fn decide(self, file: &Values) -> anyhow::Result<Money> {
+        let is_said = self.ledger.is_some() || self.ledger_file.is_some();
+        let (ledger, ledger_file) = if is_said {
+            (self.ledger, self.ledger_file)
+        } else {
+            (file.ledger.clone(), file.ledger_file.clone())
+        };
+        ensure!(
+            ledger.is_none() || ledger_file.is_none(),
+            "the ledger is set twice, as ledger and as ledger_file: take one of them away"
+        );
+        let secret_file = self.provider_secret_file.or_else(|| file.provider_secret_file.clone());
+        Ok(Money {
+            ledger: match (ledger, ledger_file) {
+                (Some(place), _) => place,
+                (None, Some(file)) => read_place(&file)?,
+                (None, None) => LedgerPlace::Sqlite,
+            },
+            payments: self
+                .payments
+                .or_else(|| file.payments.clone())
+                .unwrap_or(Payments::Simulated),
+            secret: provider::given_secret(secret_file)?,
+        })
+    }
+}
+
+fn read_place(file: &std::path::Path) -> anyhow::Result<LedgerPlace> {
+    let text = secret_file::read(file, "ledger_file")?;
+    text.trim().parse().map_err(|form| anyhow!("{}: {form}", file.display()))
+}
 
 /// Where orders are recorded.
 #[derive(Clone, PartialEq, Eq)]

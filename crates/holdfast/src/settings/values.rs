@@ -16,7 +16,7 @@ use super::kinds::{
     read, read_list, read_some,
 };
 use super::money::{LedgerPlace, Payments};
-use crate::{files, secret_file};
+use crate::files;
 
 /// Headings in the help.
 pub(super) const DATA: &str = "Data";
@@ -25,7 +25,7 @@ const KEYS: &str = "Keys";
 const LIMITS: &str = "Limits";
 const CONNECTIONS: &str = "Connections";
 const OVERLOAD: &str = "Overload";
-const PAYMENTS: &str = "Orders and payments";
+pub(super) const PAYMENTS: &str = "Orders and payments";
 
 /// What a new account at Stripe may ask each endpoint in a second (docs.stripe.com/rate-limits).
 const PAYMENTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(25).unwrap();
@@ -171,42 +171,17 @@ pub(crate) struct Values {
     #[serde(deserialize_with = "read")]
     pub(super) snapshot_bytes: Option<Bytes>,
 
-    #[arg(
-        long,
-        env = "HOLDFAST_LEDGER",
-        hide_env_values = true,
-        value_name = "DATABASE",
-        help_heading = PAYMENTS,
-        help = "Where orders are recorded: sqlite, a file in the data folder, or a PostgreSQL \
-                database such as postgres://user:password@host/database [default: sqlite]"
-    )]
+    /// Where orders are and who takes the money. Only the settings file says it here: as flags and in
+    /// the environment it is there for every command that reads them.
+    #[arg(skip)]
     #[serde(deserialize_with = "read")]
     pub(super) ledger: Option<LedgerPlace>,
-
-    /// File with the ledger's database in it, for its password's sake
-    #[arg(
-        long,
-        env = "HOLDFAST_LEDGER_FILE",
-        value_name = "FILE",
-        conflicts_with = "ledger",
-        help_heading = PAYMENTS
-    )]
+    #[arg(skip)]
     pub(super) ledger_file: Option<PathBuf>,
-
-    /// Who takes the money: simulated, a provider in this process that takes none, or
-    /// simulated=URL, one that runs by itself (holdfast provider) [default: simulated]
-    #[arg(long, env = "HOLDFAST_PAYMENTS", value_name = "PROVIDER", help_heading = PAYMENTS)]
+    #[arg(skip)]
     #[serde(deserialize_with = "read")]
     pub(super) payments: Option<Payments>,
-
-    #[arg(
-        long,
-        value_name = "FILE",
-        help_heading = PAYMENTS,
-        help = "File with the provider's secret in it; or the secret itself, in the environment \
-                [default: one is made for the provider in this process] \
-                [env: HOLDFAST_PROVIDER_SECRET= or HOLDFAST_PROVIDER_SECRET_FILE=]"
-    )]
+    #[arg(skip)]
     pub(super) provider_secret_file: Option<PathBuf>,
 
     /// How often the provider lets each of its endpoints be asked in a second, 1 to 10000, all nodes
@@ -242,10 +217,10 @@ impl Values {
             shed_standing_ms: self.shed_standing_ms.or(below.shed_standing_ms),
             journal_segment_bytes: self.journal_segment_bytes.or(below.journal_segment_bytes),
             snapshot_bytes: self.snapshot_bytes.or(below.snapshot_bytes),
-            ledger: self.ledger.or(if self.ledger_file.is_some() { None } else { below.ledger }),
-            ledger_file: self.ledger_file.or(below.ledger_file),
-            payments: self.payments.or(below.payments),
-            provider_secret_file: self.provider_secret_file.or(below.provider_secret_file),
+            ledger: below.ledger,
+            ledger_file: below.ledger_file,
+            payments: below.payments,
+            provider_secret_file: below.provider_secret_file,
             payments_per_second: self.payments_per_second.or(below.payments_per_second),
         }
     }
@@ -315,19 +290,6 @@ impl Values {
             key: self.limit_key.map_or(default.key, |Limit(rate)| rate),
             network: self.limit_network.map_or(default.network, |Limit(rate)| rate),
             proxies: self.trusted_proxy.iter().map(|Network(network)| *network).collect(),
-        }
-    }
-
-    /// Where orders are recorded.
-    pub(super) fn ledger(&self) -> anyhow::Result<LedgerPlace> {
-        match (&self.ledger, &self.ledger_file) {
-            (Some(place), _) => Ok(place.clone()),
-            (None, Some(file)) => {
-                let text = secret_file::read(file, "ledger_file")?;
-                let place = text.trim().parse();
-                place.map_err(|form| anyhow::anyhow!("{}: {form}", file.display()))
-            }
-            (None, None) => Ok(LedgerPlace::Sqlite),
         }
     }
 
