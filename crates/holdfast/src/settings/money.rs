@@ -16,11 +16,12 @@ pub(crate) struct MoneyArgs {
     #[arg(
         long,
         env = "HOLDFAST_LEDGER",
-        hide_env_values = true,
+        hide_env = true,
         value_name = "DATABASE",
         help_heading = PAYMENTS,
         help = "Where orders are recorded: sqlite, a file in the data folder, or a PostgreSQL \
-                database such as postgres://user:password@host/database [default: sqlite]"
+                database such as postgres://user:password@host/database [default: sqlite] \
+                [env: HOLDFAST_LEDGER=]"
     )]
     ledger: Option<LedgerPlace>,
 
@@ -39,7 +40,7 @@ pub(crate) struct MoneyArgs {
         help_heading = PAYMENTS,
         help = "File with the provider's secret in it; or the secret itself, in the environment \
                 [default: one is made for the provider in this process] \
-                [env: HOLDFAST_PROVIDER_SECRET= or HOLDFAST_PROVIDER_SECRET_FILE=]"
+                [env: HOLDFAST_PROVIDER_SECRET=] [env: HOLDFAST_PROVIDER_SECRET_FILE=]"
     )]
     provider_secret_file: Option<PathBuf>,
 }

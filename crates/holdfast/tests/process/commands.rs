@@ -40,7 +40,7 @@ fn the_audit_counts_what_a_killed_server_left() {
     for words in ["club: entries 1 to", "ga: 3 free + 2 held + 0 sold + 0 withheld = 5"] {
         assert!(said.contains(words), "{said}");
     }
-    assert!(said.contains("2 live, 1 cancelled, 0 expired"), "{said}");
+    assert!(said.contains("2 held, 0 at the checkout, 0 sold, 1 cancelled, 0 expired"), "{said}");
     assert!(said.ends_with("1 sale audited: every promise is kept\n"), "{said}");
 
     // The settings file says where the data are, as it does for the server.

@@ -141,7 +141,7 @@ fn an_empty_variable_is_refused_by_name_whichever_it_is() {
     // Every variable that the help names, and the help names one for every setting.
     let names: BTreeSet<_> =
         text.split("[env: ").skip(1).map(|rest| rest.split_once('=').unwrap().0).collect();
-    assert_eq!(names.len(), 18, "{names:?}");
+    assert_eq!(names.len(), 24, "{names:?}");
     for name in names {
         let words = format!("{name} is empty: give it a value, or unset it");
         refused(&with_empty(name, &["serve"]), &words);
@@ -176,7 +176,7 @@ fn at_its_start_a_server_says_what_is_in_force() {
     serve.args(["serve", "--listen", "127.0.0.1:0", "--limit-buyer", "off"]);
     let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
-    let said: Vec<String> = lines.by_ref().take(8).collect();
+    let said: Vec<String> = lines.by_ref().take(10).collect();
     signal(&child, "-TERM");
     assert!(child.wait().unwrap().success());
     let folder = folder.path().canonicalize().unwrap();
@@ -184,17 +184,19 @@ fn at_its_start_a_server_says_what_is_in_force() {
     assert!(said[0].starts_with("listening on http://127.0.0.1:"), "{said:?}");
     assert!(said[1].starts_with(concat!("holdfast ", env!("CARGO_PKG_VERSION"), ", plain HTTP")));
     assert_eq!(
-        said[2..7],
+        said[2..9],
         [
             format!("  data         {folder}/holdfast-data"),
             format!("  settings     {folder}/holdfast.toml"),
             "  metrics      /metrics, for merchants".to_owned(),
+            "  orders       sqlite".to_owned(),
+            "  payments     SIMULATED: no money moves; 25/s at each endpoint".to_owned(),
             "  connections  50 at most, as was set".to_owned(),
             "  limits       a buyer off, a merchant key off, a network 100/s; behind 10.0.0.7/32"
                 .to_owned(),
         ]
     );
-    assert!(said[7].starts_with("merchant key, good until this server stops: "), "{said:?}");
+    assert!(said[9].starts_with("merchant key, good until this server stops: "), "{said:?}");
 }
 
 #[test]
