@@ -21,7 +21,7 @@ pub use audit::{MoneyAudit, audit_money};
 pub use error::CheckoutError;
 pub use live::{Live, Stopped};
 pub use note::Note;
-pub use saga::{Case, Saga};
+pub use saga::{Case, Saga, Way};
 pub use service::{Checkout, Options, Service, StartError};
 pub use world::World;
 

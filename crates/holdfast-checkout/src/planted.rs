@@ -63,6 +63,20 @@ mod switch {
         ForgetsTheRest,
     }
 
+    impl Bug {
+        /// All of them.
+        pub const ALL: [Self; 8] = [
+            Self::CapturesFirst,
+            Self::Naive,
+            Self::Guesses,
+            Self::ChargesTwice,
+            Self::ForgetsToCancel,
+            Self::UnitsFirst,
+            Self::IgnoresTheGuard,
+            Self::ForgetsTheRest,
+        ];
+    }
+
     /// The places between the saga's steps, in the order of a hold's way.
     pub const STEPS: [&str; 14] = [
         "called",
@@ -92,7 +106,8 @@ mod switch {
         if !is_on(Bug::ChargesTwice) || calls == 0 {
             return reference;
         }
-        Reference::new(&format!("{}{calls}", &reference.as_str()[..50])).unwrap_or(reference)
+        let (hold, attempt) = reference.parts();
+        Reference::of(hold, attempt + 100 + calls).unwrap_or(reference)
     }
 
     /// What [`Bug::Guesses`] makes of a lost answer.

@@ -17,6 +17,7 @@
 mod case;
 mod collect;
 mod deliver;
+mod reconcile;
 mod refund;
 mod trip;
 
@@ -29,8 +30,8 @@ use crate::desk::Desk;
 use crate::provider::{Payment, PaymentStatus as Money};
 use crate::sales::KnownSales;
 use crate::world::World;
-pub use case::Case;
 use case::Facts;
+pub use case::{Case, Way};
 pub(crate) use trip::Trouble;
 use trip::{Next, Trip};
 
@@ -64,12 +65,19 @@ impl<W: World> Saga<W> {
         }
     }
 
-    /// Carries one hold until nothing is to be done about its payment. A hint makes it look again
-    /// at once, where it would wait.
+    /// Carries a case until nothing is to be done about its payment, or its refund. A hint makes it
+    /// look again at once, where it would wait.
     ///
     /// It ends early only when this node may not, or cannot, do more: the engine has stopped, or
     /// another reign over the sale has begun.
-    pub async fn carry(&self, mut case: Case, hint: &Notify) {
+    pub async fn carry(&self, case: Case, way: Way, hint: &Notify) {
+        match way {
+            Way::There => self.carry_there(case, hint).await,
+            Way::Back => self.carry_back(case, hint).await,
+        }
+    }
+
+    async fn carry_there(&self, mut case: Case, hint: &Notify) {
         let mut trip = Trip::default();
         loop {
             let next = self.step(&mut case, &mut trip).await;

@@ -18,9 +18,9 @@ use crate::audit::MoneyAudit;
 use crate::budget::Endpoint;
 use crate::error::CheckoutError;
 use crate::provider::Reference;
-use crate::saga::{Case, Saga};
+use crate::saga::{Case, Saga, Way};
 use crate::world::World;
-use cases::{Cases, Way};
+use cases::Cases;
 
 /// What can be set about a service.
 #[derive(Clone, Copy, Debug)]
@@ -151,15 +151,18 @@ impl<W: World + 'static> Checkout<W> {
         }
     }
 
+    fn carry_if_nobody_does(&self, case: Case, way: Way) {
+        if !self.cases.is_in(case, way) {
+            self.carry(case, way);
+        }
+    }
+
     fn carry(&self, case: Case, way: Way) {
         let Some(hint) = self.cases.enter(case, way) else { return };
         let this = self.clone();
         self.runtime.spawn(async move {
             loop {
-                match way {
-                    Way::There => this.saga.carry(case, hint.notify()).await,
-                    Way::Back => this.saga.carry_back(case, hint.notify()).await,
-                }
+                this.saga.carry(case, way, hint.notify()).await;
                 if this.cases.leave(case, way, &hint) {
                     return;
                 }

@@ -11,6 +11,7 @@
 pub mod auditor;
 pub mod crowd;
 pub mod model;
+pub mod money;
 pub mod plan;
 pub mod report;
 pub mod rng;

@@ -184,7 +184,7 @@ fn play(config: SaleConfig, steps: &[Step]) -> (Pair, Vec<(Stamp, Command)>) {
     };
     // Most sales are open before anything else happens.
     let open = Step { ask: Ask::Command(Command::Open), ..first.clone() };
-    let open = (steps.len() % 5 > 0).then_some(&open);
+    let open = (!steps.len().is_multiple_of(5)).then_some(&open);
     let steps = std::iter::once(&first).chain(open).chain(steps);
     for Step { wait_ms, wall_off_ms, ask } in steps {
         pair.wait(*wait_ms);

@@ -29,6 +29,15 @@ impl Case {
     }
 }
 
+/// Which way a case's money goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// From the buyer.
+    There,
+    /// To the buyer.
+    Back,
+}
+
 /// What the engine knows of a case.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {

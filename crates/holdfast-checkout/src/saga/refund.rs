@@ -10,9 +10,7 @@ use crate::world::World;
 
 impl<W: World> Saga<W> {
     /// Carries an order whose refund has been asked for until its units are back.
-    ///
-    /// It ends early as [`Saga::carry`] does.
-    pub async fn carry_back(&self, case: Case, hint: &Notify) {
+    pub(super) async fn carry_back(&self, case: Case, hint: &Notify) {
         let mut trip = Trip::default();
         loop {
             let next = self.refund_step(case, &mut trip).await;

@@ -6,16 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::saga::Case;
-
-/// Which way the money goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Way {
-    /// From the buyer.
-    There,
-    /// To the buyer.
-    Back,
-}
+use crate::saga::{Case, Way};
 
 /// The cases that are being carried.
 #[derive(Debug, Default)]
