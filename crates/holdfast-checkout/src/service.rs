@@ -138,15 +138,18 @@ impl<W: World + 'static> Checkout<W> {
         self.queue_time() > Duration::from_millis(PAY_QUEUE_MAX_MS.into())
     }
 
-    /// A hold has gone to the checkout, or something may have happened to its payment.
+    /// A hold has gone to the checkout. To say so again costs nothing: whoever carries it goes on
+    /// as they would, so that a buyer who asks often does not have the provider asked often.
     pub fn begin(&self, case: Case) {
         self.carry(case, Way::There);
     }
 
     /// A provider has told that something has happened to a payment. A hint and no more: the
-    /// provider is asked.
+    /// provider is asked, at once.
     pub fn hint(&self, reference: &Reference) {
-        if let Some(case) = Case::of(reference) {
+        if let Some(case) = Case::of(reference)
+            && !self.cases.wake(case, Way::There)
+        {
             self.begin(case);
         }
     }

@@ -29,17 +29,26 @@ impl Hint {
 }
 
 impl Cases {
-    /// Enters a case that is to be carried. `None`: somebody carries it, and has been told.
+    /// Enters a case that is to be carried. `None`: somebody carries it, and will look once more
+    /// before they leave it.
     pub(super) fn enter(&self, case: Case, way: Way) -> Option<Arc<Hint>> {
         let mut hints = self.hints();
         if let Some(hint) = hints.get(&(case, way)) {
             hint.is_told.store(true, Ordering::Relaxed);
-            hint.notify.notify_one();
             return None;
         }
         let hint = Arc::<Hint>::default();
         hints.insert((case, way), Arc::clone(&hint));
         Some(hint)
+    }
+
+    /// Makes whoever carries a case look at once, where they rest. `false`: nobody carries it.
+    pub(super) fn wake(&self, case: Case, way: Way) -> bool {
+        let hints = self.hints();
+        let Some(hint) = hints.get(&(case, way)) else { return false };
+        hint.is_told.store(true, Ordering::Relaxed);
+        hint.notify.notify_one();
+        true
     }
 
     /// Leaves a case, if nothing has been told of it meanwhile.
@@ -58,5 +67,34 @@ impl Cases {
 
     fn hints(&self) -> MutexGuard<'_, HashMap<(Case, Way), Arc<Hint>>> {
         self.hints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use holdfast_core::HoldKey;
+
+    use super::*;
+
+    fn is_woken(hint: &Hint) -> bool {
+        pin!(hint.notify().notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn who_asks_again_wakes_nobody_and_is_heard_before_the_case_is_left() {
+        let (cases, way) = (Cases::default(), Way::There);
+        let case = Case { sale: 1, hold: HoldKey::from_number(1) };
+        assert!(!cases.wake(case, way), "nobody carries it");
+        let hint = cases.enter(case, way).unwrap();
+        assert!(cases.enter(case, way).is_none());
+        assert!(!is_woken(&hint));
+        assert!(!cases.leave(case, way, &hint), "somebody has asked meanwhile");
+        // The control.
+        assert!(cases.wake(case, way) && is_woken(&hint));
+        assert!(!cases.leave(case, way, &hint));
+        assert!(cases.leave(case, way, &hint) && !cases.is_in(case, way));
     }
 }
