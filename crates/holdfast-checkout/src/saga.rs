@@ -23,6 +23,7 @@ mod trip;
 
 use holdfast_core::{Command, Outcome, PaymentStatus, ReceiptKey};
 use holdfast_engine::{Answer, SaleRef};
+use holdfast_ledger::LedgerError;
 use tokio::sync::Notify;
 
 use crate::budget::{Budgets, Endpoint};
@@ -98,6 +99,10 @@ impl<W: World> Saga<W> {
         let rest = match next {
             Ok(Next::Done) | Err(Trouble::Stopped) => return false,
             Ok(Next::On) => return true,
+            Err(Trouble::Ledger(error @ LedgerError::Fenced { .. })) => {
+                tracing::warn!(%error, "this node may not write for the sale any more");
+                return false;
+            }
             Ok(Next::Wait) => trip.rest(),
             Err(Trouble::Busy(rest)) => rest,
             Err(why) => {

@@ -24,13 +24,13 @@ pub(super) enum Next {
 /// Why a step did not come about.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// This node may not, or cannot, do more.
+    /// The engine has stopped.
     Stopped,
     /// Asked too often: again after this.
     Busy(Duration),
     /// The engine could not: again in a while.
     Engine(EngineError),
-    /// The ledger could not: again in a while.
+    /// The ledger could not: again in a while, unless another reign has begun.
     Ledger(LedgerError),
     /// The provider could not, or said what makes no sense: again in a while.
     Provider(String),
@@ -39,7 +39,7 @@ pub(crate) enum Trouble {
 impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Stopped => f.write_str("this node may do no more"),
+            Self::Stopped => f.write_str("the engine has stopped"),
             Self::Busy(_) => f.write_str("the provider is asked too often"),
             Self::Engine(error) => error.fmt(f),
             Self::Ledger(error) => error.fmt(f),
@@ -102,13 +102,7 @@ impl From<EngineError> for Trouble {
 
 impl From<LedgerError> for Trouble {
     fn from(error: LedgerError) -> Self {
-        match error {
-            LedgerError::Fenced { .. } => {
-                tracing::warn!(%error, "this node may not write for the sale any more");
-                Self::Stopped
-            }
-            other => Self::Ledger(other),
-        }
+        Self::Ledger(error)
     }
 }
 
