@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Tier, schema};
 
-/// A sale's promises, counted afresh from its records.
+/// A sale's promises, counted afresh from its records, the ledger and the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {
     /// Whether everything is as it must be.
@@ -22,6 +22,8 @@ pub struct Audit {
     pub last_sequence: u64,
     /// Holds that were found, by how they stand.
     pub holds: HoldCount,
+    /// Orders and their money.
+    pub money: MoneyCount,
     /// The tiers as the records make them.
     pub tiers: Vec<Tier>,
 }
@@ -48,4 +50,21 @@ pub struct HoldCount {
     pub cancelled: u64,
     /// Run out.
     pub expired: u64,
+}
+
+/// Orders and their money, as the ledger and the provider have them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MoneyCount {
+    /// Orders in the ledger, whatever became of them.
+    pub orders: u64,
+    /// Those that are paid.
+    pub paid: u64,
+    /// What those cost, in minor units.
+    pub paid_amount: u64,
+    /// Payments that the provider has taken and not given back.
+    pub captured: u64,
+    /// What those amount to, in minor units.
+    pub captured_amount: u64,
+    /// Holds with which something was being done about their payment: counted, and not judged.
+    pub under_way: u64,
 }

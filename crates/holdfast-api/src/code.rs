@@ -49,6 +49,7 @@ codes! {
     SaleNotFound "sale_not_found" 404 "There is no such sale";
     TierNotFound "tier_not_found" 404 "The sale has no such tier";
     HoldNotFound "hold_not_found" 404 "There is no such hold";
+    OrderNotFound "order_not_found" 404 "There is no such order";
     MethodNotAllowed "method_not_allowed" 405 "This address does not take this method";
     RequestTimeout "request_timeout" 408 "The request took too long to arrive";
     NotEnough "not_enough" 409 "Fewer units are free than were asked for";

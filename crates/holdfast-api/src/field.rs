@@ -13,6 +13,14 @@ pub(crate) fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     T::deserialize(String::deserialize(deserializer)?.into_deserializer())
 }
 
+/// The same of a word that may be left out.
+pub(crate) fn word_or_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let word = Option::<String>::deserialize(deserializer)?;
+    word.map(|word| T::deserialize(word.into_deserializer())).transpose()
+}
+
 /// Reads a whole number, however it is written: to JSON `1`, `1.0` and `1e0` are one number, and
 /// some languages write the second. Serde by itself would take only the first.
 pub(crate) fn whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(

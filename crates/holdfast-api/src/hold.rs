@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::field::{whole, word};
-use crate::{Time, schema};
+use crate::{Order, Payment, Time, schema};
 
 /// A request to hold units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,10 +65,19 @@ pub struct Hold {
     /// What all its units cost.
     #[schemars(with = "schema::Money")]
     pub total: Money,
+    /// Its payment, once it has been at the checkout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Payment")]
+    pub payment: Option<Payment>,
+    /// The order that it became, once it is sold. Of one whose money came after its end: the order
+    /// that was made for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "schema::OrderId")]
+    pub order: Option<String>,
 }
 
 impl Hold {
-    /// A hold of this sale, under its signed id.
+    /// A hold of this sale, under its signed id, that has not been at the checkout.
     pub fn new(id: String, sale: SaleId, hold: &HoldView) -> Self {
         Self {
             id,
@@ -80,16 +89,20 @@ impl Hold {
             expires_at: hold.expires_at_ms.map(Time),
             remaining_ms: hold.remaining_ms,
             total: hold.total,
+            payment: None,
+            order: None,
         }
     }
 }
 
 /// What a buyer has in a sale.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Me {
     /// Who this is.
     #[schemars(with = "schema::BuyerId")]
     pub buyer: BuyerId,
     /// Their latest hold, live or ended; `null` if they never had one.
     pub hold: Option<Hold>,
+    /// Their orders, oldest first; `null` while it cannot be known what they have ordered.
+    pub orders: Option<Vec<Order>>,
 }

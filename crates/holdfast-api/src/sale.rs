@@ -103,6 +103,23 @@ pub struct PatchTier {
 #[derive(Clone, Debug, Serialize)]
 pub struct Metadata(Box<RawValue>);
 
+impl Metadata {
+    /// Takes what is a JSON object; anything else is `None`.
+    pub fn from_json(json: String) -> Option<Self> {
+        RawValue::from_string(json).ok().filter(|json| json.get().starts_with('{')).map(Self)
+    }
+
+    /// It as JSON.
+    pub fn json(&self) -> &str {
+        self.0.get()
+    }
+
+    /// It as JSON, to be kept.
+    pub fn into_json(self) -> Box<RawValue> {
+        self.0
+    }
+}
+
 impl<'de> Deserialize<'de> for Metadata {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
@@ -206,8 +223,6 @@ impl Sale {
     /// A sale under its id.
     pub fn new(id: SaleId, sale: SaleView) -> Self {
         let SaleView { terms, status, tiers } = sale;
-        // What was read as JSON is JSON still.
-        let metadata = terms.metadata.and_then(|json| RawValue::from_string(json).ok());
         Self {
             id,
             name: terms.name,
@@ -218,7 +233,8 @@ impl Sale {
             max_per_buyer: terms.max_per_buyer,
             admission: terms.admission,
             tiers: tiers.into_iter().map(Tier::from).collect(),
-            metadata: metadata.map(Metadata),
+            // What was read as JSON is JSON still.
+            metadata: terms.metadata.and_then(Metadata::from_json),
         }
     }
 }

@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 use crate::{Code, Metadata, Time};
 
+/// Bytes in a refund's reason, at most.
+pub const REASON_BYTES_MAX: usize = 200;
+
 /// Text without control characters. What JSON Schema counts are characters; the limits are on
 /// bytes of UTF-8, and said in words.
 const PRINTABLE: &str = r"^[^\u0000-\u001F\u007F-\u009F]+$";
@@ -57,6 +60,16 @@ forms! {
     HoldId: json_schema!({
         "description": "The id of a hold, as the server made it: cannot be guessed.",
         "type": "string", "pattern": "^hold_[A-Za-z0-9_-]+$", "maxLength": 64,
+    });
+    /// An order's id as it is described.
+    OrderId: json_schema!({
+        "description": "The id of an order, as the server made it: cannot be guessed.",
+        "type": "string", "pattern": "^order_[A-Za-z0-9_-]+$", "maxLength": 64,
+    });
+    /// A refund's reason as it is described.
+    Reason: json_schema!({
+        "description": format!("What people read: at most {REASON_BYTES_MAX} bytes of UTF-8."),
+        "type": "string", "minLength": 1, "maxLength": REASON_BYTES_MAX, "pattern": PRINTABLE,
     });
     /// The name of a sale or a tier as it is described.
     Name: json_schema!({

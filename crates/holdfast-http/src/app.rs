@@ -1,12 +1,15 @@
 //! What every route stands on.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_api::{Code, Hold, Problem};
+use holdfast_api::{Code, Hold, Payment, Problem, Time};
 use holdfast_checkout::{CheckoutError, LiveCheckout};
-use holdfast_core::{Command, HoldView, ReceiptKey, SaleId, TierId};
+use holdfast_core::{
+    Command, HoldKey, HoldStatus, HoldView, OrderName, PaymentStatus, ReceiptKey, SaleId, TierId,
+};
 use holdfast_engine::{Answer, Handle, SaleRef, Sales};
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
@@ -59,6 +62,9 @@ impl ProviderName {
         }
     }
 }
+
+/// Who takes the money where there is nothing to pay.
+const NOBODY: &str = "none";
 
 /// The routes' shared state; cheap to clone.
 #[derive(Clone)]
@@ -157,7 +163,23 @@ impl App {
 
     /// A hold under its signed id.
     pub(crate) fn hold(&self, sale: SaleId, hold: &HoldView) -> Hold {
-        Hold::new(hold.receipt.id(&self.options.receipts, &hold.buyer), sale, hold)
+        let receipts = &self.options.receipts;
+        let order = |hold_key| OrderName { sale: hold.receipt.sale, hold: hold_key }.id(receipts);
+        Hold {
+            payment: hold.payment.map(|payment| Payment {
+                provider: Cow::Borrowed(self.provider_of(hold)),
+                status: payment.status.into(),
+                attempt: payment.attempt,
+                pay_by: payment.pay_by_ms.map(Time),
+            }),
+            order: ordered(hold).map(order),
+            ..Hold::new(hold.receipt.id(receipts, &hold.buyer), sale, hold)
+        }
+    }
+
+    /// Who takes the money for a hold.
+    pub(crate) fn provider_of(&self, hold: &HoldView) -> &'static str {
+        if hold.total.amount == 0 { NOBODY } else { self.options.provider.as_str() }
     }
 
     /// The sale as JSON, as it was at most 250 ms ago and after every merchant's move.
@@ -178,5 +200,16 @@ impl App {
         view.await?
             .map(|view| holdfast_api::Sale::new(id, view))
             .ok_or_else(problem::sale_not_found)
+    }
+}
+
+/// The hold whose order a hold has: its own once it is sold, another's if its money came late and
+/// pays for that.
+fn ordered(hold: &HoldView) -> Option<HoldKey> {
+    let moved = hold.payment.filter(|payment| payment.status == PaymentStatus::Moved);
+    match (hold.status, moved) {
+        (HoldStatus::Sold, _) => Some(hold.key),
+        (_, Some(payment)) => payment.linked,
+        _ => None,
     }
 }

@@ -20,13 +20,32 @@ pub(crate) async fn read<T: DeserializeOwned>(
     deadline: Duration,
 ) -> Result<T, Problem> {
     check_type(request.headers())?;
+    Ok(from_json(&bytes(request, deadline).await?)?)
+}
+
+/// The same of a body that may be left out.
+pub(crate) async fn read_if_any<T: DeserializeOwned + Default>(
+    request: Request,
+    deadline: Duration,
+) -> Result<T, Problem> {
+    let is_json = check_type(request.headers());
+    let body = bytes(request, deadline).await?;
+    if body.is_empty() {
+        return Ok(T::default());
+    }
+    is_json?;
+    Ok(from_json(&body)?)
+}
+
+/// Reads a body of at most 64 KiB that has arrived before the deadline.
+pub(crate) async fn bytes(request: Request, deadline: Duration) -> Result<Bytes, Problem> {
     check_encoding(request.headers())?;
     // Known from the head: nobody need send what is not wanted.
     if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
         return Err(Problem::new(Code::TooLarge));
     }
     let body = tokio::time::timeout(deadline, collect(request.into_body())).await;
-    Ok(from_json(&body.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))?)?)
+    body.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {

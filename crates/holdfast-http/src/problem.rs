@@ -56,6 +56,18 @@ pub(crate) fn hold_not_found() -> Problem {
     Problem::new(Code::HoldNotFound)
 }
 
+/// There is no such order, or it is another's.
+pub(crate) fn order_not_found() -> Problem {
+    Problem::new(Code::OrderNotFound)
+}
+
+/// What was done cannot be shown. That must not sound as if nothing had been done; a move that is
+/// repeated changes nothing.
+pub(crate) fn done_unseen(problem: Problem) -> Problem {
+    let why = problem.detail.unwrap_or(problem.title);
+    Problem::new(Code::OutcomeUnknown).because(format!("it was done, but cannot be shown: {why}"))
+}
+
 /// The engine has no outcome.
 pub(crate) fn of_engine(error: &EngineError) -> Problem {
     let code = match error {
@@ -73,7 +85,7 @@ pub(crate) fn of_checkout(error: &CheckoutError) -> Problem {
         CheckoutError::Engine(error) => of_engine(error),
         CheckoutError::Ledger(error) => of_ledger(error),
         CheckoutError::Provider(why) => {
-            tracing::warn!(%why, "the provider cannot be asked");
+            tracing::debug!(%why, "the provider cannot be asked");
             Problem::new(Code::StoreUnavailable).because("the payment provider cannot be asked")
         }
         CheckoutError::Stopped => Problem::new(Code::Overloaded).because(error.to_string()),
@@ -84,11 +96,11 @@ fn of_ledger(error: &LedgerError) -> Problem {
     let unavailable = |why: &'static str| Problem::new(Code::StoreUnavailable).because(why);
     match error {
         LedgerError::Unavailable(why) => {
-            tracing::warn!(%why, "the ledger does not answer");
+            tracing::debug!(%why, "the ledger does not answer");
             unavailable("the ledger does not answer")
         }
         LedgerError::Unknown(why) => {
-            tracing::warn!(%why, "what came of a write to the ledger is not known");
+            tracing::debug!(%why, "what came of a write to the ledger is not known");
             let why = "the ledger has not said what came of it";
             Problem::new(Code::OutcomeUnknown).because(why)
         }

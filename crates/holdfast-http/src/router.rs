@@ -4,15 +4,19 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use bytes::Bytes;
-use holdfast_api::{Audit, Code, Hold, Me, PatchTier, PostHold, Problem, PutSale, Sale};
+use holdfast_api::{
+    Audit, Checkout, Code, Hold, Me, Order, Page, PatchTier, PostCheckout, PostHold, PostRefund,
+    Problem, PutSale, Sale, Webhook,
+};
 
 use crate::app::App;
+use crate::export::{CSV, LINES};
 use crate::openapi::{
-    self, AFTER_HOLD, AFTER_SALE, Answer, BUYER, IDEMPOTENCY_KEY, LIMIT, Operation, Route, delete,
-    get, patch, post, put,
+    self, AFTER_HOLD, AFTER_ORDER, AFTER_SALE, Answer, BUYER, IDEMPOTENCY_KEY, LIMIT, Operation,
+    Route, SIGNATURE, delete, get, patch, post, put,
 };
 use crate::problem::Refused;
-use crate::routes::{audit, description, health, holds, sales};
+use crate::routes::{audit, checkout, description, health, holds, orders, sales, webhooks};
 use crate::scrape::OPEN_METRICS;
 
 /// The type of a word for people.
@@ -42,7 +46,8 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
 fn routes() -> impl Iterator<Item = Route> {
     let sales = sales().map(|route| route.under("sales").by_the_engine());
     let holds = holds().map(|route| route.under("holds").by_the_engine());
-    sales.into_iter().chain(holds).chain(server())
+    let orders = orders().map(|route| route.under("orders"));
+    sales.into_iter().chain(holds).chain(orders).chain(server())
 }
 
 fn sales() -> [Route; 9] {
@@ -60,7 +65,10 @@ fn sales() -> [Route; 9] {
             .reads::<PutSale>(&[("merchant", openapi::sale())])
             .answers::<Sale>(201, "It was made.")
             .answers::<Sale>(200, "It was changed.")
-            .gives("sale", &["get_sale", "open_sale", "close_sale", "reserve", "audit_sale"])
+            .gives(
+                "sale",
+                &["get_sale", "open_sale", "close_sale", "reserve", "list_orders", "audit_sale"],
+            )
             .refuses(&[Code::WrongState])
             .by(sales::configure),
         get("/v1/sales/{sale}", "get_sale", "See a sale and what is left of it")
@@ -101,7 +109,7 @@ fn sales() -> [Route; 9] {
     ]
 }
 
-fn holds() -> [Route; 5] {
+fn holds() -> [Route; 6] {
     [
         post("/v1/sales/{sale}/holds", "reserve", "Hold units for a buyer")
             .for_buyers()
@@ -109,7 +117,7 @@ fn holds() -> [Route; 5] {
             .reads::<PostHold>(&[("buyer", openapi::hold()), ("merchant", openapi::hold_for())])
             .answers::<Hold>(201, "A new hold.")
             .answers::<Hold>(200, "The hold that this buyer has already.")
-            .gives("hold", &["get_hold", "cancel_hold"])
+            .gives("hold", &["get_hold", "check_out", "cancel_hold"])
             .refuses(&[Code::SaleNotFound, Code::TierNotFound, Code::KeyReused])
             .refuses(&[Code::Closed, Code::NotOpen, Code::Paused, Code::WrongState])
             .refuses(&[Code::HoldExists, Code::LimitReached])
@@ -125,19 +133,67 @@ fn holds() -> [Route; 5] {
         get("/v1/sales/{sale}/me", "get_me", "See what a buyer has in a sale")
             .for_buyers()
             .looks_at(BUYER)
-            .answers::<Me>(200, "The buyer's latest hold, if they ever had one.")
+            .answers::<Me>(200, "The buyer's latest hold, if they ever had one, and their orders.")
             .refuses(&[Code::SaleNotFound])
             .by(holds::me),
         get("/v1/holds/{hold}", "get_hold", "Look at a hold")
             .for_buyers()
             .answers::<Hold>(200, "The hold.")
+            .gives_its("order", &["get_order", "refund_order"])
             .refuses(&[Code::HoldNotFound])
             .by(holds::show),
         delete("/v1/holds/{hold}", "cancel_hold", "Give a hold back")
             .for_buyers()
             .answers_with(Answer::nothing("It has ended."))
-            .refuses(&[Code::HoldNotFound])
+            .refuses(&[Code::HoldNotFound, Code::WrongState])
             .by(holds::cancel),
+        post("/v1/holds/{hold}/checkout", "check_out", "Take a hold to the checkout")
+            .for_buyers()
+            .looks_at(IDEMPOTENCY_KEY)
+            .reads_if_any::<PostCheckout>(&[
+                ("buyer", openapi::checkout()),
+                ("merchant", openapi::checkout_for()),
+            ])
+            .answers::<Checkout>(200, "It is there, now or before; the payment goes on by itself.")
+            .refuses(&[Code::HoldNotFound, Code::WrongState, Code::LimitReached, Code::KeyReused])
+            .by(checkout::begin),
+    ]
+}
+
+fn orders() -> [Route; 4] {
+    let list = Answer::json::<Page<Order>>(200, "A page of orders, or all as CSV or JSON lines.");
+    [
+        get("/v1/sales/{sale}/orders", "list_orders", "List a sale's orders as they were recorded")
+            .for_merchants()
+            .looks_at(AFTER_ORDER)
+            .looks_at(LIMIT)
+            .answers_with(list.or_text(CSV).or_text(LINES))
+            .refuses(&[Code::SaleNotFound])
+            .by(orders::list)
+            .by_the_engine(),
+        get("/v1/orders/{order}", "get_order", "Look at an order")
+            .for_buyers()
+            .answers::<Order>(200, "The order.")
+            .refuses(&[Code::OrderNotFound])
+            .by(orders::show)
+            .by_the_engine(),
+        post("/v1/orders/{order}/refund", "refund_order", "Give an order's money and units back")
+            .for_merchants()
+            .reads_if_any::<PostRefund>(&[("merchant", openapi::refund())])
+            .answers::<Order>(202, "It is being done, or has been.")
+            .refuses(&[Code::OrderNotFound, Code::WrongState])
+            .by(orders::refund)
+            .by_the_engine(),
+        post(
+            "/v1/webhooks/{provider}",
+            "hear_webhook",
+            "Tell that something happened to a payment",
+        )
+        .looks_at(SIGNATURE)
+        .reads::<Webhook>(&[("provider", openapi::webhook())])
+        .answers_with(Answer::nothing("It is being looked at."))
+        .refuses(&[Code::Unauthorised])
+        .by(webhooks::hear),
     ]
 }
 

@@ -9,11 +9,15 @@ use serde_json::{Value, json};
 use crate::openapi::operation::SchemaOf;
 use crate::problem::PRIVATE_TEXT;
 
+/// The schema of text.
+const TEXT: SchemaOf = |_| json_schema!({ "type": "string" });
+
 /// An answer that gives what was asked for.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     what: &'static str,
-    body: Option<(&'static str, SchemaOf)>,
+    /// What it may be, by its type.
+    bodies: Vec<(&'static str, SchemaOf)>,
     cache_control: Option<&'static str>,
 }
 
@@ -21,20 +25,24 @@ impl Answer {
     /// JSON, for whoever asked.
     pub(crate) fn json<T: JsonSchema>(status: u16, what: &'static str) -> Self {
         let schema = SchemaGenerator::subschema_for::<T>;
-        let body = Some(("application/json", schema as SchemaOf));
-        Self { status, what, body, cache_control: Some(PRIVATE_TEXT) }
+        let bodies = vec![("application/json", schema as SchemaOf)];
+        Self { status, what, bodies, cache_control: Some(PRIVATE_TEXT) }
     }
 
     /// Text of some type.
     pub(crate) fn text(kind: &'static str, what: &'static str) -> Self {
-        let schema: SchemaOf = |_| json_schema!({ "type": "string" });
-        let body = Some((kind, schema));
-        Self { status: 200, what, body, cache_control: None }
+        Self { status: 200, what, bodies: vec![(kind, TEXT)], cache_control: None }
     }
 
     /// It was done, and there is no more to say.
     pub(crate) fn nothing(what: &'static str) -> Self {
-        Self { status: 204, what, body: None, cache_control: Some(PRIVATE_TEXT) }
+        Self { status: 204, what, bodies: Vec::new(), cache_control: Some(PRIVATE_TEXT) }
+    }
+
+    /// The same, or text of some type, as the reader likes it.
+    pub(crate) fn or_text(mut self, kind: &'static str) -> Self {
+        self.bodies.push((kind, TEXT));
+        self
     }
 
     /// The same, but caches may keep it.
@@ -45,8 +53,8 @@ impl Answer {
     /// It as it is written down.
     pub(crate) fn render(&self, generator: &mut SchemaGenerator) -> Value {
         let mut answer = json!({ "description": self.what });
-        if let Some((kind, schema)) = self.body {
-            answer["content"] = json!({ kind: { "schema": schema(generator) } });
+        for (kind, schema) in &self.bodies {
+            answer["content"][*kind] = json!({ "schema": schema(generator) });
         }
         if let Some(value) = self.cache_control {
             answer["headers"]["Cache-Control"] = header(&json!({ "const": value }));

@@ -32,3 +32,28 @@ pub(crate) fn hold() -> Value {
 pub(crate) fn hold_for() -> Value {
     json!({ "tier": "standing", "quantity": 1, "buyer": "bob" })
 }
+
+/// A request to take a hold to the checkout, as a buyer makes it.
+pub(crate) fn checkout() -> Value {
+    json!({ "simulate": "approve" })
+}
+
+/// A request to take a hold to the checkout, as a merchant makes it.
+pub(crate) fn checkout_for() -> Value {
+    json!({ "metadata": { "basket": "b-17" } })
+}
+
+/// A request to give an order's money back.
+pub(crate) fn refund() -> Value {
+    json!({ "reason": "the night was called off" })
+}
+
+/// What a provider tells.
+pub(crate) fn webhook() -> Value {
+    json!({
+        "id": "evt_1",
+        "type": "payment.captured",
+        "reference": "hold_17",
+        "created": 1_796_126_400,
+    })
+}

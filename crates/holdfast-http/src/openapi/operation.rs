@@ -42,11 +42,22 @@ pub(crate) struct Operation {
     parameters: Vec<Parameter>,
     /// What it reads, and an example of it for each who asks in another way.
     body: Option<(SchemaOf, Vec<(&'static str, Value)>)>,
+    /// Whether the body may be left out.
+    may_be_empty: bool,
     answers: Vec<Answer>,
     codes: Vec<Code>,
-    /// Operations that take what this one answers with: their names, and the parameter that it
-    /// becomes there.
-    links: (&'static str, &'static [&'static str]),
+    /// Operations that take what this one answers with.
+    links: Option<Links>,
+}
+
+/// What an answer gives to other operations.
+struct Links {
+    /// The field that they take.
+    field: &'static str,
+    /// The parameter that it becomes there.
+    parameter: &'static str,
+    /// Their names.
+    to: &'static [&'static str],
 }
 
 /// An operation with who answers it.
@@ -113,7 +124,8 @@ impl Operation {
             body: None,
             answers: Vec::new(),
             codes,
-            links: ("", &[]),
+            may_be_empty: false,
+            links: None,
         }
     }
 
@@ -142,6 +154,14 @@ impl Operation {
         Self { body, ..self }.refuses(BODY)
     }
 
+    /// The same, but the body may be left out.
+    pub(crate) fn reads_if_any<T: JsonSchema + DeserializeOwned>(
+        self,
+        examples: &[(&'static str, Value)],
+    ) -> Self {
+        Self { may_be_empty: true, ..self.reads::<T>(examples) }
+    }
+
     /// It answers with this.
     pub(crate) fn answers<T: JsonSchema>(mut self, status: u16, what: &'static str) -> Self {
         self.answers.push(Answer::json::<T>(status, what));
@@ -166,8 +186,13 @@ impl Operation {
     }
 
     /// The `id` that it answers with is this parameter of those operations.
-    pub(crate) fn gives(self, name: &'static str, to: &'static [&'static str]) -> Self {
-        Self { links: (name, to), ..self }
+    pub(crate) fn gives(self, parameter: &'static str, to: &'static [&'static str]) -> Self {
+        Self { links: Some(Links { field: "id", parameter, to }), ..self }
+    }
+
+    /// The same of another field of its answer, which has the parameter's name.
+    pub(crate) fn gives_its(self, field: &'static str, to: &'static [&'static str]) -> Self {
+        Self { links: Some(Links { field, parameter: field, to }), ..self }
     }
 
     /// Who answers it.
@@ -208,17 +233,18 @@ impl Operation {
             let examples: Map<String, Value> = examples.collect();
             let content = json!({ "schema": schema(read), "examples": examples });
             let content = json!({ "application/json": content });
-            operation["requestBody"] = json!({ "required": true, "content": content });
+            operation["requestBody"] =
+                json!({ "required": !self.may_be_empty, "content": content });
         }
         operation
     }
 
     fn links(&self) -> Option<Value> {
-        let (name, to) = self.links;
+        let Links { field, parameter, to } = self.links.as_ref()?;
         let link = |id: &&str| {
-            let parameters = json!({ name: "$response.body#/id" });
+            let parameters = json!({ *parameter: format!("$response.body#/{field}") });
             ((*id).to_owned(), json!({ "operationId": id, "parameters": parameters }))
         };
-        (!to.is_empty()).then(|| to.iter().map(link).collect())
+        Some(to.iter().map(link).collect())
     }
 }

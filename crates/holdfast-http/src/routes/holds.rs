@@ -1,19 +1,23 @@
 //! Holds: taken, looked at, given back.
 
+use std::time::Duration;
+
 use axum::extract::{Request, State};
 use axum::response::IntoResponse;
-use holdfast_api::{Me, Page, PostHold, Problem};
+use holdfast_api::{Me, Order, Page, PostHold, Problem};
 use holdfast_core::{
     BuyerId, Command, HoldKey, HoldView, KeyDigest, Outcome, Receipt, Reserve, SaleId,
     SignedReceipt,
 };
 use holdfast_engine::SaleRef;
 use http::{HeaderMap, StatusCode, Uri, header};
+use tokio::time::timeout;
 
 use crate::address::{Cursor, Path, parameter, sale_id};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body;
+use crate::orders::Seen;
 use crate::problem::{PRIVATE, hold_not_found, of_refusal, sale_not_found};
 use crate::routes::{Answer, private};
 
@@ -82,13 +86,31 @@ pub(crate) async fn me(
     let sale = sale_id(&sale)?;
     let named = parameter(&uri, "buyer")?.as_deref().map(BuyerId::new).transpose();
     let buyer = who(caller, named.map_err(|error| Problem::invalid("buyer", error.to_string()))?)?;
-    let hold = app.look(move |sales| {
-        let (sale, clock_ms) = sales.get(SaleRef::Id(sale))?;
-        Some(sale.hold_of(&buyer, clock_ms))
+    let seen = app.look(move |sales| {
+        let by_id = SaleRef::Id(sale);
+        sales.get(by_id)?;
+        Some(Seen::read(sales, by_id, |sale, clock_ms| sale.hold_of(&buyer, clock_ms)))
     });
-    let hold = hold.await?.ok_or_else(sale_not_found)?;
-    let hold = hold.map(|hold| app.hold(sale, &hold));
-    Ok(private(StatusCode::OK, &Me { buyer, hold }))
+    let seen = seen.await?.ok_or_else(sale_not_found)?;
+    let orders = orders(&app, sale, buyer, seen.as_ref()).await;
+    let hold = seen.map(|seen| app.hold(sale, &seen.hold));
+    Ok(private(StatusCode::OK, &Me { buyer, hold, orders }))
+}
+
+/// How long a buyer waits for their orders before they see their hold alone.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// What a buyer has ordered. `None`: it cannot be known now. A hold runs out whether or not the
+/// ledger answers, so its buyer is shown it in any case.
+async fn orders(
+    app: &App,
+    sale: SaleId,
+    buyer: BuyerId,
+    seen: Option<&Seen>,
+) -> Option<Vec<Order>> {
+    // Whoever never had a hold has no order. In a rush they are most of those who ask.
+    let Some(seen) = seen else { return Some(Vec::new()) };
+    timeout(GLANCE, app.bought(sale, buyer, seen)).await.ok()?.ok()
 }
 
 /// All holds of a sale, in the order in which they were made.
@@ -144,7 +166,11 @@ pub(crate) async fn cancel(
 
 /// Finds a hold by its id. The id must be genuine for the hold's own buyer, and a buyer sees only
 /// their own: everything else is not there.
-async fn find(app: &App, caller: Caller, id: &str) -> Result<(SaleId, HoldView), Problem> {
+pub(crate) async fn find(
+    app: &App,
+    caller: Caller,
+    id: &str,
+) -> Result<(SaleId, HoldView), Problem> {
     let signed: SignedReceipt = Receipt::read(id).ok_or_else(hold_not_found)?;
     if let Caller::Buyer(buyer) = &caller
         && !signed.is_genuine(&app.options.receipts, buyer)
@@ -174,7 +200,7 @@ fn who(caller: Caller, named: Option<BuyerId>) -> Result<BuyerId, Problem> {
     }
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<KeyDigest>, Problem> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<KeyDigest>, Problem> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

@@ -1,10 +1,13 @@
 //! One file per resource.
 
 pub(crate) mod audit;
+pub(crate) mod checkout;
 pub(crate) mod description;
 pub(crate) mod health;
 pub(crate) mod holds;
+pub(crate) mod orders;
 pub(crate) mod sales;
+pub(crate) mod webhooks;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};

@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::IntoResponse;
-use holdfast_api::{Code, Page, PatchTier, Problem, PutSale, Sale};
+use holdfast_api::{Page, PatchTier, Problem, PutSale, Sale};
 use holdfast_core::{Command, Outcome, SaleConfig, SaleId, TierId};
 use holdfast_engine::SaleRef;
 use http::{HeaderMap, StatusCode, Uri, header};
@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode, Uri, header};
 use crate::address::{Cursor, Path, sale_id};
 use crate::app::App;
 use crate::body;
-use crate::problem::of_refusal;
+use crate::problem::{done_unseen, of_refusal};
 use crate::routes::{Answer, private};
 
 /// Creates a sale, or changes it before it opens.
@@ -129,12 +129,7 @@ fn moved(app: &App, answer: Result<holdfast_engine::Answer, Problem>) -> Result<
     }
 }
 
-/// The sale after the merchant's move, which is durable already. A refusal to show it must not
-/// sound as if nothing had been done; a move that is repeated changes nothing.
+/// The sale after the merchant's move, which is durable already.
 async fn after_a_move(app: &App, sale: SaleId) -> Result<Sale, Problem> {
-    app.sale(sale).await.map_err(|problem| {
-        let why = problem.detail.unwrap_or(problem.title);
-        let done = format!("it was done, but the sale cannot be shown: {why}");
-        Problem::new(Code::OutcomeUnknown).because(done)
-    })
+    app.sale(sale).await.map_err(done_unseen)
 }

@@ -68,7 +68,7 @@ impl Description {
             (Some(kind), Some(contents)) => {
                 let content = contents.get(kind).ok_or("its type")?;
                 let text = || Value::from(std::str::from_utf8(answer.body()).unwrap());
-                let is_json = kind.ends_with("json");
+                let is_json = kind.ends_with("/json") || kind.ends_with("+json");
                 let body =
                     if is_json { serde_json::from_slice(answer.body()).unwrap() } else { text() };
                 self.conforms(&content["schema"], &body)

@@ -5,12 +5,16 @@
 
 mod answers;
 mod checker;
+mod checkout;
 mod credentials;
 mod description;
+mod exports;
 mod holds;
 mod limits;
+mod orders;
 mod refusals;
 mod requests;
 mod scrape;
 mod support;
 mod till;
+mod webhooks;

@@ -1,7 +1,7 @@
 //! The checkout behind a shop: a ledger in SQLite, and a payment provider that is asked over HTTP.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -17,10 +17,11 @@ use tokio::sync::oneshot;
 const SECRET: &str = "a-secret-of-the-bank";
 
 /// How often the provider may be asked, per second: no test waits for it.
-const PER_SECOND: u32 = 1_000;
+pub(crate) const PER_SECOND: u32 = 1_000;
 
 /// A running checkout.
 pub(crate) struct Till {
+    pub(crate) ledger: PathBuf,
     service: Service<Live<SqlLedger, Client>>,
     serving: JoinHandle<()>,
     _stop: oneshot::Sender<()>,
@@ -28,21 +29,27 @@ pub(crate) struct Till {
 
 impl Till {
     /// Keeps its files in a folder.
-    pub(crate) fn start(folder: &Path, engine: Handle, receipts: ReceiptKey) -> Self {
+    pub(crate) fn start(
+        folder: &Path,
+        engine: Handle,
+        receipts: ReceiptKey,
+        per_second: u32,
+    ) -> Self {
         let options = simulated::Options { per_second: None, ..simulated::Options::new(SECRET) };
         let bank = Bank::open(&folder.join("bank"), options).unwrap();
         let (stop, stopped) = oneshot::channel();
         let (url, serving) = serve(bank, stopped);
-        let file = folder.join("orders.sqlite");
+        let ledger = folder.join("orders.sqlite");
+        let file = ledger.clone();
         let make = async move || {
             let ledger = SqlLedger::sqlite(&file).await?;
             let client = Client::new(&url, SECRET, ClientOptions::default()).unwrap();
             let world = Live::new(engine, ledger, client);
             let name = ProviderName::Simulated.as_str();
-            Ok::<_, holdfast_ledger::LedgerError>(Saga::new(world, receipts, PER_SECOND, name))
+            Ok::<_, holdfast_ledger::LedgerError>(Saga::new(world, receipts, per_second, name))
         };
         let options = Options { reconcile_every: Duration::from_millis(100) };
-        Self { service: Service::start(make, options).unwrap(), serving, _stop: stop }
+        Self { ledger, service: Service::start(make, options).unwrap(), serving, _stop: stop }
     }
 
     pub(crate) fn checkout(&self) -> LiveCheckout {
@@ -50,7 +57,7 @@ impl Till {
     }
 
     pub(crate) fn stop(self) {
-        let Self { service, serving, _stop: stop } = self;
+        let Self { service, serving, _stop: stop, .. } = self;
         service.stop();
         drop(stop);
         serving.join().unwrap();
