@@ -108,6 +108,8 @@ async fn reserve(
         expires_at: Some(ends),
         remaining_ms: HOLD_SECONDS * 1_000,
         total: bare.price,
+        payment: None,
+        order: None,
     };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, PRIVATE)], Json(hold)).into_response())
 }

@@ -13,10 +13,11 @@ mod plan;
 mod shop;
 mod tasks;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use holdfast_checkout::{Saga, Way};
-use holdfast_core::{BuyerId, Command, HoldView, ReceiptKey};
+use holdfast_core::{BuyerId, Command, HoldKey, HoldView, PaymentStatus, ReceiptKey};
 use holdfast_engine::{Engine, Reply, Request, SaleRef};
 use holdfast_ledger::{Fence, Ledger};
 use holdfast_store::Clock;
@@ -164,11 +165,17 @@ impl Run {
         ))
     }
 
-    /// Holds that live, and those about whose payment something is to be done.
+    /// Holds that live, and those about whose payment or refund something is to be done.
     fn open_holds(&mut self) -> Result<Vec<HoldView>, Breach> {
         let holds = self.holds()?.into_iter();
+        let returning = self.orders().into_iter().filter(|order| order.refund_asked_ms.is_some());
+        let returning: BTreeSet<HoldKey> = returning.map(|order| order.what.hold).collect();
         let is_open = |hold: &HoldView| {
-            hold.status.is_live() || hold.payment.is_some_and(|payment| payment.status.is_open())
+            let payment = hold.payment.map(|payment| payment.status);
+            let is_returning = returning.contains(&hold.key);
+            hold.status.is_live()
+                || payment.is_some_and(PaymentStatus::is_open)
+                || (is_returning && payment != Some(PaymentStatus::Refunded))
         };
         Ok(holds.filter(is_open).collect())
     }

@@ -17,7 +17,7 @@ use super::{Run, SECOND_US};
 use crate::auditor::Breach;
 
 impl Run {
-    fn orders(&self) -> Vec<Order> {
+    pub(super) fn orders(&self) -> Vec<Order> {
         let ledger = &self.shop.ledger.inner;
         now(ledger.orders(self.plan.sale, 0, u32::MAX)).unwrap_or_default()
     }
