@@ -37,10 +37,10 @@ impl SqlLedger {
     }
 
     /// Opens the ledger in a PostgreSQL database (`postgres://user:password@host/database`), with
-    /// at most `connections` at a time, and brings its tables up to date.
+    /// at most `connections` at a time, at least one, and brings its tables up to date.
     ///
     /// # Errors
-    /// `Unavailable` and `Broken`.
+    /// `Invalid`, `Unavailable` and `Broken`.
     pub async fn postgres(url: &str, connections: u32) -> Result<Self> {
         Ok(Self { pool: Pool::postgres(url, connections).await? })
     }

@@ -170,3 +170,14 @@ fn many_open_one_new_file_at_once_and_share_it() -> anyhow::Result<()> {
     ensure!(won == 20, "{won} of 20 were sold");
     Ok(())
 }
+
+#[test]
+fn what_is_no_address_is_refused_at_once() -> anyhow::Result<()> {
+    run(async {
+        for (url, connections) in [("postgres://localhost:x/y", 2), ("postgres://localhost/y", 0)] {
+            let opened = SqlLedger::postgres(url, connections).await;
+            ensure!(matches!(opened, Err(LedgerError::Invalid(_))), "{opened:?}");
+        }
+        Ok(())
+    })
+}

@@ -94,7 +94,12 @@ impl Pool {
         connections: u32,
         versions: &[Version],
     ) -> Result<Self> {
-        let options: PgConnectOptions = url.parse().map_err(|e| failed(&e))?;
+        let options = url.parse::<PgConnectOptions>().map_err(|why| {
+            LedgerError::Invalid(format!("this is no address of a PostgreSQL database: {why}"))
+        })?;
+        if connections == 0 {
+            return Err(LedgerError::Invalid("a ledger must have at least one connection".into()));
+        }
         let options = options.options([
             ("statement_timeout", STATEMENT_MS),
             ("idle_in_transaction_session_timeout", IDLE_MS),
