@@ -16,3 +16,4 @@ mod rehearse;
 mod serve;
 mod stopped;
 mod support;
+mod till;

@@ -2,6 +2,8 @@
 //! is without an order, and no human is needed.
 
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use holdfast_testkit::Postgres;
 use serde_json::{Value, json};
@@ -9,6 +11,9 @@ use serde_json::{Value, json};
 use crate::support::{Server, ask_as, command, holdfast, wait_for};
 
 const SECRET: &str = "a-secret-for-the-tests";
+
+/// How long a restarted server may take to finish what the kill left.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a buyer and the bank do, so that each step comes about.
 #[derive(Clone, Copy, Debug)]
@@ -165,11 +170,18 @@ impl Shop {
         let mut command = self.command();
         command.envs(bug.map(|bug| ("HOLDFAST_PLANTED", bug)));
         let server = Server::spawn(&mut command);
-        let audit = wait_for("nothing is left to do", || {
+        let begun = Instant::now();
+        loop {
             let (status, audit) = server.ask("GET", "/v1/sales/club/audit", &Value::Null);
-            (status == 200 && audit["money"]["under_way"] == 0).then_some(audit)
-        });
-        self.judge(&server, &audit, story)
+            if status == 200 && audit["money"]["under_way"] == 0 {
+                return self.judge(&server, &audit, story);
+            }
+            if begun.elapsed() > PATIENCE {
+                let payments = self.payments();
+                return Err(format!("it does not come to rest: {audit}, payments {payments:?}"));
+            }
+            sleep(Duration::from_millis(20));
+        }
     }
 
     fn judge(&self, server: &Server, audit: &Value, story: Story) -> Result<(), String> {

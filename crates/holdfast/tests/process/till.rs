@@ -1,0 +1,136 @@
+//! Checkouts where something is short: the database is away, or the provider's budget is small.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use holdfast_testkit::Postgres;
+use serde_json::{Value, json};
+
+use crate::support::{Server, ask, command, reserve, wait_for};
+
+/// Sends a buyer's hold to the checkout; returns its id.
+fn check_out(address: &str, buyer: &str) -> String {
+    let (status, hold) = reserve(address, buyer).unwrap();
+    assert_eq!(status, 201, "{hold}");
+    let id = hold["id"].as_str().unwrap().to_owned();
+    let (status, paying) = pay(address, &id);
+    assert_eq!(status, 200, "{paying}");
+    id
+}
+
+fn pay(address: &str, hold: &str) -> (u16, Value) {
+    ask(address, "POST", &format!("/v1/holds/{hold}/checkout"), &json!({})).unwrap()
+}
+
+fn payment(address: &str, hold: &str) -> Value {
+    let (status, hold) = ask(address, "GET", &format!("/v1/holds/{hold}"), &Value::Null).unwrap();
+    assert_eq!(status, 200, "{hold}");
+    hold["payment"]["status"].clone()
+}
+
+fn open_sale(server: &Server, capacity: usize, hold_seconds: u64) {
+    let price = json!({ "amount": 100, "currency": "EUR" });
+    let tier = json!({ "id": "ga", "name": "GA", "capacity": capacity, "price": price });
+    let sale = json!({
+        "name": "Club", "tiers": [tier],
+        "hold_seconds": hold_seconds, "checkout_grace_seconds": hold_seconds * 2 / 5,
+    });
+    assert_eq!(server.ask("PUT", "/v1/sales/club", &sale).0, 201);
+    assert_eq!(server.ask("POST", "/v1/sales/club/open", &Value::Null).0, 200);
+}
+
+/// The audit, once nothing is under way.
+fn audit_at_rest(server: &Server, patience: Duration) -> Value {
+    let begun = Instant::now();
+    loop {
+        let (status, audit) = server.ask("GET", "/v1/sales/club/audit", &Value::Null);
+        if status == 200 && audit["money"]["under_way"] == 0 {
+            return audit;
+        }
+        assert!(begun.elapsed() < patience, "it does not come to rest: {audit}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn seconds(variable: &str, default: u64) -> u64 {
+    let named = std::env::var(variable).ok().and_then(|seconds| seconds.parse().ok());
+    named.unwrap_or(default)
+}
+
+/// `HOLDFAST_OUTAGE_SECONDS=60` stops it for a minute; without it for a few seconds.
+#[test]
+fn while_postgres_is_away_holds_go_on_and_nothing_is_captured_without_its_order() {
+    let outage = Duration::from_secs(seconds("HOLDFAST_OUTAGE_SECONDS", 4));
+    let mut postgres = Postgres::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = command(folder.path());
+    serve.env("HOLDFAST_LEDGER", postgres.url()).args(["--payments-per-second", "200"]);
+    let server = Server::spawn(&mut serve);
+    open_sale(&server, 1_000, 600);
+    let before: Vec<_> = (0..5).map(|nth| check_out(&server.address, &format!("a{nth}"))).collect();
+    let is_paid = |hold: &String| (payment(&server.address, hold) == "paid").then_some(());
+    before.iter().for_each(|hold| wait_for("it is paid", || is_paid(hold)));
+
+    postgres.stop();
+    let (begun, mut during) = (Instant::now(), Vec::new());
+    while begun.elapsed() < outage {
+        let asked = Instant::now();
+        during.push(check_out(&server.address, &format!("b{}", during.len())));
+        assert!(
+            asked.elapsed() < Duration::from_secs(2),
+            "a hold or a checkout waited for the ledger"
+        );
+        thread::sleep(Duration::from_millis(200));
+    }
+    for hold in &during {
+        let status = payment(&server.address, hold);
+        assert!(
+            ["queued", "processing", "authorised"].contains(&status.as_str().unwrap()),
+            "{status}"
+        );
+    }
+    assert_eq!(server.ask("GET", "/v1/sales/club/audit", &Value::Null).0, 503);
+    let order = server.ask("GET", "/v1/sales/club/orders", &Value::Null);
+    assert_eq!((order.0, &order.1["code"]), (503, &json!("store_unavailable")));
+
+    postgres.resume().unwrap();
+    let audit = audit_at_rest(&server, Duration::from_secs(60));
+    let all = before.len() + during.len();
+    assert_eq!((&audit["ok"], &audit["money"]["paid"]), (&json!(true), &json!(all)), "{audit}");
+    assert_eq!(audit["money"]["captured"], all, "{audit}");
+}
+
+/// As many as a provider with 25 calls a second takes two thirds of a hold's time for. Ten times
+/// faster than that; `HOLDFAST_PACE=1` plays it as it is.
+#[test]
+fn nobody_who_checks_out_in_time_loses_the_hold_to_the_providers_budget() {
+    const BUYERS: usize = 5_000;
+    let faster = seconds("HOLDFAST_PACE", 10);
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve: Command = command(folder.path());
+    serve.args(["--payments-per-second", &(25 * faster).to_string()]);
+    let server = Server::spawn(&mut serve);
+    open_sale(&server, BUYERS, 300 / faster);
+    let (next, address) = (AtomicUsize::new(0), &server.address);
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let nth @ 0..BUYERS = next.fetch_add(1, Ordering::Relaxed) {
+                    check_out(address, &format!("buyer-{nth}"));
+                }
+            });
+        }
+    });
+    println!("{BUYERS} at the checkout after {:?}", begun.elapsed());
+    let audit = audit_at_rest(&server, Duration::from_secs(600 / faster + 60));
+    println!("paid after {:?}: {}", begun.elapsed(), audit["money"]);
+    let holds = json!({ "held": 0, "paying": 0, "sold": BUYERS, "cancelled": 0, "expired": 0 });
+    assert_eq!((&audit["ok"], &audit["holds"]), (&json!(true), &holds));
+    assert_eq!(
+        (&audit["money"]["paid"], &audit["money"]["captured"]),
+        (&json!(BUYERS), &json!(BUYERS))
+    );
+}
