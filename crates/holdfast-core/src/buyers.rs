@@ -105,9 +105,22 @@ impl Buyers {
         self.records.is_full()
     }
 
-    /// All buyers, in the order in which they came.
+    /// All buyers, in the order in which they came, or got another name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Position> {
-        self.records.iter()
+        // No name begins with a zero.
+        let has_name = |&buyer: &Position| self.records.get(buyer).get(HEAD_BYTES) != Some(&0);
+        self.records.iter().filter(has_name)
+    }
+
+    /// Puts another name in a buyer's place. What is remembered of them goes with it; of the name
+    /// nothing is left.
+    pub(crate) fn rename(&mut self, buyer: Position, alias: &BuyerId) -> Position {
+        let head = self.get(buyer);
+        self.records.get_mut(buyer).fill(0);
+        self.count -= 1;
+        let renamed = self.push(alias);
+        self.change(renamed, |buyer| *buyer = head);
+        renamed
     }
 
     /// The buyer with this name, if they have had a hold.

@@ -92,6 +92,13 @@ pub enum Command {
         /// The hold.
         hold: HoldKey,
     },
+    /// Put another name in a buyer's place, for good, in a sale that is closed.
+    Forget {
+        /// Who is to be forgotten.
+        buyer: BuyerId,
+        /// What stands in their place; nobody else's name.
+        alias: BuyerId,
+    },
 }
 
 impl Command {
@@ -113,7 +120,8 @@ impl Command {
             | Self::Resume
             | Self::Close
             | Self::SetCapacity { .. }
-            | Self::Reserve(_) => None,
+            | Self::Reserve(_)
+            | Self::Forget { .. } => None,
         }
     }
 }

@@ -18,6 +18,7 @@ mod checkout;
 mod codec;
 mod command;
 mod config;
+mod forget;
 mod holds;
 mod id;
 mod index;

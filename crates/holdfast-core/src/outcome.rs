@@ -33,6 +33,8 @@ pub enum Outcome {
     TooLate(HoldIndex),
     /// What the ledger says of the hold's order is known, now or before.
     Recorded(HoldIndex),
+    /// The sale does not know the buyer's name, now or before.
+    Forgotten,
     /// Nothing was done, and why.
     Refused(Refusal),
 }
@@ -54,6 +56,7 @@ impl Outcome {
             | Self::Configured { .. }
             | Self::Moved(_)
             | Self::Resized
+            | Self::Forgotten
             | Self::Refused(_) => None,
         }
     }

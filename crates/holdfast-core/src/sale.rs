@@ -55,6 +55,7 @@ pub(crate) enum Change<'a> {
     Cancel { hold: u32 },
     Checkout(NewCheckout<'a>),
     Payment { hold: u32, step: PaymentStep },
+    Forget { buyer: Position, alias: &'a BuyerId },
 }
 
 /// What the rules say of a command: a change to make, or an outcome that changes nothing.
@@ -153,6 +154,7 @@ impl Sale {
                 self.decide_payment(*hold, None, PaymentStep::Void { withheld: *withheld })
             }
             Command::Refund { hold } => self.decide_payment(*hold, None, PaymentStep::Refund),
+            Command::Forget { buyer, alias } => self.decide_forget(buyer, alias),
         }
     }
 
@@ -178,6 +180,7 @@ impl Sale {
             }
             Change::Checkout(checkout) => self.commit_checkout(&checkout),
             Change::Payment { hold, step } => self.commit_payment(hold, step),
+            Change::Forget { buyer, alias } => self.commit_forget(buyer, alias),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod checkout;
 pub(crate) mod config;
+mod forget;
 mod payment;
 mod reserve;
 mod verdict;
@@ -121,6 +122,7 @@ impl Model {
             Command::Tick { wall_ms } => self.tick(stamp.clock_ms, *wall_ms),
             Command::Configure(config) => self.configure(config),
             Command::Cancel { hold, buyer } => self.cancel(*hold, *buyer),
+            Command::Forget { buyer, alias } => self.forget(*buyer, *alias),
             Command::Checkout(asked) => self.checkout(stamp, asked),
             Command::Call { .. }
             | Command::Decline { .. }

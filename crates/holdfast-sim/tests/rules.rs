@@ -110,9 +110,13 @@ fn asks() -> impl Strategy<Value = Ask> {
         1 => Just(Ask::Command(Command::Pause)),
         2 => Just(Ask::Command(Command::Resume)),
         1 => prop_oneof![
-            9 => Just(Ask::Tick),
+            8 => Just(Ask::Tick),
             1 => Just(Ask::Command(Command::Close)),
         ],
+        // Once the sale is closed that is all that happens to names.
+        2 => (0_usize..5, 0_usize..7).prop_map(|(one, other)| {
+            Ask::Command(Command::Forget { buyer: buyer(one), alias: buyer(other) })
+        }),
         2 => Just(Ask::Restart),
         1 => Just(Ask::NextReign),
     ]

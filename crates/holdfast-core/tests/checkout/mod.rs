@@ -305,3 +305,33 @@ fn checkouts_are_for_holds_that_live() {
          checkout #1              | wrong_state",
     );
 }
+
+#[test]
+fn a_buyer_is_forgotten_once_the_sale_is_closed_and_nothing_is_under_way() {
+    check(
+        "configure hold=300 a:3   | created
+         tick                     | nothing
+         open                     | open
+         reserve alice a 1 k1     | new #1
+         checkout #1              | checkout #1
+         confirm #1               | sold #1
+         reserve bob a 1          | new #2
+         forget alice as someone  | wrong_state      // her limit goes by her name
+         forget carol as someone  | forgotten        // nobody knows her
+         close                    | closed
+         forget alice as someone  | wrong_state      // her money is not taken yet
+         forget bob as someone    | wrong_state      // he has a hold
+         pay #1                   | recorded #1
+         forget alice as bob      | wrong_state
+         forget alice as someone  | forgotten
+         forget alice as someone  | forgotten
+         hold #1                  | sold someone 1; paid 1
+         cancel #1 by alice       | hold_not_found
+         checkout #1 by someone   | checkout #1
+         refund #1                | recorded #1
+         view a                   | available free 2 held 1
+         cancel #2                | ended #2
+         forget bob as x          | forgotten
+         hold #2                  | cancelled x 1",
+    );
+}

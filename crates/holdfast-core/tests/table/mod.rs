@@ -118,6 +118,9 @@ impl Table {
             ["void", hold] => Command::Void { hold: self.key(hold), withheld: false },
             ["withhold", hold] => Command::Void { hold: self.key(hold), withheld: true },
             ["refund", hold] => Command::Refund { hold: self.key(hold) },
+            ["forget", buyer, "as", alias] => {
+                Command::Forget { buyer: buyer_id(buyer), alias: buyer_id(alias) }
+            }
             other => panic!("not a command: {other:?}"),
         }
     }
@@ -149,6 +152,7 @@ impl Table {
             Outcome::Reserved(hold) => format!("new {}", self.name(hold)),
             Outcome::Existing(hold) => format!("same {}", self.name(hold)),
             Outcome::Cancelled(hold) => format!("ended {}", self.name(hold)),
+            Outcome::Forgotten => "forgotten".into(),
             Outcome::CheckedOut(hold) => format!("checkout {}", self.name(hold)),
             Outcome::Declined(hold) => format!("declined {}", self.name(hold)),
             Outcome::Confirmed(hold) => format!("sold {}", self.name(hold)),

@@ -39,6 +39,8 @@ pub enum Verdict {
     TooLate(HoldKey),
     /// What has become of the order is known.
     Recorded(HoldKey),
+    /// The sale does not know the name.
+    Forgotten,
     /// Nothing was done, and why.
     Refused(Reason),
 }
@@ -98,6 +100,7 @@ impl Verdict {
             Outcome::Confirmed(_) => Self::Confirmed(hold?),
             Outcome::TooLate(_) => Self::TooLate(hold?),
             Outcome::Recorded(_) => Self::Recorded(hold?),
+            Outcome::Forgotten => Self::Forgotten,
             Outcome::Refused(refusal) => Self::Refused(Reason::of(refusal, hold)?),
         })
     }

@@ -39,6 +39,7 @@ pub(super) fn kind(answer: &Answer) -> &'static str {
         Outcome::Confirmed(_) => "sold",
         Outcome::TooLate(_) => "money came too late",
         Outcome::Recorded(_) => "recorded",
+        Outcome::Forgotten => "forgotten",
         Outcome::Refused(refusal) => match refusal {
             Refusal::SaleNotFound => "no such sale",
             Refusal::TierNotFound => "no such tier",

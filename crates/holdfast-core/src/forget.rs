@@ -1,0 +1,38 @@
+//! Forgetting a buyer's name.
+
+use crate::arena::Position;
+use crate::holds::NONE;
+use crate::sale::{Change, Decision, Sale, Status, wrong_state};
+use crate::{BuyerId, Outcome};
+
+impl Sale {
+    /// Only once the sale is closed: before that their limit goes by their name.
+    pub(crate) fn decide_forget<'a>(&self, buyer: &BuyerId, alias: &'a BuyerId) -> Decision<'a> {
+        let Some(known) = self.buyers.find(buyer) else { return Err(Outcome::Forgotten) };
+        if self.status != Status::Closed {
+            return Err(wrong_state("a buyer is forgotten once the sale is closed"));
+        }
+        let mut theirs = self.holds.iter().filter(|hold| hold.buyer == known);
+        let is_open = theirs.any(|hold| {
+            let payment = (hold.payment != NONE).then(|| self.payments[hold.payment].status);
+            hold.status.is_live() || payment.is_some_and(|status| status.is_open())
+        });
+        if is_open {
+            return Err(wrong_state("the buyer has a hold, or a payment that is not done"));
+        }
+        if self.buyers.find(alias).is_some() || self.buyers.is_full() {
+            return Err(wrong_state("the alias is somebody's name"));
+        }
+        Ok(Change::Forget { buyer: known, alias })
+    }
+
+    pub(crate) fn commit_forget(&mut self, buyer: Position, alias: &BuyerId) -> Outcome {
+        let alias = self.buyers.rename(buyer, alias);
+        for row in 0..self.holds.len() {
+            if self.holds[row].buyer == buyer {
+                self.holds[row].buyer = alias;
+            }
+        }
+        Outcome::Forgotten
+    }
+}

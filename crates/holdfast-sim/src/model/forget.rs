@@ -1,0 +1,25 @@
+//! Forgetting a buyer, by the naive rules.
+
+use holdfast_core::{BuyerId, Status};
+
+use super::{Model, Reason, Verdict};
+
+impl Model {
+    pub(super) fn forget(&mut self, buyer: BuyerId, alias: BuyerId) -> Verdict {
+        let is_known = |name: BuyerId| self.holds.iter().any(|hold| hold.buyer == name);
+        if !is_known(buyer) {
+            return Verdict::Forgotten;
+        }
+        let is_open = self.holds.iter().filter(|hold| hold.buyer == buyer).any(|hold| {
+            let payment = hold.payment.as_ref();
+            hold.status.is_live() || payment.is_some_and(|payment| payment.status.is_open())
+        });
+        if self.status != Status::Closed || is_open || is_known(alias) {
+            return Verdict::Refused(Reason::WrongState);
+        }
+        for hold in self.holds.iter_mut().filter(|hold| hold.buyer == buyer) {
+            hold.buyer = alias;
+        }
+        Verdict::Forgotten
+    }
+}
