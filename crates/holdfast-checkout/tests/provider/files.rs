@@ -13,7 +13,7 @@ async fn a_killed_bank_knows_all_it_has_said() {
     let peer = Peer::start(options()).await;
     let client = peer.client();
     client.authorise(&charge("hold_a"), 0).await.unwrap();
-    client.authorise(&charge_with("hold_b", Manner::Late, 1_000), 0).await.unwrap();
+    client.authorise(&charge_with("hold_b", Manner::Late, 2_000), 0).await.unwrap();
     client.capture(&reference("hold_a"), 0).await.unwrap();
     client.cancel(&reference("hold_c"), 0).await.unwrap();
     let (before, body) = (peer.payments().await, serde_json::to_string(&charge("hold_a")).unwrap());

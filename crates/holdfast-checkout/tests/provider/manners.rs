@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Peer, charge, charge_with, ill, options, reference};
 
 /// Long for a call that is answered, short for one that is not.
-const SHORT: Duration = Duration::from_millis(500);
+const SHORT: Duration = Duration::from_secs(1);
 
 fn kind(answer: &Result<Payment, ProviderError>) -> &'static str {
     match answer {

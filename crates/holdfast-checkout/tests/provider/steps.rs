@@ -53,7 +53,7 @@ async fn what_is_cancelled_before_it_is_known_is_never_authorised() {
 async fn a_late_payment_is_pending_first_and_cannot_be_cancelled_then() {
     let peer = Peer::start(options()).await;
     let (client, a) = (peer.client(), reference("hold_a"));
-    let payment = client.authorise(&charge_with("hold_a", Manner::Late, 300), 0).await.unwrap();
+    let payment = client.authorise(&charge_with("hold_a", Manner::Late, 1_000), 0).await.unwrap();
     assert_eq!(payment.status, Pending);
     assert_eq!(client.cancel(&a, 0).await.unwrap().status, Pending);
     let decided = eventually("it is decided", async || {
