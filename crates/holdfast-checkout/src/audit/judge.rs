@@ -91,8 +91,9 @@ impl Books {
             let reference = payment.reference.as_str();
             seen.insert(reference);
             let order = payable.get(reference).copied();
-            let hold = order.map_or(case.hold, |order| order.what.hold);
-            if under_way.contains(&hold) || under_way.contains(&case.hold) {
+            let ordered = order.map(|order| order.what.hold);
+            let mut holds = [Some(case.hold), self.moved_to(case.hold), ordered].into_iter();
+            if holds.any(|hold| hold.is_some_and(|hold| under_way.contains(&hold))) {
                 continue;
             }
             if let Some(what) = wrong_payment(*case, payment, order) {
@@ -106,6 +107,12 @@ impl Books {
                 found.push(Difference { promise: 5, what });
             }
         }
+    }
+
+    /// The hold that late money pays for instead of its own.
+    fn moved_to(&self, hold: HoldKey) -> Option<HoldKey> {
+        let payment = self.after.get(&hold)?.payment?;
+        payment.linked.filter(|_| payment.status == PaymentStatus::Moved)
     }
 
     /// The ledger's guard counts what its orders have, and what the engine has sold.
