@@ -32,7 +32,7 @@ pub enum Simulate {
     Decline,
     /// Authorises it, and answers after three seconds.
     Slow,
-    /// Authorises it when the hold's time is up.
+    /// Authorises it a second after `pay_by`.
     Late,
     /// Authorises it, and tells of each change twice.
     Twice,

@@ -131,8 +131,8 @@ impl App {
         answer.map_err(|error| problem::of_engine(&error))
     }
 
-    /// Changes how many units a tier has. It takes several steps, in the engine and in the ledger, so
-    /// that of a failure of the ledger nobody knows how far it got.
+    /// Changes how many units a tier has. It takes several steps, in the engine and in the ledger:
+    /// when it fails elsewhere than in the engine, nobody knows how far it got.
     pub(crate) async fn resize(
         &self,
         sale: SaleId,
@@ -144,8 +144,8 @@ impl App {
         answer.map_err(|_| unknown(NO_ANSWER))?.map_err(|error| {
             let problem = problem::of_checkout(&error);
             match error {
-                CheckoutError::Ledger(_) => unknown("the ledger does not answer"),
-                _ => problem,
+                CheckoutError::Engine(_) => problem,
+                _ => Problem { detail: problem.detail, ..Problem::new(Code::OutcomeUnknown) },
             }
         })
     }

@@ -140,7 +140,11 @@ impl App {
         let moved = timeout(LEDGER_DEADLINE, self.checkout.refund(name, id, why)).await;
         // It may still be written.
         let moved = moved.map_err(|_| Problem::new(Code::OutcomeUnknown).because(NO_ANSWER))?;
-        moved.map_err(|error| of_checkout(&error))
+        moved.map_err(|error| match error {
+            // It was asked to do it, and stopped.
+            CheckoutError::Stopped => Problem::new(Code::OutcomeUnknown).because(error.to_string()),
+            _ => of_checkout(&error),
+        })
     }
 
     /// Orders of a sale with their holds' ids.

@@ -69,7 +69,7 @@ pub(crate) const BUYER: Parameter = Parameter {
 pub(crate) const IDEMPOTENCY_KEY: Parameter = Parameter {
     name: "Idempotency-Key",
     place: "header",
-    description: "The same request under the same key gets the same hold, until the sale closes.",
+    description: "The same request under the same key is one request, until the sale closes.",
     is_required: false,
     schema: |_| json_schema!({ "type": "string", "pattern": format!("^[!-~]{{1,{KEY_BYTES_MAX}}}$") }),
     example: None,

@@ -110,6 +110,20 @@ async fn money_that_comes_late_buys_a_unit_that_is_left_and_the_old_hold_tells_s
 }
 
 #[tokio::test]
+async fn money_that_pays_for_another_hold_is_under_way_until_that_has_its_order() {
+    let shop = Shop::new();
+    let mut brief = sale(1, 1);
+    brief["checkout_grace_seconds"] = json!(0);
+    shop.merchant("PUT", "/v1/sales/club", brief).await;
+    shop.merchant("POST", "/v1/sales/club/open", Value::Null).await;
+    shop.take_the_reign_away().await;
+    let (hold, _) = shop.check_out("alice", 1, json!({ "simulate": "late" })).await;
+    shop.payment(&hold, "cancelled").await;
+    let (_, audit) = shop.merchant("GET", "/v1/sales/club/audit", Value::Null).await;
+    assert_eq!((&audit["ok"], &audit["money"]["under_way"]), (&json!(true), &json!(1)), "{audit}");
+}
+
+#[tokio::test]
 async fn what_costs_nothing_needs_no_provider() {
     let shop = Shop::new();
     let mut free = sale(1, 300);

@@ -85,16 +85,16 @@ async fn while_the_ledger_does_not_answer_holds_go_on_and_nothing_else_is_said_t
     let mut shop = Shop::open(5, 300).await;
     let (order, _) = shop.buy("alice", 1).await;
     shop.stop_till();
-    for (method, path, body) in [
-        ("GET", order.clone(), Value::Null),
-        ("POST", format!("{order}/refund"), Value::Null),
-        ("GET", "/v1/sales/club/orders".to_owned(), Value::Null),
-        ("GET", "/v1/sales/club/audit".to_owned(), Value::Null),
-        ("PATCH", "/v1/sales/club/tiers/ga".to_owned(), json!({ "capacity": 6 })),
-    ] {
-        let answer = shop.merchant(method, &path, body).await;
-        assert_eq!(code(&answer), (503, "overloaded"), "{method} {path}");
+    for path in [&*order, "/v1/sales/club/orders", "/v1/sales/club/audit"] {
+        let answer = shop.merchant("GET", path, Value::Null).await;
+        assert_eq!(code(&answer), (503, "overloaded"), "{path}");
     }
+    // What was begun may have been done.
+    let refunded = shop.merchant("POST", &format!("{order}/refund"), Value::Null).await;
+    assert_eq!(code(&refunded), (503, "outcome_unknown"));
+    let patch = json!({ "capacity": 6 });
+    let patched = shop.merchant("PATCH", "/v1/sales/club/tiers/ga", patch).await;
+    assert_eq!(code(&patched), (503, "outcome_unknown"));
     let (status, me) = shop.buyer("alice", "GET", "/v1/sales/club/me", Value::Null).await;
     assert_eq!((status, &me["hold"]["status"]), (StatusCode::OK, &json!("sold")));
     assert_eq!(me["orders"], Value::Null, "it cannot be known");
