@@ -319,7 +319,7 @@ pub(crate) async fn read(response: Response<Body>) -> (StatusCode, Value) {
     let bytes = body.collect().await.unwrap().to_bytes();
     let kind = head.headers.get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
     if head.status.is_server_error() {
-        assert_eq!(head.headers["retry-after"], "1");
+        assert_ne!(head.headers["retry-after"], "0");
     }
     if head.status.is_client_error() || head.status.is_server_error() {
         assert_eq!(kind.as_deref(), Some("application/problem+json"));
