@@ -150,7 +150,11 @@ impl Sale {
         let payment = (hold.payment != NONE).then(|| &self.payments[hold.payment]);
         let expires_ms = payment.map_or(hold.deadline_ms, |it| it.expires_ms(hold, clock_ms));
         let left_ms = expires_ms.saturating_sub(clock_ms);
-        let expires_at_ms = expires_ms.saturating_add(self.anchor.of(hold.key));
+        // Of what waits in the queue the time moves later with the clock: told is what an entry
+        // has made sure of, so that a later word is never an earlier time.
+        let sure_ms = clock_ms.min(self.last.clock_ms);
+        let told_ms = payment.map_or(hold.deadline_ms, |it| it.expires_ms(hold, sure_ms));
+        let expires_at_ms = told_ms.saturating_add(self.anchor.of(hold.key));
         Some(HoldView {
             key: hold.key,
             receipt: Receipt {
@@ -168,12 +172,12 @@ impl Sale {
             expires_at_ms: is_live.then_some(expires_at_ms),
             remaining_ms: if is_live { left_ms } else { 0 },
             total: tier.price.times(quantity),
-            payment: payment.map(|payment| self.payment_view(hold, payment, clock_ms)),
+            payment: payment.map(|payment| self.payment_view(hold, payment, sure_ms)),
         })
     }
 
-    fn payment_view(&self, hold: &Hold, payment: &Payment, clock_ms: u64) -> PaymentView {
-        let pay_by_ms = payment.pay_by_ms(hold, grace_ms(self.terms.as_ref()), clock_ms);
+    fn payment_view(&self, hold: &Hold, payment: &Payment, sure_ms: u64) -> PaymentView {
+        let pay_by_ms = payment.pay_by_ms(hold, grace_ms(self.terms.as_ref()), sure_ms);
         let is_paying = hold.status == HoldStatus::Paying;
         PaymentView {
             status: payment.status,

@@ -32,6 +32,8 @@ pub struct Model {
     anchor_ms: u64,
     holds: Vec<Hold>,
     keys: Vec<UsedKey>,
+    /// When the last entry was made, on the sale clock.
+    last_ms: u64,
 }
 
 /// A hold, live or ended.
@@ -72,6 +74,7 @@ impl Model {
             anchor_ms: 0,
             holds: Vec::new(),
             keys: Vec::new(),
+            last_ms: 0,
         }
     }
 
@@ -111,6 +114,7 @@ impl Model {
                 let mut copy = self.clone();
                 let stamp = Stamp { epoch: 0, sequence: u64::MAX >> 10, clock_ms };
                 let verdict = copy.apply(stamp, command);
+                copy.last_ms = self.last_ms;
                 (copy == *self).then_some(verdict)
             }
         }
@@ -118,6 +122,7 @@ impl Model {
 
     /// Does what a command asks, if the rules allow it, and says what came of it.
     pub fn apply(&mut self, stamp: Stamp, command: &Command) -> Verdict {
+        self.last_ms = stamp.clock_ms;
         match command {
             Command::Tick { wall_ms } => self.tick(stamp.clock_ms, *wall_ms),
             Command::Configure(config) => self.configure(config),

@@ -116,17 +116,20 @@ fn time_in_the_queue_is_not_the_buyers() {
          checkout #1              | checkout #1
          checkout #2              | checkout #2
          clock +200
+         hold #1                  | paying alice 1 until 300s, 200s left; queued 1 by 420s
+         tick                     | nothing          // an entry makes sure of the time
          hold #1                  | paying alice 1 until 500s, 200s left; queued 1 by 620s
          call #1                  | checkout #1
          hold #1                  | paying alice 1 until 500s, 200s left; processing 1 by 620s
          decline #1               | declined #1
          hold #1                  | held alice 1 until 500s, 200s left; declined 1
          clock +150               // 350 queued: 300 of them count
+         tick                     | nothing
          hold #2                  | paying bob 1 until 600s, 150s left; queued 1 by 720s
          checkout #1              | checkout #1
          clock +140               // 200 and 140 queued: 300 of them count
-         hold #1                  | paying alice 1 until 600s, 10s left; queued 2 by 720s
          tick                     | nothing
+         hold #1                  | paying alice 1 until 600s, 10s left; queued 2 by 720s
          clock +130               // at 720
          tick                     | expired 2
          hold #1                  | expired alice 1; declined 2   // it was never asked for

@@ -77,7 +77,7 @@ impl Model {
 
     pub(super) fn payment_view(&self, hold: &Hold, clock_ms: u64) -> Option<PaymentView> {
         let payment = hold.payment.as_ref()?;
-        let pay_by_ms = hold.expires_ms(clock_ms) + self.grace_ms() + hold.anchor_ms;
+        let pay_by_ms = self.told_ms(hold, clock_ms) + self.grace_ms() + hold.anchor_ms;
         Some(PaymentView {
             status: payment.status,
             attempt: payment.attempt,

@@ -26,11 +26,18 @@ impl Model {
         self.hold_view(hold, clock_ms)
     }
 
-    /// When a live hold was seen as it is here, on the sale clock: what has no time left looks the
-    /// same ever after.
-    pub(crate) fn seen_at_ms(&self, seen: &HoldView) -> Option<u64> {
+    /// When a live hold can have been seen as it is here, on the sale clock: what waits for the
+    /// provider looks the same from entry to entry, what has no time left ever after.
+    pub(crate) fn seen_at_ms(&self, seen: &HoldView) -> Option<[u64; 2]> {
         let hold = self.holds.iter().rfind(|hold| hold.key == seen.key)?;
-        seen.expires_at_ms?.checked_sub(hold.anchor_ms)?.checked_sub(seen.remaining_ms)
+        let told_ms = seen.expires_at_ms?.checked_sub(hold.anchor_ms)?;
+        let ends_ms = [told_ms, hold.expires_ms(u64::MAX)];
+        Some(ends_ms.map(|ends_ms| ends_ms.saturating_sub(seen.remaining_ms)))
+    }
+
+    /// Until when the buyer is told to have time: what waits moves it later from entry to entry.
+    pub(super) fn told_ms(&self, hold: &Hold, clock_ms: u64) -> u64 {
+        hold.expires_ms(clock_ms.min(self.last_ms))
     }
 
     /// Units that anyone may have: what is left of the capacity.
@@ -84,7 +91,7 @@ impl Model {
             quantity: hold.quantity,
             buyer: hold.buyer,
             status: hold.status,
-            expires_at_ms: is_live.then_some(expires_ms + hold.anchor_ms),
+            expires_at_ms: is_live.then_some(self.told_ms(hold, clock_ms) + hold.anchor_ms),
             remaining_ms: if is_live { left_ms } else { 0 },
             total: total(price, hold.quantity),
             payment: self.payment_view(hold, clock_ms),
