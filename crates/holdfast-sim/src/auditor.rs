@@ -4,13 +4,18 @@
 //! nothing of the server's insides. Where a reply was lost it reckons with both outcomes until a
 //! look shows which one it was.
 
+mod asks;
 mod book;
 mod follower;
 mod known;
 mod merchant;
+mod payments;
 mod promises;
 mod refusals;
 mod replies;
+mod sight;
+mod till;
+mod time;
 
 use std::fmt;
 
@@ -225,6 +230,12 @@ impl Auditor {
     /// How many holds that somebody was told of still live, as far as is known.
     pub fn open(&self) -> usize {
         self.books.iter().map(Book::open).sum()
+    }
+
+    /// Holds that somebody was told of about whose payment something is still to be done.
+    pub fn open_payments(&self, sale: usize) -> impl Iterator<Item = HoldView> {
+        let views = self.books[sale].told.values().map(|told| told.view);
+        views.filter(|view| view.payment.is_some_and(|payment| payment.status.is_open()))
     }
 
     /// At the very end, when the last hold has ended: every unit is back.

@@ -54,6 +54,12 @@ pub struct SalePlan {
     pub rush_us: u64,
     /// Requests in a hundred that carry an idempotency key.
     pub keyed: u64,
+    /// Things in a hundred that a buyer with a hold does which are to go to the checkout.
+    pub pays: u64,
+    /// About how long a step of a payment takes.
+    pub till_us: u64,
+    /// Payments in a hundred that take as long as their holds, or longer.
+    pub slow: u64,
     /// About how often the merchant does something.
     pub merchant_us: u64,
 }
@@ -170,6 +176,9 @@ impl SalePlan {
             starts_us,
             rush_us: rng.between(1, 3_000) * 1_000,
             keyed: [0, 30, 100][rng.index(3)],
+            pays: [0, 15, 40, 70][rng.index(4)],
+            till_us: [20, 100, 500][rng.index(3)] * 1_000,
+            slow: [0, 20, 60][rng.index(3)],
             merchant_us: rng.between(1_000, 12_000) * 1_000,
         };
         Some(if eager { plan.of_the_eager(rng) } else { plan })
@@ -184,6 +193,8 @@ impl SalePlan {
             acts: rng.small(400, 1_200),
             think_us: rng.between(1, 10) * 1_000,
             keyed: [0, 100][rng.index(2)],
+            pays: [0, 3][rng.index(2)],
+            till_us: 20_000,
             merchant_us: rng.between(15_000, 60_000) * 1_000,
             ..self
         }
@@ -211,7 +222,7 @@ fn draw_config(rng: &mut Rng, buyers: u64, opens_at_ms: Option<u64>) -> Option<S
         name: "A sale".to_owned(),
         opens_at_ms,
         hold_seconds,
-        checkout_grace_seconds: rng.small(0, 120),
+        checkout_grace_seconds: if rng.percent(90) { rng.small(0, 4) } else { rng.small(5, 120) },
         max_per_buyer: rng.small(1, 4),
         admission: Admission::FirstCome,
         metadata: rng.percent(20).then(|| "{\"artist\":\"someone\"}".to_owned()),

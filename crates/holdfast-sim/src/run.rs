@@ -22,7 +22,7 @@ use holdfast_engine::Answer;
 use holdfast_store::Clock;
 
 use crate::auditor::{Auditor, Breach, Follower, Moment};
-use crate::crowd::{Buyer, Merchant};
+use crate::crowd::{Buyer, Merchant, Till};
 use crate::plan::Plan;
 use crate::report::{Report, Stats};
 use crate::rng::Rng;
@@ -97,6 +97,7 @@ struct Crowd {
     id: SaleId,
     buyers: Vec<Buyer>,
     merchant: Merchant,
+    till: Till,
     follower: Follower,
 }
 
@@ -114,6 +115,7 @@ impl Run {
                 id: sale.id,
                 buyers,
                 merchant: Merchant::default(),
+                till: Till::default(),
                 follower: Follower::default(),
             }
         });
@@ -149,6 +151,9 @@ impl Run {
         self.agenda.enter(0, Event::Start);
         for (sale, plan) in self.plan.sales.iter().enumerate() {
             self.agenda.enter(1_000, Event::Merchant { sale });
+            if plan.pays > 0 {
+                self.agenda.enter(plan.starts_us, Event::Till { sale });
+            }
             for buyer in 0..plan.buyers {
                 let at_us = plan.starts_us + self.rng.below(plan.rush_us);
                 let at_us = at_us.next_multiple_of(self.plan.window_us);
@@ -189,6 +194,7 @@ impl Run {
                 Event::Buyer { sale, buyer } => {
                     self.buyer_acts(sale, buyer, &mut asked, &mut looks);
                 }
+                Event::Till { sale } => self.till_acts(sale, &mut asked),
                 Event::Merchant { sale } => self.merchant_acts(sale, &mut asked),
                 Event::Trouble(trouble) => self.trouble(trouble)?,
                 Event::Room => self.room(),

@@ -1,8 +1,9 @@
 //! The auditor against servers that lie: each answer is right but for one word.
 
 use holdfast_core::{
-    Admission, BuyerId, Command, Currency, HoldKey, HoldStatus, KeyDigest, Limit, Money, Outcome,
-    Refusal, Reserve, Sale, SaleConfig, SaleId, Stamp, Status, Terms, TierConfig, TierId,
+    Admission, BuyerId, Checkout, Command, Currency, HoldKey, HoldStatus, HoldView, KeyDigest,
+    Limit, Money, Outcome, PaymentStatus, PaymentView, Refusal, Reserve, Sale, SaleConfig, SaleId,
+    Stamp, Status, Terms, TierConfig, TierId,
 };
 use holdfast_engine::Answer;
 use holdfast_sim::auditor::{Asked, Auditor, Breach, Moment, Seen, Turn};
@@ -102,7 +103,7 @@ fn config(capacity: u32) -> SaleConfig {
             name: "A sale".to_owned(),
             opens_at_ms: None,
             hold_seconds: 5,
-            checkout_grace_seconds: 0,
+            checkout_grace_seconds: 2,
             max_per_buyer: 2,
             admission: Admission::FirstCome,
             metadata: None,
@@ -143,6 +144,100 @@ fn the_truth_is_never_found_fault_with() {
     desk.does(Command::Close);
     desk.does(reserve("dan", 1));
     desk.does(Command::Open);
+}
+
+fn checkout(hold: HoldKey, key: Option<&str>) -> Command {
+    Command::Checkout(Checkout { hold, buyer: None, key: key.map(KeyDigest::of), note: None })
+}
+
+/// A desk at which ann has two of three units at the checkout, and the provider is being asked.
+fn paying() -> (Desk, HoldKey) {
+    let mut desk = Desk::open(3);
+    desk.does(reserve("ann", 2));
+    let ann = BuyerId::new("ann").expect("a good id");
+    let hold = desk.sale.hold_of(&ann, 0).expect("a hold").key;
+    desk.does(checkout(hold, Some("pay")));
+    desk.does(Command::Call { hold, attempt: 1 });
+    desk.wait(1_000);
+    (desk, hold)
+}
+
+#[test]
+fn the_truth_about_payments_is_never_found_fault_with() {
+    let (mut desk, hold) = paying();
+    desk.does(checkout(hold, Some("pay")));
+    desk.does(Command::Cancel { hold, buyer: None });
+    desk.does(Command::Decline { hold, attempt: 1 });
+    desk.does(checkout(hold, Some("pay")));
+    desk.does(checkout(hold, None));
+    desk.does(Command::Confirm { hold, attempt: 1 });
+    desk.wait(3_000);
+    desk.does(Command::Call { hold, attempt: 2 });
+    desk.wait(HOLD_MS);
+    desk.does(reserve("bob", 1));
+    desk.wait(1_000);
+    desk.does(Command::Confirm { hold, attempt: 2 });
+    desk.does(Command::Confirm { hold, attempt: 2 });
+    desk.does(reserve("ann", 1));
+    let ann = BuyerId::new("ann").expect("a good id");
+    let moved = desk.sale.hold_of(&ann, 0).expect("a hold").key;
+    assert_ne!(moved, hold);
+    desk.does(Command::Pay { hold: moved });
+    desk.does(Command::Refund { hold: moved });
+    desk.does(reserve("ann", 1));
+}
+
+#[test]
+fn whoever_pays_in_time_has_the_units_and_nobody_else_gives_them_away() {
+    let wrong = Outcome::Refused(Refusal::WrongState("no"));
+    let gone = Outcome::Refused(Refusal::HoldNotFound);
+    let (_, hold) = paying();
+    for (command, lie, promise) in [
+        (checkout(hold, None), wrong, 7),
+        (checkout(hold, None), gone, 7),
+        (checkout(hold, Some("pay")), Outcome::Refused(Refusal::KeyReused), 7),
+        (checkout(hold, Some("new")), Outcome::Refused(Refusal::KeyReused), 7),
+        (checkout(hold, None), Outcome::Refused(Refusal::LimitReached(Limit::Checkouts)), 10),
+        (Command::Confirm { hold, attempt: 1 }, wrong, 5),
+        (Command::Confirm { hold, attempt: 1 }, gone, 10),
+        (Command::Decline { hold, attempt: 1 }, gone, 10),
+        (Command::Call { hold, attempt: 1 }, Outcome::Resized, 10),
+    ] {
+        let (mut desk, _) = paying();
+        assert_eq!(desk.lies(command.clone(), lie), Some(promise), "{command:?} {lie:?}");
+    }
+}
+
+/// The promise that breaks if a hold at the checkout is seen otherwise than it is.
+fn seen_otherwise(lie: fn(&mut HoldView, &mut PaymentView)) -> Option<u8> {
+    let (mut desk, hold) = paying();
+    let lie = |answer: &mut Answer| {
+        let hold = answer.hold.as_mut().expect("a hold");
+        let mut payment = hold.payment.expect("a payment");
+        lie(hold, &mut payment);
+        hold.payment = Some(payment);
+    };
+    desk.asks(checkout(hold, None), lie).err().map(|breach| breach.promise)
+}
+
+#[test]
+fn a_payment_is_where_it_was_left() {
+    assert_eq!(seen_otherwise(|_, _| ()), None);
+    assert_eq!(seen_otherwise(|_, payment| payment.attempt = 3), Some(7));
+    assert_eq!(seen_otherwise(|_, payment| payment.status = PaymentStatus::Queued), Some(5));
+    assert_eq!(seen_otherwise(|_, payment| payment.status = PaymentStatus::Paid), Some(5));
+    assert_eq!(seen_otherwise(|_, payment| payment.pay_by_ms = Some(WALL_MS)), Some(8));
+    assert_eq!(seen_otherwise(|hold, _| hold.status = HoldStatus::Held), Some(5));
+    let cancelled = |hold: &mut HoldView, payment: &mut PaymentView| {
+        hold.status = HoldStatus::Cancelled;
+        (payment.status, payment.pay_by_ms) = (PaymentStatus::Declined, None);
+    };
+    assert_eq!(seen_otherwise(cancelled), Some(5));
+    let sold = |hold: &mut HoldView, payment: &mut PaymentView| {
+        hold.status = HoldStatus::Sold;
+        (payment.status, payment.pay_by_ms) = (PaymentStatus::Authorised, None);
+    };
+    assert_eq!(seen_otherwise(sold), Some(5));
 }
 
 #[test]

@@ -288,7 +288,12 @@ mod controls {
     use super::*;
 
     fn finds(bug: Bug) -> bool {
-        let config = Config { cases: 400, failure_persistence: None, ..Config::default() };
+        let config = Config {
+            cases: 400,
+            failure_persistence: None,
+            max_shrink_iters: 0,
+            ..Config::default()
+        };
         let mut runner = TestRunner::new_with_rng(config.clone(), deterministic(&config));
         planted::set(Some(bug));
         let run = runner.run(&(configs(), steps()), |(config, steps)| {

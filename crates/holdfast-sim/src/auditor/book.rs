@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_core::{
-    BuyerId, Command, HoldKey, HoldStatus, HoldView, KeyDigest, Reserve, SaleView, TierId,
-};
+use holdfast_core::{BuyerId, Command, HoldKey, HoldStatus, HoldView, KeyDigest, SaleView, TierId};
 
-use super::{Breach, Checks, Moment, Seen, Turn, Wanted, merchant, promises};
+use super::asks::{Asks, Use};
+use super::{Breach, Checks, Moment, Seen, Turn, Wanted, merchant, payments, promises};
 
 /// A hold is looked at when its time is up, give or take the rounds of a turn and the clocks' fractions.
 const ABOUT_US: u64 = 5_000;
@@ -18,15 +17,30 @@ pub(super) struct Book {
     /// Holds not known to have ended, by buyer.
     pub(super) open: BTreeMap<BuyerId, Vec<HoldKey>>,
     /// Holds by the true time at which they should end, if nothing goes wrong.
-    due: BTreeSet<(u64, HoldKey)>,
+    pub(super) due: BTreeSet<(u64, HoldKey)>,
     /// Units of holds not known to have ended.
     pub(super) open_units: BTreeMap<TierId, u64>,
     pub(super) buyers: BTreeMap<BuyerId, BuyerBook>,
     /// Buyers who may have a hold that nobody was told of.
-    unsure: BTreeSet<BuyerId>,
-    cancels: BTreeSet<(HoldKey, Option<BuyerId>)>,
-    /// Holds not known to have ended. Deadlines come in the order of the keys.
+    pub(super) unsure: BTreeSet<BuyerId>,
+    pub(super) cancels: BTreeSet<(HoldKey, Option<BuyerId>)>,
+    /// Holds not known to have ended that have not been at the checkout: their deadlines come in the
+    /// order of the keys.
     pub(super) live: BTreeSet<(TierId, HoldKey)>,
+    /// Holds not known to have ended that have been at the checkout.
+    pub(super) late: BTreeSet<(TierId, HoldKey)>,
+    /// Units of orders.
+    pub(super) sold_units: BTreeMap<TierId, u64>,
+    /// What was asked about payments.
+    pub(super) asks: Asks,
+    /// What money bought, by hold and attempt; `None`: it came too late.
+    pub(super) confirmed: BTreeMap<(HoldKey, u8), Option<HoldKey>>,
+    /// Holds about which something is asked in this turn: how often, and as they were before it.
+    pub(super) touched: BTreeMap<HoldKey, (u32, Option<HoldView>)>,
+    /// Those of them about whose payment it is.
+    pub(super) paid: BTreeSet<HoldKey>,
+    /// Holds about whose payment something was asked since they were last looked at.
+    pub(super) unseen: BTreeSet<HoldKey>,
     /// Holds first heard of in this turn.
     pub(super) new: BTreeSet<HoldKey>,
     /// What the last look showed, if there was one and nothing can have happened since.
@@ -41,7 +55,7 @@ pub(super) struct Book {
     pub(super) returns: Vec<(TierId, u64)>,
     /// By how much the wall clock had been set back when nobody held anything, and at the last
     /// look.
-    behind_at_rest_ms: u64,
+    pub(super) behind_at_rest_ms: u64,
     pub(super) behind_at_look_ms: u64,
     /// As `last`, whatever happened since.
     pub(super) seen: Option<SaleView>,
@@ -49,14 +63,16 @@ pub(super) struct Book {
     pub(super) merchant_asked: bool,
     /// Keys are forgotten at the close.
     pub(super) close_asked: bool,
-    /// Units asked for in this turn.
+    /// Units asked for in this turn, late money's among them.
     pub(super) asked_units: BTreeMap<TierId, u64>,
+    /// Units for which money came in this turn.
+    pub(super) confirmed_units: BTreeMap<TierId, u64>,
     /// Buyers who asked for something in this turn.
-    askers: BTreeSet<BuyerId>,
+    pub(super) askers: BTreeSet<BuyerId>,
     /// Holds that somebody wants cancelled in this turn.
     pub(super) unwanted: BTreeSet<HoldKey>,
     /// Something was wrong: when holds end must be reckoned anew.
-    reckon: bool,
+    pub(super) reckon: bool,
     /// After a restart even ended holds are looked at.
     recheck: bool,
 }
@@ -64,15 +80,19 @@ pub(super) struct Book {
 /// A hold that somebody was told of.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
-    /// As it was last seen with its units, or when it was first seen.
+    /// As it was last seen.
     pub(super) view: HoldView,
-    /// When that was.
+    /// When its buyer was last seen to have time of their own, and how much.
     pub(super) at: Moment,
+    pub(super) left_ms: u64,
+    /// What comes after that, at least and at most, before it ends by itself.
+    pub(super) grace_ms: u64,
+    pub(super) more_ms: u64,
     pub(super) ended: Option<HoldStatus>,
     pub(super) cancel_asked: bool,
     /// By how much the wall clock had been set back when it was made, at least.
     pub(super) behind_ms: u64,
-    due_us: u64,
+    pub(super) due_us: u64,
 }
 
 /// What one buyer has asked and was told, by idempotency key.
@@ -83,56 +103,23 @@ pub(super) struct BuyerBook {
     /// Requests that may have been done without a word, and those of them with a key.
     pub(super) lost: usize,
     pub(super) lost_keys: usize,
-    pub(super) sent: Vec<(KeyDigest, Reserve)>,
-    pub(super) answered: Vec<(KeyDigest, Reserve, HoldKey)>,
+    pub(super) sent: Vec<(KeyDigest, Use)>,
+    pub(super) answered: Vec<(KeyDigest, Use, HoldKey)>,
+    /// Their orders that have their units.
+    pub(super) orders: BTreeSet<HoldKey>,
 }
 
 impl Book {
     pub(super) fn begin_turn(&mut self) {
         self.asked_units.clear();
+        self.confirmed_units.clear();
+        self.touched.clear();
+        self.paid.clear();
         self.new.clear();
         self.returns.clear();
         (self.merchant_asks, self.done) = (0, None);
         self.askers.clear();
         self.unwanted.clear();
-    }
-
-    /// Takes note of what is asked, before any reply.
-    pub(super) fn note(&mut self, command: &Command) {
-        match command {
-            Command::Reserve(request) => {
-                self.askers.insert(request.buyer);
-                *self.asked_units.entry(request.tier).or_default() += u64::from(request.quantity);
-                if let Some(key) = request.key {
-                    let sent = &mut self.buyers.entry(request.buyer).or_default().sent;
-                    if !sent.contains(&(key, *request)) {
-                        sent.push((key, *request));
-                    }
-                }
-            }
-            Command::Cancel { hold, buyer } => {
-                self.askers.extend(buyer);
-                self.unwanted.insert(*hold);
-                self.cancels.insert((*hold, *buyer));
-            }
-            Command::Tick { .. } => {}
-            _ => {
-                self.merchant_asked = true;
-                self.merchant_asks += 1;
-                self.configure_asked |= matches!(command, Command::Configure(_));
-                self.close_asked |= matches!(command, Command::Close);
-            }
-        }
-    }
-
-    /// A reply was lost: what was asked may have been done.
-    pub(super) fn unsure_of(&mut self, command: &Command) {
-        if let Command::Reserve(request) = command {
-            self.unsure.insert(request.buyer);
-            let buyer = self.buyers.entry(request.buyer).or_default();
-            buyer.lost += 1;
-            buyer.lost_keys += usize::from(request.key.is_some());
-        }
     }
 
     pub(super) fn blind(&mut self) {
@@ -151,10 +138,17 @@ impl Book {
             holds.extend(self.told.keys());
         } else if self.reckon {
             holds.extend(self.open.values().flatten());
+            holds.extend(self.unseen.iter().filter(|key| self.told.contains_key(key)));
         } else {
             let soon = (now_us + ABOUT_US, HoldKey::from_number(u64::MAX));
             holds.extend(self.due.range(..=soon).map(|(_, key)| key));
+            // When these end is not known that well.
+            let may_end = |key: &&HoldKey| {
+                self.told.get(key).is_some_and(|told| told.may_end_us() <= now_us + ABOUT_US)
+            };
+            holds.extend(self.late.iter().map(|(_, key)| key).filter(may_end));
             holds.extend(self.askers.iter().filter_map(|buyer| self.open.get(buyer)).flatten());
+            holds.extend(self.unseen.iter().filter(|key| self.told.contains_key(key)));
             holds.extend(self.unwanted.iter().filter(|key| self.told.contains_key(key)));
             holds.extend(looks.iter().filter(|key| self.told.contains_key(key)));
         }
@@ -165,71 +159,6 @@ impl Book {
     /// The hold that should have ended first, and when.
     pub(super) fn first_due(&self) -> Option<(u64, HoldKey)> {
         if self.reckon { None } else { self.due.first().copied() }
-    }
-
-    /// A hold was seen, in an answer or by a look.
-    pub(super) fn sight(
-        &mut self,
-        view: &HoldView,
-        turn: &Turn,
-        checks: &mut Checks,
-    ) -> Result<(), Breach> {
-        let Some(told) = self.told.get_mut(&view.key) else {
-            self.first_sight(view, turn);
-            return Ok(());
-        };
-        promises::same_facts(told, view, checks)?;
-        promises::one_ending(told, view, checks)?;
-        if told.ended.is_some() {
-            return Ok(());
-        }
-        told.cancel_asked |= self.cancels.contains(&(view.key, None))
-            || self.cancels.contains(&(view.key, Some(view.buyer)));
-        promises::the_buyers_time(told, view, turn, checks)?;
-        if view.status.is_live() {
-            (told.view, told.at) = (*view, turn.start);
-            if self.reckon {
-                self.due.remove(&(told.due_us, view.key));
-                told.due_us = turn.start.now_us + view.remaining_ms * 1_000;
-                self.due.insert((told.due_us, view.key));
-            }
-            return Ok(());
-        }
-        told.ended = Some(view.status);
-        self.due.remove(&(told.due_us, view.key));
-        self.live.remove(&(view.tier, view.key));
-        if let Some(units) = self.open_units.get_mut(&view.tier) {
-            *units -= u64::from(view.quantity);
-        }
-        if let Some(open) = self.open.get_mut(&view.buyer) {
-            open.retain(|key| *key != view.key);
-        }
-        Ok(())
-    }
-
-    /// A hold that was seen in this turn was also made in it.
-    pub(super) fn made_now(&mut self, key: HoldKey, turn: &Turn) {
-        if let Some(told) = self.told.get_mut(&key) {
-            told.behind_ms = turn.start.behind_ms;
-        }
-    }
-
-    fn first_sight(&mut self, view: &HoldView, turn: &Turn) {
-        let live = view.status.is_live();
-        let due_us = turn.start.now_us + view.remaining_ms * 1_000;
-        let ended = (!live).then_some(view.status);
-        let behind_ms = self.behind_at_rest_ms;
-        let told =
-            Told { view: *view, at: turn.start, ended, cancel_asked: false, behind_ms, due_us };
-        self.told.insert(view.key, told);
-        self.new.insert(view.key);
-        self.buyers.entry(view.buyer).or_default().holds += 1;
-        if live {
-            self.live.insert((view.tier, view.key));
-            self.due.insert((due_us, view.key));
-            self.open.entry(view.buyer).or_default().push(view.key);
-            *self.open_units.entry(view.tier).or_default() += u64::from(view.quantity);
-        }
     }
 
     /// What a look showed at the end of a turn.
@@ -245,7 +174,9 @@ impl Book {
         let mut live = BTreeMap::new();
         for (key, view) in &seen.holds {
             let view = promises::still_there(*key, view.as_ref(), checks)?;
+            promises::no_order_unasked(self, view, checks)?;
             self.sight(view, turn, checks)?;
+            payments::the_sales_grace(view, &seen.view, checks)?;
             live.insert(*key, view);
         }
         for (buyer, latest) in &seen.latest {
@@ -257,16 +188,22 @@ impl Book {
             self.unsure.remove(buyer);
         }
         live.retain(|_, view| view.status.is_live());
-        promises::one_live_hold_each(live.values().copied(), &seen.view, checks)?;
+        promises::one_live_hold_each(self, live.values().copied(), &seen.view, checks)?;
         promises::as_last_seen(self, &seen.view, turn, checks)?;
         promises::units_add_up(&seen.view, checks)?;
         merchant::as_done(self, &seen.view, checks)?;
         promises::returns_as_told(self, &seen.view, turn, checks)?;
         if turn.healthy && self.unsure.is_empty() {
             promises::held_is_what_was_told(self, &seen.view, checks)?;
+            payments::sold_is_what_was_told(self, &seen.view, checks)?;
+            payments::withheld_is_what_was_said(self, &seen.view, checks)?;
             promises::next_return_is_true(self, &seen.view, turn, checks)?;
         }
-        if self.live.is_empty() && seen.view.tiers.iter().all(|tier| tier.held == 0) {
+        self.unseen.clear();
+        if self.live.is_empty()
+            && self.late.is_empty()
+            && seen.view.tiers.iter().all(|tier| tier.held == 0)
+        {
             self.behind_at_rest_ms = turn.start.behind_ms;
         }
         // An engine that cannot write cannot follow the wall.

@@ -99,13 +99,17 @@ fn resized(
         return outcome == Outcome::Refused(Refusal::TierNotFound);
     };
     let asked = book.asked_units.get(&id).copied().unwrap_or(0);
-    let taken = u64::from(tier.held + tier.sold + tier.withheld);
+    // What is withheld may be taken away: the ledger agrees to it.
+    let taken = u64::from(tier.held + tier.sold);
+    let withheld = tier.withheld > 0 || book.touched_in(id).count() > 0;
     let (least, most) = (taken.saturating_sub(book.may_return(tier, turn)), taken + asked);
     let closed = statuses.contains(&Status::Closed);
     let same = capacity == tier.config.capacity;
     match outcome {
         Outcome::Resized => same || (!closed && u64::from(capacity) >= least),
-        Outcome::Refused(Refusal::WrongState(_)) => !same && (closed || u64::from(capacity) < most),
+        Outcome::Refused(Refusal::WrongState(_)) => {
+            (!same || withheld) && (closed || u64::from(capacity) < most)
+        }
         Outcome::Refused(Refusal::Invalid(_)) => capacity > CAPACITY_MAX,
         _ => false,
     }

@@ -9,6 +9,7 @@ use holdfast_core::{
 use holdfast_engine::{EngineError, Reply};
 
 use super::book::{Book, Told};
+use super::time::lives_at_least_ms;
 use super::{Breach, Checks, Turn};
 
 /// What an outage may cost a buyer: one step of the sale clock.
@@ -92,7 +93,12 @@ pub(super) fn returns_as_told(
     for (id, told_ms) in &book.returns {
         let tier = view.tiers.iter().find(|tier| tier.config.id == *id);
         let Some(next_ms) = tier.and_then(|tier| tier.next_return_at_ms) else { continue };
-        let off_ms = off_ms(turn.end.behind_ms) + ROUNDING_MS;
+        if !book.is_steady(*id) {
+            continue;
+        }
+        // A tick may have looked at the wall as long before it was stamped as the turn took.
+        let took_ms = (turn.end.now_us - turn.start.now_us) / 1_000;
+        let off_ms = off_ms(turn.end.behind_ms) + took_ms + ROUNDING_MS;
         check(10, *told_ms <= next_ms + off_ms, checks, || {
             format!("{id}: a unit was said to come back at {told_ms}, and now at {next_ms}")
         })?;
@@ -110,15 +116,16 @@ pub(super) fn next_return_is_true(
 ) -> Result<(), Breach> {
     for tier in &view.tiers {
         let (id, next_ms) = (tier.config.id, tier.next_return_at_ms);
-        let first = book.live_in(id).next().and_then(|key| book.told.get(&key));
-        let right = match (first, next_ms) {
+        let least_ms = book.first_to_end(id).map(|told| lives_at_least_ms(told, turn)).min();
+        // A restart gives back what was not durable.
+        let given_back_ms = |told: &Told| (turn.end.outages - told.at.outages) * STEP_MS;
+        let most_ms = |told: &Told| told.left_ms + told.more_ms + given_back_ms(told);
+        let most_ms = book.first_to_end(id).map(most_ms).min();
+        let right = match (least_ms.zip(most_ms), next_ms) {
             (None, next_ms) => next_ms.is_none(),
-            (Some(told), Some(next_ms)) => {
-                let (start_ms, end_ms) = (turn.start.wall_ms, turn.end.wall_ms);
-                let least_ms = start_ms + left_at_least_ms(told, turn);
-                // A restart gives back what was not durable.
-                let given_back_ms = (turn.end.outages - told.at.outages) * STEP_MS;
-                let most_ms = end_ms + told.view.remaining_ms + given_back_ms;
+            (Some((least_ms, most_ms)), Some(next_ms)) => {
+                let (least_ms, most_ms) =
+                    (turn.start.wall_ms + least_ms, turn.end.wall_ms + most_ms);
                 let ahead_ms = off_ms(turn.end.behind_ms) + ROUNDING_MS;
                 let behind_ms = ANCHOR_TOLERANCE_MS + ROUNDING_MS;
                 (least_ms - behind_ms..=most_ms + ahead_ms).contains(&next_ms)
@@ -126,8 +133,8 @@ pub(super) fn next_return_is_true(
             (Some(_), None) => false,
         };
         check(10, right, checks, || {
-            let first = first.map(|told| told.view);
-            format!("{id}: the next unit comes back at {next_ms:?}, the first hold is {first:?}")
+            let first: Vec<_> = book.first_to_end(id).map(|told| told.view).collect();
+            format!("{id}: the next unit comes back at {next_ms:?}, the first holds are {first:?}")
         })?;
     }
     Ok(())
@@ -226,13 +233,36 @@ pub(super) fn no_hold_unasked(
     latest: Option<&HoldView>,
     checks: &mut Checks,
 ) -> Result<(), Breach> {
-    let known = latest.is_none_or(|view| book.told.contains_key(&view.key));
+    let known =
+        latest.is_none_or(|view| book.told.contains_key(&view.key) || is_money_moved(book, view));
     check(4, known || book.is_unsure(&buyer), checks, || {
         format!("{buyer} was refused, and has {latest:?}")
     })?;
     check(3, latest.is_some() || !book.has_told(&buyer), checks, || {
         format!("{buyer} had holds and has none")
     })
+}
+
+/// Promise 4: a hold that nobody asked for is one that late money bought.
+pub(super) fn no_order_unasked(
+    book: &Book,
+    view: &HoldView,
+    checks: &mut Checks,
+) -> Result<(), Breach> {
+    let known = book.told.contains_key(&view.key) || is_money_moved(book, view);
+    check(4, known, checks, || format!("nobody asked for {view:?}"))
+}
+
+/// Whether a hold was made for money that came late for another.
+pub(super) fn is_money_moved(book: &Book, view: &HoldView) -> bool {
+    let from = view.payment.and_then(|payment| payment.linked);
+    let from = from.and_then(|from| book.told.get(&from));
+    view.status == HoldStatus::Sold
+        && from.is_some_and(|from| {
+            let moved = from.view.payment.and_then(|payment| payment.linked);
+            let facts = |view: &HoldView| (view.buyer, view.tier, view.quantity);
+            facts(&from.view) == facts(view) && moved.is_none_or(|to| to == view.key)
+        })
 }
 
 /// Promise 6: a unit is offered again at most 250 ms after its deadline, with no traffic.
@@ -251,7 +281,9 @@ pub(super) fn returned_in_time(
 pub(super) fn every_unit_is_back(book: &Book, checks: &mut Checks) -> Result<(), Breach> {
     check(6, book.open() == 0, checks, || format!("{} holds never ended", book.open()))?;
     for tier in book.view().iter().flat_map(|view| &view.tiers) {
-        check(6, tier.free == tier.config.capacity, checks, || {
+        let sold = book.sold_units.get(&tier.config.id).copied().unwrap_or(0);
+        let free = u64::from(tier.config.capacity - tier.withheld).checked_sub(sold);
+        check(6, free == Some(tier.free.into()), checks, || {
             let (id, capacity) = (tier.config.id, tier.config.capacity);
             format!("{id}: all holds have ended, {} of {capacity} units are free", tier.free)
         })?;
@@ -261,6 +293,7 @@ pub(super) fn every_unit_is_back(book: &Book, checks: &mut Checks) -> Result<(),
 
 /// Promises 7 and 9: a buyer has one live hold, and not more units than are allowed.
 pub(super) fn one_live_hold_each<'a>(
+    book: &Book,
     live: impl Iterator<Item = &'a HoldView>,
     view: &SaleView,
     checks: &mut Checks,
@@ -273,58 +306,10 @@ pub(super) fn one_live_hold_each<'a>(
     let max = view.terms.max_per_buyer;
     for (buyer, (holds, units)) in each {
         check(7, holds == 1, checks, || format!("{buyer} has {holds} live holds"))?;
+        let orders = book.buyers.get(&buyer).map(|buyer| &buyer.orders);
+        let ordered = orders.into_iter().flatten().filter_map(|key| book.told.get(key));
+        let units = units + ordered.map(|told| told.view.quantity).sum::<u32>();
         check(9, units <= max, checks, || format!("{buyer} has {units} units of {max} allowed"))?;
     }
     Ok(())
-}
-
-/// What a hold has left at the end of a turn, at least: its time runs at most as fast as the
-/// process's own, plus one step an outage.
-pub(super) fn left_at_least_ms(told: &Told, turn: &Turn) -> u64 {
-    let up_ms = (turn.end.up_us - told.at.up_us).div_ceil(1_000);
-    let may_have_passed_ms = up_ms + (turn.end.outages - told.at.outages) * STEP_MS + ROUNDING_MS;
-    told.view.remaining_ms.saturating_sub(may_have_passed_ms)
-}
-
-/// Promise 8: a hold keeps its time; `expires_at` never comes earlier; and only time, its buyer or
-/// the merchant ends it. By the wall it ends early by no more than somebody has set the wall back.
-pub(super) fn the_buyers_time(
-    told: &Told,
-    view: &HoldView,
-    turn: &Turn,
-    checks: &mut Checks,
-) -> Result<(), Breach> {
-    // Its anchor is the highest since it was made, so the wall may be short of what it was told by
-    // as much as somebody has set it back since then.
-    let since_ms = turn.end.behind_ms - told.behind_ms;
-    let ahead_ms = since_ms + off_ms(told.behind_ms);
-    let left_ms = left_at_least_ms(told, turn);
-    let who = || format!("{:?} of {}", view.key, view.buyer);
-    match view.status {
-        HoldStatus::Held | HoldStatus::Paying => {
-            check(8, view.remaining_ms >= left_ms, checks, || {
-                format!("{} has {} ms left, not {left_ms}", who(), view.remaining_ms)
-            })?;
-            let (before, now) = (told.view.expires_at_ms, view.expires_at_ms);
-            check(8, now >= before, checks, || {
-                format!("{} now expires at {now:?}, earlier than was said: {before:?}", who())
-            })?;
-            let latest_ms = turn.end.wall_ms + view.remaining_ms + ahead_ms + ROUNDING_MS;
-            check(10, now.is_some_and(|now| now <= latest_ms), checks, || {
-                format!("{} is told {now:?}, which is later than {latest_ms}", who())
-            })
-        }
-        HoldStatus::Expired => {
-            check(8, left_ms == 0, checks, || format!("{} lost its last {left_ms} ms", who()))?;
-            let told_ms = told.view.expires_at_ms.unwrap_or(0);
-            let early_ms = told_ms.saturating_sub(turn.end.wall_ms);
-            check(8, early_ms <= ahead_ms + ROUNDING_MS, checks, || {
-                format!("{} expired {early_ms} ms before the time it was told", who())
-            })
-        }
-        HoldStatus::Cancelled => {
-            check(8, told.cancel_asked, checks, || format!("nobody cancelled {}", who()))
-        }
-        HoldStatus::Sold => Ok(()),
-    }
 }

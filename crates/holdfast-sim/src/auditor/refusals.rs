@@ -2,8 +2,8 @@
 //! changed between asking and answering, only what no moment in between allows is a lie.
 
 use holdfast_core::{
-    ANCHOR_TOLERANCE_MS, HOLDS_PER_BUYER_MAX, KEYS_PER_BUYER_MAX, Limit, QUANTITY_MAX, Refusal,
-    Reserve, SaleView, Status, TierView,
+    ANCHOR_TOLERANCE_MS, HOLDS_PER_BUYER_MAX, KEYS_PER_BUYER_MAX, Limit, PAY_QUEUE_MAX_MS,
+    QUANTITY_MAX, Refusal, Reserve, SaleView, Status, TierView,
 };
 use holdfast_engine::Answer;
 
@@ -51,10 +51,14 @@ fn limit_reached(
     checks: &mut Checks,
 ) -> Result<(), Breach> {
     let buyer = book.buyers.get(&request.buyer);
-    let holds = buyer.map_or(0, |buyer| buyer.holds + buyer.lost);
+    let moved = book.touched_of(request.buyer).count();
+    let holds = buyer.map_or(0, |buyer| buyer.holds + buyer.lost) + moved;
     let keys = buyer.map_or(0, |buyer| buyer.answered.len() + buyer.lost_keys);
     let right = match limit {
-        Limit::Units => book.max_per_buyer().is_none_or(|max| request.quantity > max),
+        Limit::Units => {
+            let (_, ordered) = book.ordered(&request.buyer);
+            book.max_per_buyer().is_none_or(|max| request.quantity + ordered > max)
+        }
         Limit::Holds => holds >= usize::from(HOLDS_PER_BUYER_MAX),
         // Keys are forgotten at the close.
         Limit::Keys if book.close_asked => true,
@@ -90,7 +94,9 @@ fn by_the_last_look(
     let tier = view.tiers.iter().find(|tier| tier.config.id == request.tier);
     let none =
         matches!(refusal, Refusal::SoldOut | Refusal::NotEnough { .. } | Refusal::AllHeld { .. });
-    let in_limits = request.quantity <= view.terms.max_per_buyer && !has_all_holds(book, request);
+    let (ordered, _) = book.ordered(&request.buyer);
+    let in_limits =
+        request.quantity + ordered <= view.terms.max_per_buyer && !has_all_holds(book, request);
     check(9, !none || in_limits, checks, || {
         format!("{request:?} is beyond a limit, and refused for {refusal:?}")
     })?;
@@ -137,6 +143,7 @@ fn availability(
 ) -> bool {
     let asked = book.asked_units.get(&request.tier).copied().unwrap_or(0);
     let others = asked.saturating_sub(request.quantity.into());
+    let touched = book.touched_in(tier.config.id).count() > 0;
     let before = u64::from(tier.free);
     match refusal {
         Refusal::NotEnough { free } => {
@@ -146,9 +153,16 @@ fn availability(
         }
         Refusal::AllHeld { next_return_at_ms } => {
             let taken = u64::from(tier.held + tier.withheld);
-            others >= before && taken + others > 0 && next_return_at_ms.is_some()
+            // What is withheld comes back nobody knows when.
+            let withheld = tier.withheld > 0 || touched;
+            others >= before
+                && (taken + others > 0 || touched)
+                && (next_return_at_ms.is_some() || withheld)
         }
-        Refusal::SoldOut => tier.sold == tier.config.capacity,
+        Refusal::SoldOut => {
+            let paid = book.confirmed_units.get(&tier.config.id).copied().unwrap_or(0);
+            u64::from(tier.sold) + paid >= u64::from(tier.config.capacity)
+        }
         _ => true,
     }
 }
@@ -165,6 +179,10 @@ fn return_time(
 ) -> Result<(), Breach> {
     let tier = view.tiers.iter().find(|tier| tier.config.id == request.tier);
     let before_ms = tier.and_then(|tier| tier.next_return_at_ms).unwrap_or(0);
+    let is_steady = book.is_steady(request.tier);
+    let before_ms = if is_steady { before_ms } else { 0 };
+    let grace_ms = u64::from(view.terms.checkout_grace_seconds) * 1_000;
+    let more_ms = if is_steady { 0 } else { grace_ms + u64::from(PAY_QUEUE_MAX_MS) };
     let off_ms = off_ms(turn.end.behind_ms);
     // A process that is stopped between looking at the wall and stamping the tick puts the anchor
     // one step too low, until the next tick.
@@ -174,7 +192,7 @@ fn return_time(
     let stepped_ms = turn.end.behind_ms - turn.start.behind_ms;
     let not_past_ms = turn.start.wall_ms - stepped_ms - ANCHOR_TOLERANCE_MS - ROUNDING_MS;
     let least_ms = before_ms.saturating_sub(back_ms).max(not_past_ms);
-    let all_ms = u64::from(view.terms.hold_seconds) * 1_000;
+    let all_ms = u64::from(view.terms.hold_seconds) * 1_000 + more_ms;
     let most_ms = turn.end.wall_ms + stepped_ms + all_ms + off_ms + ROUNDING_MS;
     check(10, (least_ms..=most_ms).contains(&next_ms), checks, || {
         format!("a unit comes back at {next_ms}, which is not in {least_ms} to {most_ms}")

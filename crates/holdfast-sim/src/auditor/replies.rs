@@ -1,14 +1,15 @@
 //! What an answer must be, given everything that was said before.
 
 use holdfast_core::{
-    BuyerId, Command, HOLDS_PER_BUYER_MAX, HoldKey, HoldView, KEYS_PER_BUYER_MAX, Limit, Outcome,
-    QUANTITY_MAX, Refusal, Reserve, Status,
+    BuyerId, Command, HOLDS_PER_BUYER_MAX, HoldKey, HoldView, KEYS_PER_BUYER_MAX, KeyDigest, Limit,
+    Outcome, QUANTITY_MAX, Refusal, Reserve, Status,
 };
 use holdfast_engine::Answer;
 
-use super::book::Book;
+use super::asks::Use;
+use super::book::{Book, Told};
 use super::promises::check;
-use super::{Breach, Checks, Turn, merchant, promises, refusals};
+use super::{Breach, Checks, Turn, merchant, promises, refusals, till};
 
 /// Holds an answer against the book, and enters it.
 pub(super) fn answer(
@@ -25,6 +26,13 @@ pub(super) fn answer(
     match command {
         Command::Reserve(request) => reserve(book, request, answer, turn, checks),
         Command::Cancel { hold, buyer } => cancel(book, *hold, *buyer, answer, checks),
+        Command::Checkout(asked) => till::checkout(book, asked, answer, turn, checks),
+        Command::Call { .. }
+        | Command::Decline { .. }
+        | Command::Confirm { .. }
+        | Command::Pay { .. }
+        | Command::Void { .. }
+        | Command::Refund { .. } => till::told(book, command, answer, turn, checks),
         _ => merchant::answer(book, command, answer.outcome, turn, checks),
     }
 }
@@ -42,7 +50,8 @@ fn is_known(
         return check(7, !told, checks, || format!("{:?} was reserved twice", hold.key));
     }
     let lost = book.buyers.get(&hold.buyer).is_some_and(|buyer| buyer.lost > 0);
-    check(7, told || lost, checks, || format!("nobody was ever told of {hold:?}"))
+    let bought = matches!(command, Command::Confirm { .. }) && promises::is_money_moved(book, hold);
+    check(7, told || lost || bought, checks, || format!("nobody was ever told of {hold:?}"))
 }
 
 /// Promises 2, 3 and 8: a hold that was told is found and ends, by its buyer or the merchant.
@@ -65,6 +74,13 @@ fn cancel(
         }
         Outcome::Refused(Refusal::HoldNotFound) => {
             check(3, !allowed, checks, || format!("{key:?} was told, and is not found"))
+        }
+        Outcome::Refused(Refusal::WrongState(_)) => {
+            let told = book.told.get(&key);
+            let may_pay = |told: &Told| book.touches(key) > 1 || told.view.payment.is_some();
+            check(2, told.is_none_or(may_pay), checks, || {
+                format!("{key:?} is not at the checkout, and cannot be cancelled")
+            })
         }
         outcome => check(10, false, checks, || format!("{key:?}, to cancel, is {outcome:?}")),
     }
@@ -94,7 +110,13 @@ fn reserve(
                 book.made_now(hold.key, turn);
                 promises::told_the_time(hold, turn, checks)?;
             }
-            remember_key(book, request, hold.key, checks)
+            match request.key {
+                Some(key) => {
+                    let used = Use::Reserve(*request);
+                    remember_key(book, request.buyer, key, used, hold.key, checks)
+                }
+                None => Ok(()),
+            }
         }
         Outcome::Refused(refusal) => refusals::honest(book, request, answer, refusal, turn, checks),
         outcome => Err(Breach::new(7, format!("{request:?} was answered by {outcome:?}"))),
@@ -102,21 +124,23 @@ fn reserve(
 }
 
 /// Promise 9: a buyer uses so many keys and no more.
-fn remember_key(
+pub(super) fn remember_key(
     book: &mut Book,
-    request: &Reserve,
+    buyer: BuyerId,
+    key: KeyDigest,
+    used: Use,
     hold: HoldKey,
     checks: &mut Checks,
 ) -> Result<(), Breach> {
-    let Some(key) = request.key.filter(|_| !book.close_asked) else { return Ok(()) };
-    let answered = &mut book.buyers.entry(request.buyer).or_default().answered;
+    if book.close_asked {
+        return Ok(());
+    }
+    let answered = &mut book.buyers.entry(buyer).or_default().answered;
     if !answered.iter().any(|(known, ..)| *known == key) {
-        answered.push((key, *request, hold));
+        answered.push((key, used, hold));
     }
     let most = usize::from(KEYS_PER_BUYER_MAX);
-    check(9, answered.len() <= most, checks, || {
-        format!("{} has more than {most} keys", request.buyer)
-    })
+    check(9, answered.len() <= most, checks, || format!("{buyer} has more than {most} keys"))
 }
 
 /// Promises 7 and 10: whoever certainly has a hold gets that one again or is told of it. Only what
@@ -156,7 +180,10 @@ fn same_request_same_answer(
 ) -> Result<(), Breach> {
     let Some(key) = request.key.filter(|_| !book.close_asked) else { return Ok(()) };
     let Some(buyer) = book.buyers.get(&request.buyer) else { return Ok(()) };
-    let same = |other: &Reserve| (other.tier, other.quantity) == (request.tier, request.quantity);
+    let same = |other: &Use| match other {
+        Use::Reserve(other) => (other.tier, other.quantity) == (request.tier, request.quantity),
+        Use::Checkout { .. } => false,
+    };
     let outcome = answer.outcome;
     if let Some((_, first, hold)) = buyer.answered.iter().find(|(known, ..)| *known == key) {
         let right = if same(first) {
@@ -198,7 +225,10 @@ fn as_asked_for(
         (book.buyers.get(&hold.buyer).map_or(0, |buyer| buyer.holds), HOLDS_PER_BUYER_MAX);
     check(9, holds <= most.into(), checks, || format!("{} took {holds} holds", hold.buyer))?;
     let max = book.max_per_buyer().unwrap_or(u32::MAX);
-    check(9, hold.quantity <= max, checks, || format!("{request:?} of {max} allowed"))?;
+    let (ordered, _) = book.ordered(&request.buyer);
+    check(9, hold.quantity + ordered <= max, checks, || {
+        format!("{request:?} of {max} allowed, and {ordered} ordered")
+    })?;
     let Some(view) = book.settled_view() else { return Ok(()) };
     let all_ms = u64::from(view.terms.hold_seconds) * 1_000;
     check(8, hold.remaining_ms == all_ms, checks, || {

@@ -1,6 +1,9 @@
-//! A buyer: reserves, asks again, changes their mind, gives back, looks, vanishes.
+//! A buyer: reserves, asks again, changes their mind, goes to the checkout, gives back, looks,
+//! vanishes.
 
-use holdfast_core::{BuyerId, Command, HoldKey, KeyDigest, Outcome, Reserve};
+use holdfast_core::{
+    BuyerId, Checkout, Command, HoldKey, KeyDigest, METADATA_BYTES_MAX, Outcome, Reserve,
+};
 use holdfast_engine::Reply;
 
 use super::Act;
@@ -15,6 +18,8 @@ pub struct Buyer {
     acts: u32,
     keys: u32,
     last: Option<Reserve>,
+    /// The last time they went to the checkout.
+    paid: Option<Checkout>,
     /// The hold they were last told of, live or not.
     hold: Option<HoldKey>,
 }
@@ -22,7 +27,7 @@ pub struct Buyer {
 impl Buyer {
     /// A buyer who will do so many things.
     pub fn new(id: BuyerId, acts: u32) -> Self {
-        Self { id, acts, keys: 0, last: None, hold: None }
+        Self { id, acts, keys: 0, last: None, paid: None, hold: None }
     }
 
     /// Their name.
@@ -35,6 +40,9 @@ impl Buyer {
         self.acts = self.acts.checked_sub(1)?;
         if self.last.is_none() {
             return self.wish(rng, plan);
+        }
+        if self.hold.is_some() && rng.percent(plan.pays) {
+            return self.pay(rng, plan);
         }
         match rng.below(100) {
             0..25 => Some(Act::Ask(Command::Reserve(self.last?))),
@@ -74,6 +82,29 @@ impl Buyer {
         };
         self.last = Some(request);
         Some(Act::Ask(Command::Reserve(request)))
+    }
+
+    /// Takes the hold to the checkout, or another's; now and then once more as before.
+    fn pay(&mut self, rng: &mut Rng, plan: &SalePlan) -> Option<Act> {
+        if let Some(paid) = self.paid.clone().filter(|_| rng.percent(25)) {
+            return Some(Act::Ask(Command::Checkout(paid)));
+        }
+        let keyed = rng.percent(plan.keyed);
+        self.keys += u32::from(keyed);
+        let anothers = HoldKey::from_number(rng.between(1, 40) * 1_024);
+        let note = match rng.below(40) {
+            0 => Some("n".repeat(METADATA_BYTES_MAX + 1)),
+            1..10 => Some(format!("{{\"seat\":{}}}", rng.below(2))),
+            _ => None,
+        };
+        let asked = Checkout {
+            hold: if rng.percent(4) { anothers } else { self.hold? },
+            buyer: Some(self.id),
+            key: keyed.then(|| self.key(rng)),
+            note: note.map(String::into_boxed_str),
+        };
+        self.paid = Some(asked.clone());
+        Some(Act::Ask(Command::Checkout(asked)))
     }
 
     /// A new key; now and then one that was used before.

@@ -10,6 +10,8 @@ use crate::plan::Trouble;
 pub(super) enum Event {
     /// A buyer does something.
     Buyer { sale: usize, buyer: usize },
+    /// A till does something.
+    Till { sale: usize },
     /// A merchant does something.
     Merchant { sale: usize },
     /// Something goes wrong, or is done in the background.

@@ -76,6 +76,15 @@ impl Run {
         self.agenda.enter(at_us, Event::Merchant { sale });
     }
 
+    pub(super) fn till_acts(&mut self, sale: usize, asked: &mut Vec<Asked>) {
+        let (now_us, plan) = (self.clock.now_us(), &self.plan.sales[sale]);
+        let commands = self.crowds[sale].till.act(&mut self.rng, plan, now_us);
+        asked.extend(commands.into_iter().map(|command| Asked { sale, who: None, command }));
+        let wait_us = self.rng.between(plan.till_us / 2, plan.till_us * 2);
+        let at_us = (now_us + wait_us).next_multiple_of(self.plan.window_us);
+        self.agenda.enter(at_us, Event::Till { sale });
+    }
+
     pub(super) fn turn(
         &mut self,
         asked: &[Asked],
@@ -128,12 +137,17 @@ impl Run {
         replies: &[(u64, Reply)],
         turn: &Turn,
     ) -> Result<(), Breach> {
+        let mut lost = Vec::new();
         for (token, one) in (0..).zip(asked) {
             let reply = replies.iter().find(|(other, _)| *other == token).map(|(_, reply)| reply);
             self.crowds[one.sale].follower.hear(&one.command, reply);
-            self.hear(one, reply, turn)?;
+            lost.extend(reply.is_none().then_some(one));
         }
-        Ok(())
+        for (token, reply) in replies {
+            let one = usize::try_from(*token).ok().and_then(|token| asked.get(token));
+            one.map_or(Ok(()), |one| self.hear(one, Some(reply), turn))?;
+        }
+        lost.into_iter().try_for_each(|one| self.hear(one, None, turn))
     }
 
     /// What the engine said and has is what the naive model says and has, by the logs.
@@ -237,6 +251,7 @@ impl Run {
 
     fn tell(&mut self, one: &Asked, reply: Option<&Reply>) {
         let crowd = &mut self.crowds[one.sale];
+        crowd.till.hear(reply);
         match one.who.and_then(|buyer| crowd.buyers.get_mut(buyer)) {
             Some(buyer) => buyer.hear(reply),
             None => crowd.merchant.hear(&one.command, reply),
@@ -277,11 +292,15 @@ impl Run {
 
 fn see(sales: &Sales, (sale, wanted): &(SaleRef, Wanted)) -> Option<Seen> {
     let (sale, clock_ms) = sales.get(*sale)?;
-    let hold = |key: &HoldKey| (*key, sale.hold_by_key(*key, clock_ms));
+    let hold = |key: HoldKey| (key, sale.hold_by_key(key, clock_ms));
+    let holds: Vec<_> = wanted.holds.iter().map(|key| hold(*key)).collect();
+    // What late money bought is seen with what it was for.
+    let linked = holds.iter().filter_map(|(_, view)| view.as_ref()?.payment?.linked);
+    let linked: Vec<_> = linked.map(hold).collect();
     let latest = |buyer: &holdfast_core::BuyerId| (*buyer, sale.hold_of(buyer, clock_ms));
     Some(Seen {
         view: sale.view(clock_ms)?,
-        holds: wanted.holds.iter().map(hold).collect(),
+        holds: holds.into_iter().chain(linked).collect(),
         latest: wanted.buyers.iter().map(latest).collect(),
     })
 }
