@@ -8,6 +8,7 @@ mod audit;
 mod budget;
 mod desk;
 mod error;
+mod forget;
 mod live;
 mod note;
 pub mod provider;
@@ -19,6 +20,7 @@ mod world;
 
 pub use audit::{MoneyAudit, audit_money};
 pub use error::CheckoutError;
+pub use forget::Forgotten;
 pub use live::{Live, Stopped};
 pub use note::Note;
 pub use saga::{Case, Saga, Way};

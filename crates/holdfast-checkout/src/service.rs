@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::audit::MoneyAudit;
 use crate::budget::Endpoint;
 use crate::error::CheckoutError;
+use crate::forget::Forgotten;
 use crate::provider::Reference;
 use crate::saga::{Case, Saga, Way};
 use crate::world::World;
@@ -253,13 +254,12 @@ impl<W: World + 'static> Checkout<W> {
         self.here(move |saga| async move { Ok(saga.resize(sale, tier, capacity).await?) }).await
     }
 
-    /// Puts `alias` in a buyer's place in all their orders; says in how many.
+    /// Puts an alias in a buyer's place, in every sale and in the ledger.
     ///
     /// # Errors
-    /// As [`CheckoutError`] says.
-    pub async fn forget(&self, buyer: BuyerId, alias: BuyerId) -> Result<u64, CheckoutError> {
-        self.here(move |saga| async move { Ok(saga.world.ledger().forget(buyer, alias).await?) })
-            .await
+    /// As [`CheckoutError`] says: it may be done in part, and is to be repeated.
+    pub async fn forget(&self, buyer: BuyerId) -> Result<Forgotten, CheckoutError> {
+        self.here(move |saga| async move { Ok(saga.forget(buyer).await?) }).await
     }
 
     /// Does something where the connections are.

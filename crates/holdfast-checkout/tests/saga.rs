@@ -5,6 +5,7 @@ mod shop;
 
 use std::time::Duration;
 
+use holdfast_checkout::Forgotten;
 use holdfast_checkout::provider::simulated::Manners;
 use holdfast_checkout::provider::{Manner, PaymentStatus as Money};
 use holdfast_core::{HoldStatus, PaymentStatus};
@@ -182,5 +183,26 @@ fn nobody_loses_a_hold_in_the_queue() {
     for &hold in &holds {
         shop.wait_for(hold, PaymentStatus::Paid);
     }
+    shop.audit();
+}
+
+#[test]
+fn who_is_forgotten_is_found_nowhere_and_the_books_still_agree() {
+    let shop = Shop::open(Terms::default());
+    let hold = shop.reserve("alice", 1);
+    shop.check_out(hold, None);
+    shop.wait_for(hold, PaymentStatus::Paid);
+    assert!(matches!(shop.forget("alice"), Forgotten::NotYet { .. }), "the sale is not closed");
+    shop.close();
+    assert_eq!(shop.forget("alice"), Forgotten::Done { sales: 1, orders: 1 });
+    assert_eq!(shop.forget("alice"), Forgotten::Done { sales: 0, orders: 0 });
+    let order = shop.order_of(hold).expect("an order");
+    assert!(order.what.buyer.as_str().starts_with("forgotten-"), "{order:?}");
+    assert_eq!(shop.hold(hold).buyer, order.what.buyer);
+    shop.audit();
+    // Their money can still be given back.
+    shop.refund(hold);
+    shop.wait_for(hold, PaymentStatus::Refunded);
+    assert_eq!(shop.payments(), [(1, Money::Refunded)]);
     shop.audit();
 }

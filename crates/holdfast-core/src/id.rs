@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::ID_BYTES_MAX;
+use crate::{ID_BYTES_MAX, ReceiptKey};
 
 /// Why a text is not an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -146,6 +147,14 @@ id! {
 }
 
 impl BuyerId {
+    /// What stands in the buyer's place once they are forgotten: made from the name under the
+    /// server's key, so that it is always the same and nobody can go back without that key.
+    #[must_use]
+    pub fn alias(&self, key: &ReceiptKey) -> Self {
+        let alias = HEXLOWER.encode(&key.mac(&[b"alias", self.as_bytes()]));
+        Self::kept(format!("forgotten-{alias}").as_bytes()).unwrap_or(*self)
+    }
+
     /// An id from bytes that were checked before they were kept; `None` if they are too many.
     pub(crate) fn kept(bytes: &[u8]) -> Option<Self> {
         Text::kept(bytes).map(Self)

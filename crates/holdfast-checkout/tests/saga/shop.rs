@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use holdfast_checkout::provider::simulated::{self, Bank, Client, ClientOptions, Manners, serve};
 use holdfast_checkout::provider::{Manner, Payment, PaymentStatus as Money, Provider};
 use holdfast_checkout::{
-    Case, Live, LiveCheckout, Note, Options, Saga, Service as CheckoutService,
+    Case, Forgotten, Live, LiveCheckout, Note, Options, Saga, Service as CheckoutService,
 };
 use holdfast_core::{
     Admission, BuyerId, Checkout, Command, Currency, HoldKey, HoldView, Money as Amount, OrderName,
@@ -173,6 +173,16 @@ impl Shop {
         let checkout = self.checkout();
         let asked = checkout.refund(name, self.order_id(hold), "ill".to_owned());
         show(self.runtime.block_on(asked));
+    }
+
+    pub(crate) fn close(&self) {
+        self.execute(Command::Close);
+    }
+
+    pub(crate) fn forget(&self, buyer: &str) -> Forgotten {
+        let checkout = self.checkout();
+        let asked = checkout.forget(BuyerId::new(buyer).expect("a buyer"));
+        show(self.runtime.block_on(asked))
     }
 
     pub(crate) fn resize(&self, capacity: u32) {

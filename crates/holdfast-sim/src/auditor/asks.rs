@@ -86,7 +86,8 @@ impl Book {
                 self.touch(*hold);
                 self.cancels.insert((*hold, *buyer));
             }
-            Command::Tick { .. } => {}
+            // Nobody in the crowd is forgotten.
+            Command::Tick { .. } | Command::Forget { .. } => {}
             Command::Checkout(asked) => {
                 self.pay(asked.hold);
                 if let Some(buyer) = self.payer(asked) {
