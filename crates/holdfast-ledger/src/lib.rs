@@ -119,26 +119,16 @@ pub trait Ledger: Send + Sync {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Order>>> + Send;
 
-    /// The same of orders that still have a step to take: `authorised`, or to be refunded.
+    /// At most `limit` orders of all sales that are to be refunded, after the one with this sale and
+    /// number; those that have been refunded too, if they are asked for.
     ///
     /// # Errors
     /// As the database says.
-    fn unfinished(
+    fn refunds(
         &self,
-        sale: SaleId,
-        after: u64,
+        after: Option<(SaleId, u64)>,
         limit: u32,
-    ) -> impl Future<Output = Result<Vec<Order>>> + Send;
-
-    /// The same of orders that have been refunded, or are to be.
-    ///
-    /// # Errors
-    /// As the database says.
-    fn returning(
-        &self,
-        sale: SaleId,
-        after: u64,
-        limit: u32,
+        refunded_too: bool,
     ) -> impl Future<Output = Result<Vec<Order>>> + Send;
 
     /// A buyer's orders in a sale, by number.

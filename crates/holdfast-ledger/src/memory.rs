@@ -134,15 +134,8 @@ impl Lists {
         }
     }
 
-    fn page(&self, sale: SaleId, after: u64, limit: u32, all: bool) -> Vec<Order> {
-        let is_unfinished = |order: &Order| match order.status {
-            OrderStatus::Authorised => true,
-            OrderStatus::Paid => order.refund_asked_ms.is_some(),
-            OrderStatus::Void | OrderStatus::Refunded => false,
-        };
-        let on_it = |order: &&Order| {
-            order.sale == sale && order.number > after && (all || is_unfinished(order))
-        };
+    fn page(&self, sale: SaleId, after: u64, limit: u32) -> Vec<Order> {
+        let on_it = |order: &&Order| order.sale == sale && order.number > after;
         self.orders.iter().filter(on_it).take(limit as usize).cloned().collect()
     }
 }
@@ -227,22 +220,28 @@ impl Ledger for MemoryLedger {
     }
 
     async fn orders(&self, sale: SaleId, after: u64, limit: u32) -> Result<Vec<Order>> {
-        Ok(self.look(|lists| lists.page(sale, after, limit, true)))
+        Ok(self.look(|lists| lists.page(sale, after, limit)))
     }
 
-    async fn unfinished(&self, sale: SaleId, after: u64, limit: u32) -> Result<Vec<Order>> {
-        Ok(self.look(|lists| lists.page(sale, after, limit, false)))
-    }
-
-    async fn returning(&self, sale: SaleId, after: u64, limit: u32) -> Result<Vec<Order>> {
-        let mut orders = self.look(|lists| lists.page(sale, after, u32::MAX, true));
-        orders.retain(|order| order.refund_asked_ms.is_some());
+    async fn refunds(
+        &self,
+        after: Option<(SaleId, u64)>,
+        limit: u32,
+        refunded_too: bool,
+    ) -> Result<Vec<Order>> {
+        let mut orders = self.look(|lists| lists.orders.clone());
+        orders.sort_by_key(|order| (order.sale, order.number));
+        orders.retain(|order| {
+            let is_asked = order.refund_asked_ms.is_some();
+            let is_wanted = refunded_too || order.status == OrderStatus::Paid;
+            is_asked && is_wanted && after.is_none_or(|after| (order.sale, order.number) > after)
+        });
         orders.truncate(limit as usize);
         Ok(orders)
     }
 
     async fn bought(&self, sale: SaleId, buyer: BuyerId) -> Result<Vec<Order>> {
-        let mut orders = self.look(|lists| lists.page(sale, 0, u32::MAX, true));
+        let mut orders = self.look(|lists| lists.page(sale, 0, u32::MAX));
         orders.retain(|order| order.what.buyer == buyer);
         Ok(orders)
     }

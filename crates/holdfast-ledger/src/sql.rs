@@ -104,12 +104,13 @@ impl Ledger for SqlLedger {
         read::orders(&mut self.pool.look().await?, sale, after, limit).await
     }
 
-    async fn unfinished(&self, sale: SaleId, after: u64, limit: u32) -> Result<Vec<Order>> {
-        read::unfinished(&mut self.pool.look().await?, sale, after, limit).await
-    }
-
-    async fn returning(&self, sale: SaleId, after: u64, limit: u32) -> Result<Vec<Order>> {
-        read::returning(&mut self.pool.look().await?, sale, after, limit).await
+    async fn refunds(
+        &self,
+        after: Option<(SaleId, u64)>,
+        limit: u32,
+        refunded_too: bool,
+    ) -> Result<Vec<Order>> {
+        read::refunds(&mut self.pool.look().await?, after, limit, refunded_too).await
     }
 
     async fn bought(&self, sale: SaleId, buyer: BuyerId) -> Result<Vec<Order>> {

@@ -24,6 +24,7 @@ impl<W: World> Saga<W> {
         let Some(facts) = self.facts(case).await? else { return Ok(Next::Done) };
         let order = self.world.ledger().order_of(facts.fence.sale, case.hold).await?;
         let Some(order) = order else { return Ok(Next::Done) };
+        self.know_sale(facts.sale).await?;
         match order.status {
             OrderStatus::Paid if order.refund_asked_ms.is_some() => {
                 self.return_money(&facts, &order, trip).await

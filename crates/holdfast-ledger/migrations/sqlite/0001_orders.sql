@@ -43,8 +43,7 @@ CREATE TABLE orders (
 CREATE INDEX orders_of_buyer ON orders (buyer);
 
 -- What the reconciler looks for.
-CREATE INDEX orders_unfinished ON orders (sale, number)
-    WHERE status = 'authorised' OR (status = 'paid' AND refund_asked_ms IS NOT NULL);
+CREATE INDEX orders_refunds ON orders (sale, number) WHERE refund_asked_ms IS NOT NULL;
 
 -- What is still to be told to others, written with what it tells.
 CREATE TABLE outbox (

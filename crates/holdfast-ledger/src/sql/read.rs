@@ -55,35 +55,30 @@ pub(super) async fn orders(
     page(session, SQL, sale, after, limit).await
 }
 
-pub(super) async fn unfinished(
+pub(super) async fn refunds(
     session: &mut Session,
-    sale: SaleId,
-    after: u64,
+    after: Option<(SaleId, u64)>,
     limit: u32,
+    refunded_too: bool,
 ) -> Result<Vec<Order>> {
-    const SQL: &str = concat!(
+    const ALL: &str = concat!(
         "SELECT ",
         order_columns!(),
-        " FROM orders WHERE sale = $1 AND number > $2 \
-         AND (status = 'authorised' OR (status = 'paid' AND refund_asked_ms IS NOT NULL)) \
-         ORDER BY number LIMIT $3"
+        " FROM orders WHERE (sale, number) > ($1, $2) AND refund_asked_ms IS NOT NULL \
+         ORDER BY sale, number LIMIT $3"
     );
-    page(session, SQL, sale, after, limit).await
-}
-
-pub(super) async fn returning(
-    session: &mut Session,
-    sale: SaleId,
-    after: u64,
-    limit: u32,
-) -> Result<Vec<Order>> {
-    const SQL: &str = concat!(
+    const ASKED: &str = concat!(
         "SELECT ",
         order_columns!(),
-        " FROM orders WHERE sale = $1 AND number > $2 AND refund_asked_ms IS NOT NULL \
-         ORDER BY number LIMIT $3"
+        " FROM orders WHERE (sale, number) > ($1, $2) AND refund_asked_ms IS NOT NULL \
+         AND status = 'paid' ORDER BY sale, number LIMIT $3"
     );
-    page(session, SQL, sale, after, limit).await
+    let sale = after.as_ref().map_or("", |(sale, _)| sale.as_str());
+    let number = after.map_or(0, |(_, number)| number);
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    let values = [Value::Text(sale), Value::Number(number), Value::Number(limit.into())];
+    let rows = session.fetch(if refunded_too { ALL } else { ASKED }, &values).await?;
+    rows.iter().map(Row::order).collect()
 }
 
 pub(super) async fn bought(

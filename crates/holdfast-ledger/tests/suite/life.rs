@@ -8,7 +8,7 @@ use super::{NOW, advance, buyer, done, id, new_order, sale, sold};
 pub(super) async fn all(ledger: &impl Ledger) -> anyhow::Result<()> {
     steps_are_taken_once_and_only_forwards(ledger).await?;
     steps_of_one_batch_follow_each_other(ledger).await?;
-    what_is_unfinished_is_found(ledger).await?;
+    what_is_to_be_refunded_is_found(ledger).await?;
     messages_wait_until_they_are_sent(ledger).await?;
     who_is_forgotten_is_in_no_order(ledger).await
 }
@@ -49,7 +49,7 @@ async fn steps_are_taken_once_and_only_forwards(ledger: &impl Ledger) -> anyhow:
     Ok(())
 }
 
-async fn what_is_unfinished_is_found(ledger: &impl Ledger) -> anyhow::Result<()> {
+async fn what_is_to_be_refunded_is_found(ledger: &impl Ledger) -> anyhow::Result<()> {
     let fence = sale(ledger, "unfinished", 10).await?;
     let orders: Vec<_> = (1..=5).map(|hold| new_order("unfinished", hold, 1)).collect();
     ledger.record(fence, &orders, NOW).await?;
@@ -62,17 +62,24 @@ async fn what_is_unfinished_is_found(ledger: &impl Ledger) -> anyhow::Result<()>
     ];
     ledger.advance(fence, &steps, NOW).await?;
     let numbers = |orders: Vec<Order>| orders.iter().map(|order| order.number).collect::<Vec<_>>();
-    ensure!(numbers(ledger.unfinished(fence.sale, 0, 100).await?) == [1, 4, 5]);
-    ensure!(numbers(ledger.unfinished(fence.sale, 1, 1).await?) == [4]);
+    let refunds = async |after: u64, limit, all| {
+        let found = ledger.refunds(Some((fence.sale, after)), limit, all).await?;
+        let ours = found.into_iter().filter(|order| order.sale == fence.sale);
+        anyhow::Ok(numbers(ours.collect()))
+    };
+    ensure!(refunds(0, 100, false).await? == [4]);
+    ensure!(refunds(4, 100, false).await?.is_empty());
     ensure!(numbers(ledger.orders(fence.sale, 0, 2).await?) == [1, 2]);
     ensure!(numbers(ledger.orders(fence.sale, 2, 100).await?) == [3, 4, 5]);
     ensure!(numbers(ledger.orders(fence.sale, u64::MAX, 100).await?).is_empty());
 
     ledger.advance(fence, &[step(2, Step::AskRefund("ill".into()))], NOW).await?;
     ledger.advance(fence, &[step(2, Step::Refunded)], NOW).await?;
-    ensure!(numbers(ledger.unfinished(fence.sale, 0, 100).await?) == [1, 4, 5]);
-    ensure!(numbers(ledger.returning(fence.sale, 0, 100).await?) == [2, 4]);
-    ensure!(numbers(ledger.returning(fence.sale, 2, 1).await?) == [4]);
+    ensure!(refunds(0, 100, false).await? == [4]);
+    ensure!(refunds(0, 100, true).await? == [2, 4]);
+    ensure!(refunds(2, 1, true).await? == [4]);
+    let first = ledger.refunds(None, 10_000, true).await?;
+    ensure!(first.iter().any(|order| order.sale == fence.sale), "of all sales");
     ensure!(numbers(ledger.bought(fence.sale, buyer("buyer-3")).await?) == [3]);
     ensure!(numbers(ledger.bought(fence.sale, buyer("nobody")).await?).is_empty());
     Ok(())

@@ -117,12 +117,13 @@ impl Ledger for IllLedger {
         self.go(self.inner.orders(sale, after, limit)).await
     }
 
-    async fn unfinished(&self, sale: SaleId, after: u64, limit: u32) -> Result<Vec<Order>> {
-        self.go(self.inner.unfinished(sale, after, limit)).await
-    }
-
-    async fn returning(&self, sale: SaleId, after: u64, limit: u32) -> Result<Vec<Order>> {
-        self.go(self.inner.returning(sale, after, limit)).await
+    async fn refunds(
+        &self,
+        after: Option<(SaleId, u64)>,
+        limit: u32,
+        refunded_too: bool,
+    ) -> Result<Vec<Order>> {
+        self.go(self.inner.refunds(after, limit, refunded_too)).await
     }
 
     async fn bought(&self, sale: SaleId, buyer: BuyerId) -> Result<Vec<Order>> {
