@@ -3,7 +3,7 @@
 use crate::arena::Position;
 use crate::holds::NONE;
 use crate::sale::{Change, Decision, Sale, Status, wrong_state};
-use crate::{BuyerId, Outcome};
+use crate::{BuyerId, Outcome, PaymentStatus};
 
 impl Sale {
     /// Only once the sale is closed: before that their limit goes by their name.
@@ -15,7 +15,7 @@ impl Sale {
         let mut theirs = self.holds.iter().filter(|hold| hold.buyer == known);
         let is_open = theirs.any(|hold| {
             let payment = (hold.payment != NONE).then(|| self.payments[hold.payment].status);
-            hold.status.is_live() || payment.is_some_and(|status| status.is_open())
+            hold.status.is_live() || payment.is_some_and(PaymentStatus::is_open)
         });
         if is_open {
             return Err(wrong_state("the buyer has a hold, or a payment that is not done"));
