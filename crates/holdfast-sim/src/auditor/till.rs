@@ -2,7 +2,7 @@
 
 use holdfast_core::{
     BuyerId, CHECKOUTS_PER_HOLD_MAX, Checkout, Command, HoldKey, HoldStatus, KEYS_PER_BUYER_MAX,
-    Limit, METADATA_BYTES_MAX, Outcome, PaymentStatus, Refusal,
+    Limit, NOTE_BYTES_MAX, Outcome, PaymentStatus, Refusal,
 };
 use holdfast_engine::Answer;
 
@@ -25,7 +25,7 @@ pub(super) fn checkout(
     let allowed = is_allowed(book, asked.hold, asked.buyer);
     same_key_same_payment(book, asked, answer, checks)?;
     whoever_may_pay(book, asked, answer, turn, checks)?;
-    let too_long = asked.note.as_ref().is_some_and(|note| note.len() > METADATA_BYTES_MAX);
+    let too_long = asked.note.as_ref().is_some_and(|note| note.len() > NOTE_BYTES_MAX);
     let right = match answer.outcome {
         Outcome::CheckedOut(_) => {
             let hold = answer.hold.filter(|hold| hold.key == asked.hold);

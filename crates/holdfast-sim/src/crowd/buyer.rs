@@ -2,7 +2,7 @@
 //! vanishes.
 
 use holdfast_core::{
-    BuyerId, Checkout, Command, HoldKey, KeyDigest, METADATA_BYTES_MAX, Outcome, Reserve,
+    BuyerId, Checkout, Command, HoldKey, KeyDigest, NOTE_BYTES_MAX, Outcome, Reserve,
 };
 use holdfast_engine::Reply;
 
@@ -93,7 +93,7 @@ impl Buyer {
         self.keys += u32::from(keyed);
         let anothers = HoldKey::from_number(rng.between(1, 40) * 1_024);
         let note = match rng.below(40) {
-            0 => Some("n".repeat(METADATA_BYTES_MAX + 1)),
+            0 => Some("n".repeat(NOTE_BYTES_MAX + 1)),
             1..10 => Some(format!("{{\"seat\":{}}}", rng.below(2))),
             _ => None,
         };

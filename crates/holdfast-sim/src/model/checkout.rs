@@ -2,7 +2,7 @@
 
 use holdfast_core::{
     CHECKOUTS_PER_HOLD_MAX, Checkout, Command, HOLDS_PER_BUYER_MAX, HoldKey, HoldStatus,
-    KEYS_PER_BUYER_MAX, Limit, METADATA_BYTES_MAX, PaymentStatus, Stamp, Status,
+    KEYS_PER_BUYER_MAX, Limit, NOTE_BYTES_MAX, PaymentStatus, Stamp, Status,
 };
 
 use super::payment::Payment;
@@ -71,7 +71,7 @@ impl Model {
         if hold.expires_ms(clock_ms) <= clock_ms {
             return refuse(Reason::WrongState);
         }
-        if asked.note.as_ref().is_some_and(|note| note.len() > METADATA_BYTES_MAX) {
+        if asked.note.as_ref().is_some_and(|note| note.len() > NOTE_BYTES_MAX) {
             return refuse(Reason::Invalid("metadata".to_owned()));
         }
         if too_many {
