@@ -64,13 +64,13 @@ async fn a_hint_is_followed_at_once_also_when_it_comes_twice() {
     let (_, control) = shop.merchant("GET", &other, Value::Null).await;
     let is_slow = begun.elapsed() > Duration::from_millis(2_800);
     assert!(control["payment"]["status"] == "processing" || is_slow, "{control}");
-    let (_, order) = shop.merchant("GET", &format!("/v1/orders/{order}"), Value::Null).await;
-    shop.paid(&format!("/v1/holds/{}", order["hold"].as_str().unwrap())).await;
+    shop.paid_order(&order).await;
     for _ in 0..2 {
         let request = webhook(&event(&reference), now(), WEBHOOK_SECRET);
         assert_eq!(shop.send(request).await.status(), StatusCode::NO_CONTENT);
     }
-    shop.payment(&other, "cancelled").await;
+    let late = shop.payment(&other, "cancelled").await;
+    shop.paid_order(late["order"].as_str().unwrap()).await;
     let (_, me) = shop.buyer("alice", "GET", "/v1/sales/club/me", Value::Null).await;
     assert_eq!(me["orders"].as_array().unwrap().len(), 1);
     let (_, audit) = shop.merchant("GET", "/v1/sales/club/audit", Value::Null).await;
