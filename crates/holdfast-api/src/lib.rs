@@ -21,7 +21,7 @@ pub use audit::{Audit, Difference, HoldCount, MoneyCount};
 pub use code::Code;
 pub use hold::{Hold, IfHeld, Me, PostHold};
 pub use json::{JsonError, Object, from_json};
-pub use order::{Order, OrderStatus, PostRefund, Webhook};
+pub use order::{Forgotten, Order, OrderStatus, PostRefund, Webhook};
 pub use page::Page;
 pub use payment::{Checkout, Payment, PaymentStatus, PostCheckout, Simulate};
 pub use problem::Problem;

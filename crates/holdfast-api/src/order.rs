@@ -86,6 +86,15 @@ pub struct PostRefund {
     pub reason: Option<String>,
 }
 
+/// A buyer has been forgotten: where their name was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Forgotten {
+    /// In so many sales.
+    pub sales: u64,
+    /// In so many orders.
+    pub orders: u64,
+}
+
 /// What a provider tells of a payment. Fields that are not known are not looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Webhook {

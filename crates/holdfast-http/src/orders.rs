@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdfast_api::{Code, Metadata, Order, OrderStatus, Problem, Time};
 use holdfast_checkout::provider::Reference;
-use holdfast_checkout::{CheckoutError, Note};
+use holdfast_checkout::{CheckoutError, Forgotten, Note};
 use holdfast_core::{
     BuyerId, HoldKey, HoldStatus, HoldView, OrderName, PaymentStatus, Receipt, SaleId,
 };
@@ -145,6 +145,15 @@ impl App {
             CheckoutError::Stopped => Problem::new(Code::OutcomeUnknown).because(error.to_string()),
             _ => of_checkout(&error),
         })
+    }
+
+    /// Puts an alias in a buyer's place, in every sale and in the ledger.
+    pub(crate) async fn forget(&self, buyer: BuyerId) -> Result<Forgotten, Problem> {
+        let forgotten = timeout(LEDGER_DEADLINE, self.checkout.forget(buyer)).await;
+        // It may be done in part; a repeat finishes it.
+        let unknown = |why: String| Problem::new(Code::OutcomeUnknown).because(why);
+        let forgotten = forgotten.map_err(|_| unknown(NO_ANSWER.to_owned()))?;
+        forgotten.map_err(|error| unknown(of_checkout(&error).detail.unwrap_or_default().into()))
     }
 
     /// Orders of a sale with their holds' ids.

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use axum::Router;
 use bytes::Bytes;
 use holdfast_api::{
-    Audit, Checkout, Code, Hold, Me, Order, Page, PatchTier, PostCheckout, PostHold, PostRefund,
-    Problem, PutSale, Sale, Webhook,
+    Audit, Checkout, Code, Forgotten, Hold, Me, Order, Page, PatchTier, PostCheckout, PostHold,
+    PostRefund, Problem, PutSale, Sale, Webhook,
 };
 
 use crate::app::App;
@@ -16,7 +16,7 @@ use crate::openapi::{
     Route, SIGNATURE, delete, get, patch, post, put,
 };
 use crate::problem::Refused;
-use crate::routes::{audit, checkout, description, health, holds, orders, sales, webhooks};
+use crate::routes::{audit, buyers, checkout, description, health, holds, orders, sales, webhooks};
 use crate::scrape::OPEN_METRICS;
 
 /// The type of a word for people.
@@ -160,7 +160,7 @@ fn holds() -> [Route; 6] {
     ]
 }
 
-fn orders() -> [Route; 4] {
+fn orders() -> [Route; 5] {
     let list = Answer::json::<Page<Order>>(200, "A page of orders, or all as CSV or JSON lines.");
     [
         get("/v1/sales/{sale}/orders", "list_orders", "List a sale's orders as they were recorded")
@@ -183,6 +183,12 @@ fn orders() -> [Route; 4] {
             .answers::<Order>(202, "It is being done, or has been.")
             .refuses(&[Code::OrderNotFound, Code::WrongState])
             .by(orders::refund)
+            .by_the_engine(),
+        delete("/v1/buyers/{buyer}", "forget_buyer", "Put an alias in a buyer's place, everywhere")
+            .for_merchants()
+            .answers::<Forgotten>(200, "The name is found nowhere any more.")
+            .refuses(&[Code::WrongState, Code::InvalidRequest])
+            .by(buyers::forget)
             .by_the_engine(),
         post(
             "/v1/webhooks/{provider}",

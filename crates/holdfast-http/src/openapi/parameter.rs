@@ -98,6 +98,7 @@ fn of_path(name: &str) -> Option<Parameter> {
         "tier" => Some(part::<TierId>("tier", "Which tier of it.", Some("standing"))),
         "hold" => Some(part::<HoldId>("hold", "Which hold.", None)),
         "order" => Some(part::<OrderId>("order", "Which order.", None)),
+        "buyer" => Some(part::<BuyerId>("buyer", "Which buyer.", Some("carol"))),
         "provider" => Some(Parameter {
             schema: |_| json_schema!({ "type": "string", "enum": ["simulated"] }),
             ..part::<SaleId>("provider", "Which provider.", Some("simulated"))

@@ -1,6 +1,7 @@
 //! One file per resource.
 
 pub(crate) mod audit;
+pub(crate) mod buyers;
 pub(crate) mod checkout;
 pub(crate) mod description;
 pub(crate) mod health;

@@ -102,7 +102,7 @@ fn every_operation_has_a_name_of_its_own_and_every_link_leads_to_one() {
 
 /// Every operation, in an order in which each can be done: a buyer gives a hold back and pays for
 /// another, a merchant returns the money.
-const STORY: [&str; 24] = [
+const STORY: [&str; 25] = [
     "put_sale",
     "list_sales",
     "get_sale",
@@ -123,6 +123,7 @@ const STORY: [&str; 24] = [
     "resume_sale",
     "audit_sale",
     "close_sale",
+    "forget_buyer",
     "get_health",
     "get_readiness",
     "get_metrics",

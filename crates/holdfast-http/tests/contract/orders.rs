@@ -191,3 +191,29 @@ async fn identity_answers_are_kept_by_no_cache() {
         assert!(read(answer).await.0.is_success(), "{method} {path}");
     }
 }
+
+#[tokio::test]
+async fn a_buyer_is_forgotten_once_their_sales_are_closed() {
+    let shop = Shop::open(2, 300).await;
+    let (order, hold) = shop.buy("alice", 1).await;
+    let path = "/v1/buyers/alice";
+    assert_eq!(code(&shop.buyer("alice", "DELETE", path, Value::Null).await), (403, "forbidden"));
+    let early = shop.merchant("DELETE", path, Value::Null).await;
+    assert_eq!(code(&early), (409, "wrong_state"));
+    assert!(early.1["detail"].as_str().unwrap().starts_with("club: "), "{}", early.1);
+    let wrong = shop.merchant("DELETE", "/v1/buyers/%00", Value::Null).await;
+    assert_eq!((code(&wrong), &wrong.1["field"]), ((422, "invalid_request"), &json!("buyer")));
+
+    shop.merchant("POST", "/v1/sales/club/close", Value::Null).await;
+    let gone = shop.merchant("DELETE", path, Value::Null).await;
+    assert_eq!(gone, (StatusCode::OK, json!({ "sales": 1, "orders": 1 })));
+    let again = shop.merchant("DELETE", path, Value::Null).await;
+    assert_eq!(again, (StatusCode::OK, json!({ "sales": 0, "orders": 0 })));
+    let (_, order) = shop.merchant("GET", &order, Value::Null).await;
+    assert!(order["buyer"].as_str().unwrap().starts_with("forgotten-"), "{order}");
+    assert_eq!(order.get("metadata"), None);
+    // The hold's id was signed with the name.
+    assert_eq!(code(&shop.merchant("GET", &hold, Value::Null).await), (404, "hold_not_found"));
+    let (_, audit) = shop.merchant("GET", "/v1/sales/club/audit", Value::Null).await;
+    assert_eq!((&audit["ok"], &audit["money"]["paid"]), (&json!(true), &json!(1)), "{audit}");
+}
