@@ -23,6 +23,9 @@ use crate::saga::{Case, Saga, Way};
 use crate::world::World;
 use cases::Cases;
 
+/// How long an audit of a sale's money may take: nobody waits longer.
+const AUDIT_DEADLINE: Duration = Duration::from_secs(60);
+
 /// What can be set about a service.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -229,7 +232,12 @@ impl<W: World + 'static> Checkout<W> {
     /// # Errors
     /// As [`CheckoutError`] says.
     pub async fn audit(&self, sale: SaleId) -> Result<Option<MoneyAudit>, CheckoutError> {
-        self.here(move |saga| async move { Ok(saga.audit(sale).await?) }).await
+        self.here(move |saga| async move {
+            let counted = tokio::time::timeout(AUDIT_DEADLINE, saga.audit(sale)).await;
+            let late = |_| CheckoutError::Provider("the audit took more than a minute".to_owned());
+            Ok(counted.map_err(late)??)
+        })
+        .await
     }
 
     /// What a buyer has ordered in a sale, in the orders' order.

@@ -119,7 +119,7 @@ impl DemoSale {
         let from = if self.is_new { "" } else { ", from an earlier start" };
         match self.view.status {
             Status::Open => format!(
-                "The sale \"{SALE}\" is open{from}: {free}. Nobody can pay yet: holds only."
+                "The sale \"{SALE}\" is open{from}: {free}. Payments are simulated: no money moves."
             ),
             Status::Paused => format!(
                 "The sale \"{SALE}\" is there{from}, and it is paused: {free}. Nobody can hold \
@@ -170,8 +170,8 @@ Count every promise afresh:
 Send 50,000 buyers in 30 seconds at a sale of their own, from another terminal:
   {}
 
-Stop with Ctrl-C. Start again at the same address: every hold is still there, and these commands
-still work.",
+Stop with Ctrl-C. Start again at the same address: every hold and every order is still there, and
+these commands still work. How payments go, and go wrong on demand: docs/checkout.md.",
             self.rehearse(address, &program)
         );
         text
@@ -212,6 +212,14 @@ Hold a unit as the merchant, in a buyer's name:
   {CURL} {address}/v1/sales/{SALE}/holds -H 'Content-Type: application/json' \\
     -H \"Authorization: Bearer {key}\" \\
     -d '{{\"tier\":\"seated\",\"quantity\":1,\"buyer\":\"somebody\"}}'
+
+Pay for that one (say it again: it is the same payment, and soon it is paid):
+  {CURL} -X POST {address}/v1/holds/$(curl -s '{address}/v1/sales/{SALE}/me?buyer=somebody' \
+    -H \"Authorization: Bearer {key}\" | grep -o 'hold_[A-Za-z0-9_-]*' | head -1)/checkout \
+    -H \"Authorization: Bearer {key}\"
+
+See the orders, as JSON or, with -H 'Accept: text/csv', as a table:
+  {CURL} {address}/v1/sales/{SALE}/orders -H \"Authorization: Bearer {key}\"
 "
         )
     }

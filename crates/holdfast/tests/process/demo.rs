@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use crate::support::{KEY, holdfast};
+use crate::support::{KEY, holdfast, wait_for};
 use serde_json::Value;
 
 /// A running demo and what it said.
@@ -71,8 +71,14 @@ fn try_everything(demo: &Demo) -> Value {
     assert_eq!(answer(&buy)["id"], hold["id"], "said twice, it is the same hold");
     let merchants = answer(&demo.command("\"buyer\":\"somebody\""));
     assert_eq!(merchants["status"], "held", "{merchants}");
+    let pay = demo.command("/checkout");
+    assert_eq!(answer(&pay)["hold"]["id"], merchants["id"], "{pay}");
+    wait_for("it is paid", || (answer(&pay)["payment"]["status"] == "paid").then_some(()));
+    let orders = answer(&demo.command("/orders"));
+    assert_eq!(orders["items"][0]["buyer"], "somebody", "{orders}");
     let audit = answer(&demo.command("/audit"));
-    assert_eq!((&audit["ok"], &audit["holds"]["held"]), (&true.into(), &2.into()), "{audit}");
+    assert_eq!((&audit["ok"], &audit["holds"]["held"]), (&true.into(), &1.into()), "{audit}");
+    assert_eq!(audit["money"]["captured"], 1, "{audit}");
     assert!(!demo.said.contains("--merchant-key "), "a key would be in `ps`: {}", demo.said);
     let rehearse = demo.command("rehearse") + " --buyers 40 --over 0s --capacity 5";
     let output = paste(&rehearse);

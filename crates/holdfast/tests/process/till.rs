@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use holdfast_testkit::Postgres;
 use serde_json::{Value, json};
 
-use crate::support::{Server, ask, command, reserve, wait_for};
+use crate::support::{KEY, Server, ask, ask_as, command, holdfast, reserve, wait_for};
 
 /// Sends a buyer's hold to the checkout; returns its id.
 fn check_out(address: &str, buyer: &str) -> String {
@@ -133,4 +133,45 @@ fn nobody_who_checks_out_in_time_loses_the_hold_to_the_providers_budget() {
         (&audit["money"]["paid"], &audit["money"]["captured"]),
         (&json!(BUYERS), &json!(BUYERS))
     );
+}
+
+/// A port that nothing listens at.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn webhooks_in_any_order_and_answers_that_are_lost_have_one_effect() {
+    const SECRET: &str = "a-secret-for-the-tests";
+    const BUYERS: usize = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let mut provider = holdfast(folder.path());
+    provider.args(["provider", "--listen", "127.0.0.1:0", "--secret", SECRET]);
+    provider.args(["--webhooks", &format!("http://127.0.0.1:{port}/v1/webhooks/simulated")]);
+    let bank = Server::spawn(&mut provider);
+    let ill = json!({
+        "lost": 0.1, "lost_error": 0.1, "busy": 0.05,
+        "webhook_twice": 0.5, "webhook_reordered": 0.5, "webhook_late": 0.3, "webhook_never": 0.2,
+    });
+    let put = ask_as(SECRET, &bank.address, "PUT", "/manners", &ill).unwrap();
+    assert!(put.0 < 300, "{put:?}");
+    let mut serve = holdfast(folder.path());
+    serve.args(["serve", "--data-dir", "data", "--listen", &format!("127.0.0.1:{port}")]);
+    serve.env("HOLDFAST_MERCHANT_KEY", KEY).args(["--payments-per-second", "500"]);
+    serve.arg("--payments").arg(format!("simulated=http://{}", bank.address));
+    serve.env("HOLDFAST_PROVIDER_SECRET", SECRET);
+    let server = Server::spawn(&mut serve);
+    open_sale(&server, BUYERS, 600);
+    let holds: Vec<_> =
+        (0..BUYERS).map(|nth| check_out(&server.address, &format!("buyer-{nth}"))).collect();
+    // Whoever does not hear an answer asks again, and no second payment comes of it.
+    for hold in &holds {
+        assert_eq!(pay(&server.address, hold).0, 200);
+    }
+    let audit = audit_at_rest(&server, Duration::from_secs(120));
+    let money = json!([BUYERS, BUYERS, BUYERS * 100, BUYERS * 100]);
+    let told = &audit["money"];
+    let told = json!([told["paid"], told["captured"], told["paid_amount"], told["captured_amount"]]);
+    assert_eq!((&audit["ok"], told), (&json!(true), money), "{audit}");
 }
