@@ -131,7 +131,8 @@ def described_for(role, server):
     for operation in operations(document).values():
         operation["security"] = [{role: []}] if operation["security"] else []
         parameters = operation.get("parameters", [])
-        for buyer in [parameter for parameter in parameters if parameter["name"] == "buyer"]:
+        asked = [it for it in parameters if it["name"] == "buyer" and it["in"] == "query"]
+        for buyer in asked:
             buyer.update(required=True, example=BUYER)
             if role == "buyer":
                 parameters.remove(buyer)
