@@ -93,6 +93,8 @@ pub enum PaymentStatus {
     /// It came after the hold had ended. Either nothing is taken, or it pays for another hold, whose
     /// `order` is told.
     Cancelled,
+    /// It came after the hold's end and has paid for another hold: see the order.
+    Moved,
 }
 
 impl From<Status> for PaymentStatus {
@@ -101,7 +103,8 @@ impl From<Status> for PaymentStatus {
             Status::Queued => Self::Queued,
             Status::Processing => Self::Processing,
             Status::Declined => Self::Declined,
-            Status::TooLate | Status::Moved => Self::Cancelled,
+            Status::TooLate => Self::Cancelled,
+            Status::Moved => Self::Moved,
             Status::Authorised => Self::Authorised,
             Status::Paid => Self::Paid,
             Status::Void => Self::Void,

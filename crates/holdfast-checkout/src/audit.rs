@@ -6,15 +6,15 @@
 
 mod judge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_core::{Difference, HoldKey, HoldView, SaleId};
+use holdfast_core::{Difference, HoldKey, HoldView, ReceiptKey, SaleId};
 use holdfast_engine::SaleRef;
 use holdfast_ledger::{Ledger, Order, TierTotals};
 
 use crate::budget::{Budgets, Endpoint};
 use crate::error::CheckoutError;
-use crate::provider::{LIST_MAX, Payment, Provider};
+use crate::provider::{LIST_MAX, Payment, Provider, ProviderError};
 use crate::saga::{Case, Saga, Trouble};
 use crate::world::World;
 
@@ -45,7 +45,9 @@ struct Books {
     /// Holds that have been at the checkout, before and after the rest was read.
     before: BTreeMap<HoldKey, HoldView>,
     after: BTreeMap<HoldKey, HoldView>,
+    /// The orders, and the same once the rest was read.
     orders: Vec<Order>,
+    later: Vec<Order>,
     payments: Vec<(Case, Payment)>,
     totals: Vec<TierTotals>,
 }
@@ -57,20 +59,23 @@ struct Books {
 /// When one of them cannot be read.
 pub async fn audit_money<W: World>(
     world: &W,
+    receipts: &ReceiptKey,
     sale: SaleId,
 ) -> Result<Option<MoneyAudit>, CheckoutError> {
-    Ok(Auditor { world, budgets: None }.audit(sale).await?)
+    Ok(Auditor { world, receipts, budgets: None }.audit(sale).await?)
 }
 
 impl<W: World> Saga<W> {
     /// Holds engine, ledger and provider against each other. `None`: there is no such sale.
     pub(crate) async fn audit(&self, sale: SaleId) -> Result<Option<MoneyAudit>, Trouble> {
-        Auditor { world: &self.world, budgets: Some(&self.budgets) }.audit(sale).await
+        let Self { world, receipts, budgets, .. } = self;
+        Auditor { world, receipts, budgets: Some(budgets) }.audit(sale).await
     }
 }
 
 struct Auditor<'a, W> {
     world: &'a W,
+    receipts: &'a ReceiptKey,
     /// What the provider may be asked within; `None`: as often as we like.
     budgets: Option<&'a Budgets>,
 }
@@ -81,13 +86,13 @@ impl<W: World> Auditor<'_, W> {
             .world
             .look(move |sales| sales.get(SaleRef::Id(sale)).map(|(sale, _)| sale.number()));
         let Some(number) = number.await? else { return Ok(None) };
-        let books = Books {
-            before: self.checked_out(number).await?,
-            orders: self.all_orders(sale).await?,
-            totals: self.world.ledger().totals(sale).await?,
-            payments: self.all_payments(number).await?,
-            after: self.checked_out(number).await?,
-        };
+        let before = self.checked_out(number).await?;
+        let orders = self.all_orders(sale).await?;
+        let totals = self.world.ledger().totals(sale).await?;
+        let payments = self.all_payments(number, &orders).await?;
+        let after = self.checked_out(number).await?;
+        let later = self.all_orders(sale).await?;
+        let books = Books { before, after, orders, later, payments, totals };
         Ok(Some(books.judge()))
     }
 
@@ -118,14 +123,24 @@ impl<W: World> Auditor<'_, W> {
         }
     }
 
-    async fn all_payments(&self, sale: u32) -> Result<Vec<(Case, Payment)>, Trouble> {
+    async fn all_payments(
+        &self,
+        sale: u32,
+        orders: &[Order],
+    ) -> Result<Vec<(Case, Payment)>, Trouble> {
         let (mut payments, mut after) = (Vec::new(), None::<String>);
         loop {
             if let Some(budgets) = self.budgets {
                 budgets.take(self.world, Endpoint::Look).await;
             }
-            let page = self.world.provider().list(after.as_deref(), LIST_MAX).await?;
-            let Some(last) = page.last() else { return Ok(payments) };
+            let page = match self.world.provider().list(after.as_deref(), LIST_MAX).await {
+                Err(ProviderError::Busy { retry_after }) => {
+                    self.world.sleep(retry_after).await;
+                    continue;
+                }
+                page => page?,
+            };
+            let Some(last) = page.last() else { break };
             after = Some(last.id.clone());
             let of_sale = |payment: Payment| {
                 let case = Case::of(&payment.reference)?;
@@ -133,5 +148,34 @@ impl<W: World> Auditor<'_, W> {
             };
             payments.extend(page.into_iter().filter_map(of_sale));
         }
+        self.ours(sale, payments, orders).await
+    }
+
+    /// Those that this server has signed: an account may have others' too, and a sale's number says
+    /// nothing of whose it is.
+    async fn ours(
+        &self,
+        sale: u32,
+        payments: Vec<(Case, Payment)>,
+        orders: &[Order],
+    ) -> Result<Vec<(Case, Payment)>, Trouble> {
+        let receipts = self.receipts.clone();
+        let ours = self.world.look(move |sales| {
+            let sale = sales.get(SaleRef::Number(sale));
+            let is_ours = |(case, payment): &(Case, Payment)| {
+                let (sale, clock_ms) = sale?;
+                let hold = sale.hold_by_key(case.hold, clock_ms)?;
+                let id = hold.receipt.id(&receipts, &hold.buyer);
+                (id == payment.reference.parts().0).then_some(())
+            };
+            payments.into_iter().map(|it| (is_ours(&it).is_some(), it)).collect::<Vec<_>>()
+        });
+        // A buyer who was forgotten has another name than the hold's id was signed with: the ledger
+        // knows those.
+        let ordered: BTreeSet<&str> = orders.iter().map(|it| it.what.payment.as_str()).collect();
+        let of_us = |(is_ours, it): (bool, (Case, Payment))| {
+            (is_ours || ordered.contains(it.1.reference.as_str())).then_some(it)
+        };
+        Ok(ours.await?.into_iter().filter_map(of_us).collect())
     }
 }

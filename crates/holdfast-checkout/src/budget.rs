@@ -46,10 +46,13 @@ pub(crate) struct Budgets {
     lines: [Line; Endpoint::ALL.len()],
 }
 
-/// Those who wait for one endpoint: first come, first served.
+/// Those who wait for one endpoint: first come, first served, and before all of them whoever was
+/// served already and has to ask again.
 #[derive(Debug, Default)]
 struct Line {
     waiting: AtomicU32,
+    /// One of those who come for the first time waits for a slot; the others wait here.
+    gate: Mutex<()>,
     /// Moments for calls that have been leased, on the wall, in microseconds since 1970 UTC.
     slots: Mutex<VecDeque<u64>>,
 }
@@ -81,10 +84,18 @@ impl Budgets {
         Duration::from_secs(1) * waiting / self.per_second.max(1)
     }
 
-    /// Waits for this endpoint's next free slot.
+    /// Waits for this endpoint's next free slot, behind all who have come before.
     pub(crate) async fn take<W: World>(&self, world: &W, endpoint: Endpoint) {
         let line = &self.lines[endpoint as usize];
         let _waiting = Waiting::new(&line.waiting);
+        let _turn = line.gate.lock().await;
+        self.take_first(world, endpoint).await;
+    }
+
+    /// The same in front of all who have not been served yet: while they wait their time stands
+    /// still, and that of whoever comes back runs.
+    pub(crate) async fn take_first<W: World>(&self, world: &W, endpoint: Endpoint) {
+        let line = &self.lines[endpoint as usize];
         let mut slots = line.slots.lock().await;
         let at_us = loop {
             match slots.pop_front() {

@@ -31,14 +31,24 @@ impl<W: World> Saga<W> {
     /// off, may ask again: the alias is the same.
     pub(crate) async fn forget(&self, buyer: BuyerId) -> Result<Forgotten, Trouble> {
         let alias = buyer.alias(&self.receipts);
-        let known = self.world.look(move |sales| {
-            let knows = |(id, sale, clock_ms): (SaleId, &holdfast_core::Sale, u64)| {
-                sale.hold_of(&buyer, clock_ms).map(|_| id)
+        let command = Command::Forget { buyer, alias };
+        let found = self.world.look(move |sales| {
+            let settled = |(id, sale, clock_ms): (SaleId, &holdfast_core::Sale, u64)| match sale
+                .settled(clock_ms, &command)
+            {
+                Some(Outcome::Forgotten) => None,
+                other => Some((id, other)),
             };
-            sales.after(None).filter_map(knows).collect::<Vec<SaleId>>()
+            sales.after(None).filter_map(settled).collect::<Vec<_>>()
         });
-        let known = known.await?;
-        for &sale in &known {
+        let found = found.await?;
+        // All of it or nothing.
+        for &(sale, outcome) in &found {
+            if let Some(Outcome::Refused(Refusal::WrongState(why))) = outcome {
+                return Ok(Forgotten::NotYet { sale, why });
+            }
+        }
+        for &(sale, _) in &found {
             let command = Command::Forget { buyer, alias };
             let answer = self.world.execute(SaleRef::Id(sale), command).await?;
             if let Outcome::Refused(Refusal::WrongState(why)) = answer.outcome {
@@ -46,6 +56,6 @@ impl<W: World> Saga<W> {
             }
         }
         let orders = self.world.ledger().forget(buyer, alias).await?;
-        Ok(Forgotten::Done { sales: known.len() as u64, orders })
+        Ok(Forgotten::Done { sales: found.len() as u64, orders })
     }
 }

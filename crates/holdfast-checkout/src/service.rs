@@ -23,6 +23,9 @@ use crate::saga::{Case, Saga, Way};
 use crate::world::World;
 use cases::Cases;
 
+/// How long the ledger has to write down what it has at a stop.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// How long an audit of a sale's money may take: nobody waits longer.
 const AUDIT_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -96,6 +99,9 @@ impl<W: World + 'static> Service<W> {
                     () = mind => {}
                     _ = stopped.wait_for(|stopped| *stopped) => {}
                 }
+                // What is under way has its connection and ends with it.
+                let ledger = checkout.saga.world.ledger();
+                let _ = tokio::time::timeout(GOODBYE, ledger.close()).await;
             });
         };
         let thread = thread::Builder::new().name("checkout".into()).spawn(work);

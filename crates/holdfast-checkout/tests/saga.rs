@@ -187,6 +187,40 @@ fn nobody_loses_a_hold_in_the_queue() {
 }
 
 #[test]
+fn whoever_has_to_ask_again_does_not_wait_behind_those_whose_time_stands_still() {
+    let terms = Terms { hold_seconds: 7, grace_seconds: 0, capacity: 200, ..Terms::default() };
+    // Thirteen seconds' worth of payments, for holds of seven; and one call in five is to come again.
+    let shop = Shop::open(Terms { per_second: 15, ..terms });
+    shop.behave(Manners { busy: 0.2, ..Manners::default() });
+    let holds: Vec<_> = (0..200).map(|nth| shop.reserve(&format!("buyer-{nth}"), 1)).collect();
+    for &hold in &holds {
+        shop.check_out(hold, None);
+    }
+    shop.wait_until("all are called", || {
+        let is_called =
+            |hold| shop.hold(hold).payment.is_some_and(|it| it.status != PaymentStatus::Queued);
+        holds.iter().all(|&hold| is_called(hold))
+    });
+    shop.behave(Manners::default());
+    for &hold in &holds {
+        shop.wait_for(hold, PaymentStatus::Paid);
+    }
+    shop.audit();
+}
+
+#[test]
+fn holds_of_a_whole_day_are_paid_too() {
+    let terms = Terms { hold_seconds: 86_400, grace_seconds: 86_400, ..Terms::default() };
+    let shop = Shop::open(terms);
+    let hold = shop.reserve("alice", 1);
+    shop.check_out(hold, None);
+    shop.wait_for(hold, PaymentStatus::Paid);
+    let hold = shop.reserve("bob", 1);
+    shop.check_out(hold, Some(Manner::Late));
+    shop.wait_until("it is pending", || shop.payments().last() == Some(&(1, Money::Pending)));
+}
+
+#[test]
 fn who_is_forgotten_is_found_nowhere_and_the_books_still_agree() {
     let shop = Shop::open(Terms::default());
     let hold = shop.reserve("alice", 1);

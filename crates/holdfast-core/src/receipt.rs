@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 
 use crate::{BuyerId, HoldKey};
@@ -18,6 +18,11 @@ impl ReceiptKey {
     /// Takes 32 random bytes.
     pub fn new(secret: [u8; 32]) -> Self {
         Self(secret)
+    }
+
+    /// What is known of the key without knowing it: the same for the same key.
+    pub fn fingerprint(&self) -> String {
+        HEXLOWER.encode(&self.mac(&[b"fingerprint"]))
     }
 
     /// The signature of these bytes, one part after another.

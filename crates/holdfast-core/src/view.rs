@@ -195,6 +195,11 @@ impl Sale {
         payment.note.as_deref()
     }
 
+    /// Whether any hold has ever been at the checkout.
+    pub fn has_payments(&self) -> bool {
+        self.payments.len() > 0
+    }
+
     /// The holds about whose payment something is still to be done, in the order in which they
     /// first went to the checkout.
     pub fn open_payments(&self) -> impl Iterator<Item = HoldKey> {

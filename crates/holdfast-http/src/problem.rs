@@ -106,6 +106,7 @@ fn of_ledger(error: &LedgerError) -> Problem {
         }
         LedgerError::Fenced { .. } => unavailable("another server writes this sale's orders"),
         LedgerError::NoSale
+        | LedgerError::NotOurs(_)
         | LedgerError::NoTier(_)
         | LedgerError::IdTaken(_)
         | LedgerError::Invalid(_)

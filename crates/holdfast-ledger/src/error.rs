@@ -26,6 +26,10 @@ pub enum LedgerError {
     /// Another hold has an order under this id. Nothing of the batch was recorded.
     #[error("order {0} is another hold's")]
     IdTaken(OrderId),
+    /// Its hold has an order under another id: it is another's hold, or another's ledger. Nothing of
+    /// the batch was recorded.
+    #[error("the hold of order {0} has an order under another id: is it the right ledger?")]
+    NotOurs(OrderId),
     /// No ledger takes this, and why. Nothing was changed, and a repeat says the same.
     #[error("{0}")]
     Invalid(String),

@@ -42,6 +42,20 @@ pub struct Fence {
 /// A batch has at most [`BATCH_MAX`] orders or steps. Times are milliseconds since 1970 UTC, and the
 /// caller's.
 pub trait Ledger: Send + Sync {
+    /// Says whose ledger it is; `None`: nobody's. One that is nobody's is taken for `owner`, if that
+    /// may be.
+    ///
+    /// # Errors
+    /// As the database says.
+    fn claim(
+        &self,
+        owner: &str,
+        may_take: bool,
+    ) -> impl Future<Output = Result<Option<String>>> + Send;
+
+    /// Lets go of the database. Nothing can be asked after that.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+
     /// Begins a reign over a sale, which is made if it is not there.
     ///
     /// # Errors
@@ -71,7 +85,7 @@ pub trait Ledger: Send + Sync {
     /// recorded again.
     ///
     /// # Errors
-    /// `Fenced`, `NoSale`, `NoTier`, `IdTaken`, `Invalid`, and as the database says: nothing was
+    /// `Fenced`, `NoSale`, `NoTier`, `IdTaken`, `NotOurs`, `Invalid`, and as the database says: nothing was
     /// recorded, or it is unknown.
     fn record(
         &self,

@@ -27,6 +27,7 @@ struct Lists {
     /// How many messages there have been.
     messages: u64,
     budgets: Vec<(String, u64)>,
+    owner: Option<String>,
 }
 
 impl MemoryLedger {
@@ -66,6 +67,9 @@ impl Lists {
     fn record(&mut self, of_sale: SaleId, what: &NewOrder, now_ms: u64) -> Result<Recorded> {
         let known = |order: &&Order| order.sale == of_sale && order.what.hold == what.hold;
         if let Some(known) = self.orders.iter().find(known) {
+            if known.what.id != what.id {
+                return Err(LedgerError::NotOurs(what.id.clone()));
+            }
             return Ok(Recorded::Known(known.clone()));
         }
         let tier =
@@ -141,6 +145,17 @@ impl Lists {
 }
 
 impl Ledger for MemoryLedger {
+    async fn claim(&self, owner: &str, may_take: bool) -> Result<Option<String>> {
+        Ok(self.write(|lists| {
+            if may_take {
+                lists.owner.get_or_insert_with(|| owner.to_owned());
+            }
+            lists.owner.clone()
+        }))
+    }
+
+    async fn close(&self) {}
+
     async fn reign(&self, fence: Fence) -> Result<()> {
         self.write(|lists| {
             match lists.reigns.iter_mut().find(|(sale, _)| *sale == fence.sale) {

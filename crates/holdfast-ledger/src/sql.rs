@@ -47,6 +47,16 @@ impl SqlLedger {
 }
 
 impl Ledger for SqlLedger {
+    async fn claim(&self, owner: &str, may_take: bool) -> Result<Option<String>> {
+        let mut session = self.pool.begin().await?;
+        let owner = write::claim(&mut session, owner, may_take).await?;
+        session.commit().await.map(|()| owner)
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+
     async fn reign(&self, fence: Fence) -> Result<()> {
         let mut session = self.pool.begin().await?;
         write::reign(&mut session, fence).await?;
@@ -134,7 +144,8 @@ impl Ledger for SqlLedger {
     async fn forget(&self, buyer: BuyerId, alias: BuyerId) -> Result<u64> {
         let mut session = self.pool.begin().await?;
         let orders = write::forget(&mut session, buyer, alias).await?;
-        session.commit().await.map(|()| orders)
+        session.commit().await?;
+        self.pool.tidy().await.map(|()| orders)
     }
 
     async fn lease(&self, budget: &str, per_second: u32, want: u32, now_ms: u64) -> Result<Lease> {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use holdfast_http::{LimitOptions, Rate};
 
-use crate::settings::Settings;
+use crate::settings::{Payments, Settings};
 
 /// What is true of a server that listens.
 pub(crate) struct Announcement<'a> {
@@ -36,7 +36,12 @@ impl fmt::Display for Announcement<'_> {
         }
         writeln!(f, "  orders       {}", self.settings.money.ledger)?;
         let per_second = self.settings.payments_per_second;
-        writeln!(f, "  payments     SIMULATED: no money moves; {per_second}/s at each endpoint")?;
+        let whose = match &self.settings.money.payments {
+            Payments::Simulated => String::new(),
+            Payments::SimulatedAt(url) => format!(" by {url}"),
+        };
+        let rate = format!("{per_second}/s at each endpoint");
+        writeln!(f, "  payments     SIMULATED{whose}: no money moves; {rate}")?;
         writeln!(f, "  connections  {connections}")?;
         writeln!(f, "  limits       {}", Limits(limits))?;
         if self.made_key {

@@ -9,7 +9,7 @@ use holdfast_checkout::MoneyAudit;
 use holdfast_core::SaleId;
 use holdfast_engine::{Audit, read_sales};
 
-use crate::folder::read_journal;
+use crate::folder::{Folder, read_journal};
 use crate::money;
 use crate::output::say;
 use crate::settings::{MoneyArgs, Place};
@@ -40,7 +40,9 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
         sales += usize::from(audit.view.is_some());
         say(&describe(&audit))?;
     }
-    for (sale, audit) in money::audit(&money, &data_dir, read_sales(records.as_ref(), &logs)?)? {
+    let receipts = Folder::open(&data_dir)?.receipt_key(true)?;
+    let all = read_sales(records.as_ref(), &logs)?;
+    for (sale, audit) in money::audit(&money, &data_dir, all, &receipts)? {
         broken += audit.differences.len();
         say(&describe_money(sale, &audit))?;
     }

@@ -5,10 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use holdfast_checkout::provider::simulated::{self, Bank, Client, ClientOptions, Webhooks, serve};
-use holdfast_checkout::{Live, MoneyAudit, Options, Saga, Service, Stopped, audit_money};
+use holdfast_checkout::provider::{Provider, ProviderError};
+use holdfast_checkout::{
+    Live, MoneyAudit, Options, Saga, Service, StartError, Stopped, audit_money,
+};
 use holdfast_core::{ReceiptKey, SaleId};
 use holdfast_engine::{Handle, Sales};
-use holdfast_ledger::SqlLedger;
+use holdfast_ledger::{Ledger, SqlLedger};
 use tokio::net::TcpListener;
 
 use crate::folder::Folder;
@@ -44,18 +47,68 @@ pub(crate) fn start(
     let webhooks = Webhooks { url, secret: secret.clone() };
     let bank = simulated::Options {
         webhooks: Some(webhooks),
-        per_second: Some(per_second),
+        // We keep to our budget; its own limit is for whoever does not.
+        per_second: per_second.checked_add(per_second.get() / 4 + 1),
         ..simulated::Options::new(&secret)
     };
     let data_dir = folder.path()?;
     let make = async move || {
+        let looks = |sales: &Sales| sales.after(None).any(|(_, sale, _)| sale.has_payments());
+        let has_sold = engine.look(looks).await?;
         let ledger = open_ledger(&money.ledger, &data_dir).await?;
+        claim(&ledger, &money.ledger, &receipts.fingerprint(), has_sold).await?;
+        if has_sold && money.payments == Payments::Simulated && !data_dir.join(PROVIDER).exists() {
+            bail!(
+                "{} is missing: the payments of this folder's orders are in it. Put it back from a \
+                 backup, or name the provider that has them: --payments simulated=URL",
+                data_dir.join(PROVIDER).display()
+            );
+        }
         let client = reach_provider(&money.payments, &data_dir, bank).await?;
+        probe(&client, &money.payments).await?;
         let world = Live::new(engine, ledger, client);
         anyhow::Ok(Saga::new(world, receipts, per_second.get(), "simulated"))
     };
-    let service = Service::start(make, Options::default());
-    Ok((service.map_err(|error| anyhow!("{error:#}"))?, secret))
+    let service = Service::start(make, Options::default()).map_err(|error| match error {
+        StartError::Io(error) => anyhow!(error).context("start the checkout"),
+        StartError::World(error) => error,
+    });
+    Ok((service?, secret))
+}
+
+/// A ledger has the orders of one data folder: those of another would be taken for its own, and with
+/// an empty one what was sold would be sold again.
+async fn claim(
+    ledger: &SqlLedger,
+    place: &LedgerPlace,
+    owner: &str,
+    has_sold: bool,
+) -> anyhow::Result<()> {
+    match ledger.claim(owner, !has_sold).await?.as_deref() {
+        Some(known) if known == owner => Ok(()),
+        Some(_) => bail!(
+            "the ledger ({place}) has the orders of another data folder, whose receipt.key is \
+             another: give this one a ledger of its own (--ledger)"
+        ),
+        None => bail!(
+            "the ledger ({place}) is empty, and this folder's sales have had payments: name the one \
+             that has their orders (--ledger), or put it back from a backup"
+        ),
+    }
+}
+
+/// Whether the provider can be worked with. One that does not answer may come yet.
+async fn probe(client: &Client, payments: &Payments) -> anyhow::Result<()> {
+    match (client.list(None, 1).await, payments) {
+        (Err(ProviderError::Broken(why)), Payments::SimulatedAt(url)) => {
+            bail!("the provider at {url} cannot be worked with: {why}")
+        }
+        (Err(error), Payments::SimulatedAt(url)) => {
+            tracing::warn!(%url, %error, "the provider does not answer: until it does, checkouts wait");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Holds the orders of a stopped server against its sales and its provider. Empty: it has never had
@@ -64,6 +117,7 @@ pub(crate) fn audit(
     money: &Money,
     data_dir: &Path,
     sales: Sales,
+    receipts: &ReceiptKey,
 ) -> anyhow::Result<Vec<(SaleId, MoneyAudit)>> {
     let has_payments = |(_, sale, clock_ms): (SaleId, &holdfast_core::Sale, u64)| {
         sale.holds_after(None, usize::MAX, clock_ms).any(|hold| hold.payment.is_some())
@@ -75,7 +129,13 @@ pub(crate) fn audit(
     if !has_ledger || !has_provider {
         let missing = if has_ledger { PROVIDER } else { LEDGER };
         if sales.after(None).any(has_payments) {
-            bail!("{} has sold, and its {missing} is missing", data_dir.display());
+            let flag =
+                if has_ledger { "--payments simulated=URL" } else { "--ledger postgres://…" };
+            bail!(
+                "{} has sold, and its {missing} is missing: put it back from a backup, or say where \
+                 it is ({flag})",
+                data_dir.display()
+            );
         }
         return Ok(Vec::new());
     }
@@ -94,7 +154,7 @@ pub(crate) fn audit(
         let world = Stopped::new(sales, ledger, client);
         let mut audits = Vec::new();
         for id in ids {
-            let audit = audit_money(&world, id).await;
+            let audit = audit_money(&world, receipts, id).await;
             let audit = audit.with_context(|| format!("audit the money of {id}"))?;
             audits.extend(audit.map(|audit| (id, audit)));
         }

@@ -80,13 +80,13 @@ pub(crate) struct ProviderArgs {
 
 /// The provider's secret, if the environment or a file has it.
 pub(crate) fn given_secret(file: Option<PathBuf>) -> anyhow::Result<Option<String>> {
-    secret::given(None, file)
+    secret::given(None, file, "--provider-secret-file")
 }
 
 /// Runs a provider until it is told to stop.
 pub(crate) fn run(args: ProviderArgs) -> anyhow::Result<ExitCode> {
     let ProviderArgs { listen, data_dir, secret, secret_file, webhooks } = args;
-    let given = secret::given(secret, secret_file)?;
+    let given = secret::given(secret, secret_file, "--secret-file")?;
     let address = listen.map_or((Ipv4Addr::LOCALHOST, 8090).into(), |Address(address)| address);
     // First what can fail without a trace.
     let listener = TcpListener::bind(address);

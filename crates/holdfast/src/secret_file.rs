@@ -13,11 +13,12 @@ use anyhow::{Context, anyhow};
 pub(crate) fn read(path: &Path, setting: &str) -> anyhow::Result<String> {
     std::fs::read_to_string(path).map_err(|error| {
         if is_there(path) || is_in_a_folder(path) {
-            return anyhow!(error).context(format!("read {}, which {setting} names", path.display()));
+            return anyhow!(error)
+                .context(format!("read {}, which {setting} names", path.display()));
         }
         anyhow!(
-            "{setting} names no file that is there: it takes the name of a file with the key in it, \
-             not the key itself (what it says is not shown, for it may be a key)"
+            "{setting} names no file that is there: it takes the name of a file with the secret in \
+             it, not the secret itself (what it says is not shown, for it may be one)"
         )
     })
 }
@@ -58,7 +59,7 @@ mod tests {
         for secret in ["c2VjcmV0", "/c2VjcmV0", "c2VjcmV0/c2VjcmV0", &long, pem] {
             let error = format!("{:#}", read(Path::new(secret), "buyer_key").unwrap_err());
             assert!(error.starts_with("buyer_key names no file that is there"), "{error}");
-            assert!(error.contains("not the key itself") && !error.contains("c2Vj"), "{error}");
+            assert!(error.contains("not the secret itself") && !error.contains("c2Vj"), "{error}");
         }
     }
 

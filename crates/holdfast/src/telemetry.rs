@@ -4,10 +4,13 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging; `info` unless `RUST_LOG` says otherwise. In colour on a terminal, unless
+/// What databases notice is for who looks for it.
+const DEFAULT: &str = "info,sqlx=warn";
+
+/// Starts logging; [`DEFAULT`] unless `RUST_LOG` says otherwise. In colour on a terminal, unless
 /// `NO_COLOR` is set (no-color.org).
 pub(crate) fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     tracing_subscriber::fmt()
         .with_env_filter(filter)

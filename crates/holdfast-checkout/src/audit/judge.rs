@@ -62,6 +62,12 @@ impl Books {
             is_asked && hold.is_some_and(|payment| payment.status != PaymentStatus::Refunded)
         };
         keys.extend(self.orders.iter().filter(returning).map(|order| order.what.hold));
+        let later: BTreeMap<HoldKey, &Order> =
+            self.later.iter().map(|order| (order.what.hold, order)).collect();
+        let has_changed = |order: &&Order| later.get(&order.what.hold) != Some(order);
+        keys.extend(self.orders.iter().filter(has_changed).map(|order| order.what.hold));
+        let read: BTreeSet<HoldKey> = self.orders.iter().map(|order| order.what.hold).collect();
+        keys.extend(later.keys().filter(|key| !read.contains(key)));
         keys
     }
 

@@ -4,12 +4,21 @@ use holdfast_core::{Command, Outcome};
 
 use super::{Case, Facts, Money, Next, Payment, Saga, Trip, Trouble};
 use crate::budget::Endpoint;
-use crate::provider::{Charge, Provider, Reference};
+use crate::provider::{Charge, Manner, Provider, ProviderError, Reference};
 use crate::world::World;
 
 /// How much later than a payment may take at most a payment of the manner `late` comes, in
-/// milliseconds.
+/// milliseconds; and how late it can come.
 const LATE_MS: u64 = 1_000;
+const LATE_MS_MAX: u64 = 86_400_000;
+
+/// When a payment of the manner `late` is authorised.
+fn late_ms(facts: &Facts) -> u64 {
+    match facts.note.simulate {
+        Some(Manner::Late) => (facts.patience_ms + LATE_MS).min(LATE_MS_MAX),
+        _ => 0,
+    }
+}
 
 impl<W: World> Saga<W> {
     /// Asks for the money, and does with the hold as the answer says.
@@ -19,6 +28,13 @@ impl<W: World> Saga<W> {
         facts: &Facts,
         trip: &mut Trip,
     ) -> Result<Next, Trouble> {
+        let asks_anew = facts.is_paying() && !trip.must_look;
+        if asks_anew && !trip.has_slot {
+            // It was served before. What is known is looked at again after the wait.
+            self.budgets.take_first(&self.world, Endpoint::Authorise).await;
+            trip.has_slot = true;
+            return Ok(Next::On);
+        }
         let Some(payment) = self.ask(facts, trip).await? else { return Ok(trip.again()) };
         match payment.status {
             Money::Authorised | Money::Captured if payment.total == facts.hold.total => {
@@ -57,9 +73,7 @@ impl<W: World> Saga<W> {
         facts: &Facts,
         trip: &mut Trip,
     ) -> Result<Payment, Trouble> {
-        if !std::mem::take(&mut trip.has_slot) {
-            self.budgets.take(&self.world, Endpoint::Authorise).await;
-        }
+        trip.has_slot = false;
         let reference = facts.reference.clone();
         #[cfg(feature = "planted")]
         let reference = crate::planted::another(reference, trip.calls);
@@ -67,11 +81,13 @@ impl<W: World> Saga<W> {
             reference,
             total: facts.hold.total,
             manner: facts.note.simulate,
-            late_ms: facts.patience_ms + LATE_MS,
+            late_ms: late_ms(facts),
         };
         let authorised = self.world.provider().authorise(&charge, trip.calls).await;
         #[cfg(feature = "planted")]
         let authorised = crate::planted::guess(authorised, &charge);
+        // Whoever is told to come again has been in line already.
+        trip.has_slot = matches!(authorised, Err(ProviderError::Busy { .. }));
         authorised.map_err(|error| trip.failed(error))
     }
 

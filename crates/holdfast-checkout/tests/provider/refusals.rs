@@ -35,7 +35,7 @@ async fn nobody_without_the_secret_is_told_anything() {
         client.find(&reference("hold_a")).await.unwrap_err(),
     ] {
         let ProviderError::Broken(why) = error else { panic!("{error}") };
-        assert!(why.contains("401") && why.contains("the bank's secret"), "{why}");
+        assert!(why.contains("401") && why.contains("the provider's secret"), "{why}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Connections, and the tables that they find.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,13 +32,15 @@ const READERS: u32 = 4;
 pub(super) type Version = (&'static str, &'static str);
 
 /// The tables' versions, in order. One that has been released is never changed.
-pub(super) const SQLITE: [Version; 2] = [
+pub(super) const SQLITE: [Version; 3] = [
     ("orders", include_str!("../../migrations/sqlite/0001_orders.sql")),
     ("budgets", include_str!("../../migrations/sqlite/0002_budgets.sql")),
+    ("owner", include_str!("../../migrations/sqlite/0003_owner.sql")),
 ];
-pub(super) const POSTGRES: [Version; 2] = [
+pub(super) const POSTGRES: [Version; 3] = [
     ("orders", include_str!("../../migrations/postgres/0001_orders.sql")),
     ("budgets", include_str!("../../migrations/postgres/0002_budgets.sql")),
+    ("owner", include_str!("../../migrations/postgres/0003_owner.sql")),
 ];
 
 #[derive(Clone, Debug)]
@@ -56,8 +60,11 @@ impl Pool {
 
     /// A file, by a program that knows these versions of the tables.
     pub(super) async fn sqlite_of(file: &Path, versions: &[Version]) -> Result<Self> {
+        for_the_owner_alone(file)?;
         let options = SqliteConnectOptions::new()
             .filename(file)
+            // What is overwritten is gone, a name that was forgotten too.
+            .pragma("secure_delete", "ON")
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // What has been committed survives a loss of power.
@@ -114,6 +121,25 @@ impl Pool {
         Ok(Self::Postgres(pool))
     }
 
+    /// Ends every connection; what SQLite has beside its file goes into it.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                // The last one to go takes care of the file.
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Leaves nothing in SQLite's journal beside its file.
+    pub(super) async fn tidy(&self) -> Result<()> {
+        let Self::Sqlite { writer, .. } = self else { return Ok(()) };
+        let tidied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await;
+        tidied.map(drop).map_err(|error| failed(&error))
+    }
+
     /// Begins a transaction that writes.
     pub(super) async fn begin(&self) -> Result<Session> {
         match self {
@@ -134,6 +160,13 @@ impl Pool {
         }
         .map_err(|error| failed(&error))
     }
+}
+
+/// Makes the file, if it is not there, so that nobody else can read it; what SQLite has beside it is
+/// like it.
+fn for_the_owner_alone(file: &Path) -> Result<()> {
+    let made = OpenOptions::new().append(true).create(true).mode(0o600).open(file);
+    made.map(drop).map_err(|error| LedgerError::Unavailable(error.to_string()))
 }
 
 /// Old programs and new ones share a database: migrations only add, and an old program leaves alone

@@ -77,7 +77,9 @@ impl Book {
 
     fn record(&mut self, what: &NewOrder, now_ms: u64) -> Result<Recorded> {
         if let Some(known) = self.known.get(&what.hold) {
-            return Ok(Recorded::Known(known.clone()));
+            let is_ours = known.what.id == what.id;
+            let known = || Recorded::Known(known.clone());
+            return is_ours.then(known).ok_or_else(|| LedgerError::NotOurs(what.id.clone()));
         }
         let tier = self.tiers.iter_mut().find(|tier| tier.tier == what.tier);
         let fits = tier.ok_or(LedgerError::NoTier(what.tier))?.take(what.quantity);

@@ -7,6 +7,19 @@ use super::row::{broken, signed};
 use super::session::{Session, Value, places};
 use crate::{BATCH_MAX, Fence, Lease, LedgerError, MessageKind, Result};
 
+pub(super) async fn claim(
+    session: &mut Session,
+    owner: &str,
+    may_take: bool,
+) -> Result<Option<String>> {
+    const TAKE: &str = "INSERT INTO owner (one, owner) VALUES (1, $1) ON CONFLICT (one) DO NOTHING";
+    const LOOK: &str = "SELECT owner FROM owner";
+    if may_take {
+        session.execute(TAKE, &[Value::Text(owner)]).await?;
+    }
+    session.fetch_one(LOOK, &[]).await?.map(|row| row.text(0)).transpose()
+}
+
 pub(super) async fn reign(session: &mut Session, fence: Fence) -> Result<()> {
     const SQL: &str = "INSERT INTO sales (sale, epoch) VALUES ($1, $2) \
          ON CONFLICT (sale) DO UPDATE SET epoch = excluded.epoch WHERE sales.epoch <= excluded.epoch";

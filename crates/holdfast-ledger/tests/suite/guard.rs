@@ -12,6 +12,8 @@ use super::{NOW, done, fence, id, messages, new_order, sale, sold, tier};
 
 pub(super) async fn all<L: Ledger + 'static>(ledger: &Arc<L>) -> anyhow::Result<()> {
     let it = ledger.as_ref();
+    a_ledger_has_one_owner(it).await?;
+    another_order_of_a_hold_is_none_of_ours(it).await?;
     one_unit_more_than_there_is_is_refused(it).await?;
     who_was_refused_stays_refused(it).await?;
     without_a_tier_nothing_is_recorded(it).await?;
@@ -203,5 +205,23 @@ async fn a_reign_that_begins_among_many_ends_the_others<L: Ledger + 'static>(
     }
     ensure!(recorded == then, "{recorded} were recorded, {then} of them before the reign was over");
     ensure!(sold(ledger.as_ref(), old.sale).await? == u32::try_from(then)?);
+    Ok(())
+}
+
+async fn a_ledger_has_one_owner(ledger: &impl Ledger) -> anyhow::Result<()> {
+    ensure!(ledger.claim("us", false).await?.is_none(), "whoever only looks takes nothing");
+    for (who, may_take) in [("us", true), ("them", true), ("them", false)] {
+        ensure!(ledger.claim(who, may_take).await?.as_deref() == Some("us"), "{who}");
+    }
+    Ok(())
+}
+
+async fn another_order_of_a_hold_is_none_of_ours(ledger: &impl Ledger) -> anyhow::Result<()> {
+    let fence = sale(ledger, "others", 10).await?;
+    let order = new_order("others", 1, 1);
+    ledger.record(fence, std::slice::from_ref(&order), NOW).await?;
+    let other = NewOrder { id: id("others", 99), ..order };
+    let refused = ledger.record(fence, std::slice::from_ref(&other), NOW).await;
+    ensure!(refused == Err(LedgerError::NotOurs(other.id)), "{refused:?}");
     Ok(())
 }

@@ -13,7 +13,7 @@ use holdfast_engine::{Request, SaleRef};
 use holdfast_ledger::{Ledger, Order, OrderStatus};
 
 use super::tasks::lock;
-use super::{Run, SECOND_US};
+use super::{Run, SECOND_US, receipts};
 use crate::auditor::Breach;
 
 impl Run {
@@ -175,7 +175,7 @@ impl Run {
         let heard = Arc::new(Mutex::new(None));
         let (into, shop, sale) = (Arc::clone(&heard), self.shop.clone(), self.plan.sale);
         self.tasks.spawn(false, async move {
-            *lock(&into) = Some(audit_money(&shop, sale).await);
+            *lock(&into) = Some(audit_money(&shop, &receipts(), sale).await);
         });
         self.run_until(self.clock.now_us() + 60 * SECOND_US)?;
         let heard = lock(&heard).take();

@@ -70,6 +70,12 @@ impl IllLedger {
 }
 
 impl Ledger for IllLedger {
+    async fn claim(&self, owner: &str, may_take: bool) -> Result<Option<String>> {
+        self.go(self.inner.claim(owner, may_take)).await
+    }
+
+    async fn close(&self) {}
+
     async fn reign(&self, fence: Fence) -> Result<()> {
         self.go(self.inner.reign(fence)).await
     }

@@ -17,6 +17,7 @@ const BYTES_MIN: usize = 16;
 pub(crate) fn given(
     secret: Option<String>,
     file: Option<PathBuf>,
+    flag: &str,
 ) -> anyhow::Result<Option<String>> {
     let by_flag = secret.is_some() || file.is_some();
     let (secret, file) = if by_flag { (secret, file) } else { by_environment()? };
@@ -24,7 +25,7 @@ pub(crate) fn given(
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => bail!("set {SECRET_VARIABLE} or {FILE_VARIABLE}, and not both"),
         (Some(secret), None) => secret,
-        (None, Some(file)) => secret_file::read(&file, "--secret-file")?.trim().to_owned(),
+        (None, Some(file)) => secret_file::read(&file, flag)?.trim().to_owned(),
     };
     check(&secret)?;
     Ok(Some(secret))
@@ -57,7 +58,7 @@ mod tests {
     #[test]
     fn a_secret_that_could_be_guessed_or_never_be_sent_is_refused_unseen() {
         for secret in ["", "short", "with a space in it", "pass-phräse-of-the-shop"] {
-            let error = given(Some(secret.to_owned()), None).unwrap_err().to_string();
+            let error = given(Some(secret.to_owned()), None, "").unwrap_err().to_string();
             assert!(error.contains("at least 16 visible"), "{error}");
             assert!(secret.is_empty() || !error.contains(secret), "{error}");
         }
@@ -67,9 +68,9 @@ mod tests {
     fn a_file_has_the_secret_on_one_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "a-secret-in-a-file\n").unwrap();
-        let read = given(None, Some(file.path().to_owned())).unwrap();
+        let read = given(None, Some(file.path().to_owned()), "--secret-file").unwrap();
         assert_eq!(read.as_deref(), Some("a-secret-in-a-file"));
         std::fs::write(file.path(), "two-lines-are-too\nmany-for-one-secret\n").unwrap();
-        assert!(given(None, Some(file.path().to_owned())).is_err());
+        assert!(given(None, Some(file.path().to_owned()), "--secret-file").is_err());
     }
 }

@@ -65,7 +65,8 @@ impl MoneyArgs {
         };
         ensure!(
             ledger.is_none() || ledger_file.is_none(),
-            "the ledger is set twice, as ledger and as ledger_file: take one of them away"
+            "the ledger is set twice: by --ledger or HOLDFAST_LEDGER (ledger in the settings file), \
+             and by --ledger-file or HOLDFAST_LEDGER_FILE (ledger_file): take one of them away"
         );
         let secret_file = self.provider_secret_file.or_else(|| file.provider_secret_file.clone());
         Ok(Money {

@@ -88,7 +88,7 @@ fn what_it_cannot_start_with_is_said_with_what_to_do() {
         (&["--listen", &address], "choose another port"),
         (&["--listen", "localhost"], "such as 127.0.0.1:8080"),
         (&["--secret", "too-short"], "at least 16 visible"),
-        (&["--secret-file", "c2VjcmV0"], "not the key itself"),
+        (&["--secret-file", "c2VjcmV0"], "not the secret itself"),
         (&["--webhooks", "https://127.0.0.1/hooks"], "http://127.0.0.1:8090"),
     ] {
         let mut command = holdfast(folder.path());

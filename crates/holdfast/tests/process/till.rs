@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use holdfast_testkit::Postgres;
 use serde_json::{Value, json};
 
-use crate::support::{KEY, Server, ask, ask_as, command, holdfast, reserve, wait_for};
+use crate::support::{
+    KEY, Server, ask, ask_as, command, complaint, holdfast, reserve, signal, wait_for,
+};
 
 /// Sends a buyer's hold to the checkout; returns its id.
 fn check_out(address: &str, buyer: &str) -> String {
@@ -172,6 +174,56 @@ fn webhooks_in_any_order_and_answers_that_are_lost_have_one_effect() {
     let audit = audit_at_rest(&server, Duration::from_secs(120));
     let money = json!([BUYERS, BUYERS, BUYERS * 100, BUYERS * 100]);
     let told = &audit["money"];
-    let told = json!([told["paid"], told["captured"], told["paid_amount"], told["captured_amount"]]);
+    let told =
+        json!([told["paid"], told["captured"], told["paid_amount"], told["captured_amount"]]);
     assert_eq!((&audit["ok"], told), (&json!(true), money), "{audit}");
+}
+
+#[test]
+fn a_server_does_not_start_with_a_ledger_or_a_provider_that_is_not_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data);
+    open_sale(&server, 2, 600);
+    let hold = check_out(&server.address, "alice");
+    wait_for("it is paid", || (payment(&server.address, &hold) == "paid").then_some(()));
+    server.kill();
+    let refused = |data: &str| {
+        let output = command(&folder.path().join(data)).output().unwrap();
+        assert!(!output.status.success());
+        complaint(&output)
+    };
+    let away = |what: &str| std::fs::rename(data.join(what), folder.path().join(what)).unwrap();
+    let back = |what: &str| std::fs::rename(folder.path().join(what), data.join(what)).unwrap();
+
+    std::fs::create_dir(folder.path().join("other")).unwrap();
+    std::fs::copy(data.join("ledger.sqlite"), folder.path().join("other/ledger.sqlite")).unwrap();
+    std::fs::copy(data.join("ledger.sqlite-wal"), folder.path().join("other/ledger.sqlite-wal"))
+        .unwrap();
+    assert!(refused("other").contains("has the orders of another data folder"));
+
+    away("provider");
+    assert!(refused("data").contains("provider is missing"), "{}", refused("data"));
+    back("provider");
+    for file in ["ledger.sqlite", "ledger.sqlite-wal"] {
+        away(file);
+    }
+    let _ = std::fs::remove_file(data.join("ledger.sqlite-shm"));
+    assert!(refused("data").contains("is empty, and this folder's sales have had payments"));
+    for file in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"] {
+        let _ = std::fs::remove_file(data.join(file));
+    }
+    std::fs::write(data.join("ledger.sqlite"), "this is no database, and long enough to see")
+        .unwrap();
+    assert!(refused("data").contains("not a database"), "{}", refused("data"));
+    for file in ["ledger.sqlite", "ledger.sqlite-wal"] {
+        back(file);
+    }
+    let mut server = Server::start(&data);
+    assert_eq!(audit_at_rest(&server, Duration::from_secs(10))["ok"], true);
+
+    // A stop leaves everything in the one file.
+    signal(&server.child, "-TERM");
+    assert!(server.child.wait().unwrap().success());
+    assert!(!data.join("ledger.sqlite-wal").exists(), "a backup of the file would miss something");
 }

@@ -39,13 +39,13 @@ impl Answer {
 
     /// The bank fails, as was drawn.
     pub(super) fn failure() -> Self {
-        let message = "the bank fails, as it was told to";
+        let message = "the provider fails, as it was told to";
         Self::refused(StatusCode::INTERNAL_SERVER_ERROR, "failure", message)
     }
 
     /// The bank can no longer write down what it does.
     pub(super) fn broken() -> Self {
-        let message = "the bank could not write to its file: mend that, and start it again";
+        let message = "the provider could not write to its file: mend that, and start it again";
         Self::refused(StatusCode::SERVICE_UNAVAILABLE, "broken", message)
     }
 

@@ -180,8 +180,7 @@ impl Bank {
             }
             Ok(done)
         };
-        let failed =
-            |error| tracing::error!(%error, "the bank's file has failed: nothing is done any more");
+        let failed = |error| tracing::error!(%error, "the provider's file has failed: nothing is done any more");
         tokio::task::spawn_blocking(work).await.ok()?.map_err(failed).ok()
     }
 

@@ -220,7 +220,7 @@ impl Book {
     fn authorised(&self, charge: &Charge, declines: bool, now_ms: u64) -> Kept {
         let Charge { reference, total, manner, late_ms } = charge.clone();
         let (status, reason) = match manner {
-            _ if declines => (PaymentStatus::Declined, Some("the bank declines it".to_owned())),
+            _ if declines => (PaymentStatus::Declined, Some("the provider declines it".to_owned())),
             Some(Manner::Decline) => (PaymentStatus::Declined, Some("as was asked".to_owned())),
             Some(Manner::Late) => (PaymentStatus::Pending, None),
             _ => (PaymentStatus::Authorised, None),

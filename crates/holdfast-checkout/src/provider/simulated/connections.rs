@@ -33,7 +33,7 @@ const REST: Duration = Duration::from_millis(50);
 
 /// Why a bank is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this bank is being served already")]
+#[error("this provider is being served already")]
 pub struct NotServed;
 
 /// Lets a bank be asked, tells of its changes and authorises late payments, until it is told to

@@ -24,7 +24,7 @@ pub enum BankError {
         source: io::Error,
     },
     /// Another bank has it.
-    #[error("{0} is in use by another process: a bank has its folder for itself")]
+    #[error("{0} is in use by another process: a provider has its folder for itself")]
     InUse(PathBuf),
     /// Its file says what no bank writes.
     #[error(
@@ -43,7 +43,7 @@ pub enum BankError {
     #[error("webhooks: {0}")]
     Webhooks(super::InvalidUrl),
     /// Its secret cannot be had.
-    #[error("a bank's secret has visible ASCII characters, at least one")]
+    #[error("a provider's secret has visible ASCII characters, at least one")]
     Secret,
 }
 

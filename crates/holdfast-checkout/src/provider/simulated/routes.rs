@@ -49,7 +49,7 @@ async fn let_in(State(desk): State<Desk>, request: Request, next: Next) -> Respo
     if is_known {
         return next.run(request).await;
     }
-    let message = "send Authorization: Bearer, with the bank's secret";
+    let message = "send Authorization: Bearer, with the provider's secret";
     refuse(Answer::refused(StatusCode::UNAUTHORIZED, "unauthorised", message))
 }
 
