@@ -85,7 +85,7 @@ impl Arrivals {
     }
 
     /// About how many buyers come; refuses to be cheated into making them all.
-    pub(crate) fn buyers_about(&self) -> f64 {
+    pub fn buyers_about(&self) -> f64 {
         self.waves.iter().map(Wave::buyers_about).sum()
     }
 

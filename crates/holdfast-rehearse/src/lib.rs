@@ -9,6 +9,7 @@
 
 mod arrivals;
 mod capacity;
+mod checkout;
 mod crowd;
 mod dial;
 mod duration;
@@ -20,6 +21,7 @@ mod machine;
 mod manners;
 mod options;
 mod page;
+mod payments;
 mod progress;
 mod render;
 mod reply;
@@ -43,11 +45,12 @@ pub use histogram::Percentiles;
 pub use limit::BuyerLimit;
 pub use manners::Manners;
 pub use options::Options;
+pub use payments::Payments;
 pub use progress::{Phase, Progress};
 pub use report::{
-    Bin, Bottleneck, Crowd, Load, Plan, Report, SCHEMA, Stock, Timeline, Wave, schema,
+    Bin, Bottleneck, Crowd, Load, Money, Plan, Report, SCHEMA, Stock, Timeline, Wave, schema,
 };
 pub use run::run;
 pub use stop::Stop;
 pub use target::Target;
-pub use verdict::{Broken, Checked, Verdict};
+pub use verdict::{Broken, Checked, MoneyCheck, Verdict};

@@ -196,7 +196,7 @@ impl Manners {
 }
 
 /// What a buyer draws for their `turn`: the same in every process.
-fn random(seed: u64, buyer: u32, turn: u32) -> StdRng {
+pub(crate) fn random(seed: u64, buyer: u32, turn: u32) -> StdRng {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..12].copy_from_slice(&buyer.to_le_bytes());

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::{Arrivals, BuyerLimit, Manners, RehearseError, Stop, Target};
+use crate::{Arrivals, BuyerLimit, Manners, Payments, RehearseError, Stop, Target};
 
 /// Time that the verdict may take, in seconds; what it cannot check by then is unverified.
 pub(crate) const VERDICT_SECONDS_MAX: u32 = 60;
@@ -31,6 +31,10 @@ pub struct Options {
     pub arrivals: Arrivals,
     /// How they behave.
     pub manners: Manners,
+    /// What winners do with their holds after the rush.
+    pub payments: Payments,
+    /// The server's budget of payments in a second, if it is known: for the report.
+    pub payments_per_second: Option<u32>,
     /// Units in the sale; 0 to 10,000,000.
     pub capacity: u32,
     /// How long a hold lasts, in seconds; longer than the rehearsal itself can take, since the
@@ -73,6 +77,8 @@ impl Options {
             buyer_limit: BuyerLimit::USUAL,
             arrivals: Arrivals::uniform(50_000, Duration::from_secs(30)),
             manners: Manners::default(),
+            payments: Payments::default(),
+            payments_per_second: None,
             capacity: 5_000,
             hold_seconds: 300,
             seed: 1,
@@ -97,6 +103,7 @@ impl Options {
         range("connections", self.connections.unwrap_or(1), 1, CONNECTIONS_MAX)?;
         range("processes", self.processes.unwrap_or(1), 1, PROCESSES_MAX)?;
         self.manners.check()?;
+        self.payments.check()?;
         if self.processes.is_some_and(|processes| processes > 1) && self.generator.is_none() {
             let reason = "more than one need a command for a generator".into();
             return Err(RehearseError::Option { option: "processes", reason });
@@ -106,7 +113,7 @@ impl Options {
             let needed = longest.as_secs() + 1;
             let reason = format!(
                 "a hold must outlast the rehearsal: at least {needed}, which is the arrivals + \
-                 patience + {VERDICT_SECONDS_MAX} s for the verdict"
+                 patience + {VERDICT_SECONDS_MAX} s for the verdict + the time that winners think"
             );
             return Err(RehearseError::Option { option: "hold_seconds", reason });
         }
@@ -123,7 +130,7 @@ impl Options {
         let longest = self.arrivals.span() + self.patience + seconds(VERDICT_SECONDS_MAX);
         // Whoever gives back waits for that answer too.
         let again = if self.manners.keep_all() { Duration::ZERO } else { self.patience };
-        longest + again + self.manners.overtime()
+        longest + again + self.manners.overtime() + self.payments.think_max()
     }
 }
 
@@ -159,7 +166,7 @@ mod tests {
     fn holds_that_would_run_out_meanwhile_are_refused() {
         let short = Options { hold_seconds: 60, ..options() };
         let error = short.check().unwrap_err().to_string();
-        assert!(error.contains("at least 121"), "{error}");
+        assert!(error.contains("at least 136"), "{error}");
     }
 
     #[test]

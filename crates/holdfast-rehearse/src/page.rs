@@ -4,6 +4,7 @@
 mod chart;
 mod charts;
 mod latencies;
+mod money;
 mod parts;
 mod table;
 
@@ -35,6 +36,7 @@ impl Report {
                         (self.part_latencies())
                         @if self.waves.len() > 1 { (self.part_waves()) }
                         (self.part_answers())
+                        @if let Some(money) = &self.money { (money.part()) }
                         (self.part_machine())
                         (self.part_settings())
                     }

@@ -11,6 +11,8 @@ pub enum Phase {
     Rush,
     /// Asks again, looks, counts.
     Verdict,
+    /// The winners pay, or do not; then it waits until no payment is under way.
+    Paying,
     /// Closes its sale.
     Closing,
 }
@@ -36,6 +38,14 @@ pub struct Progress {
     pub unanswered: u32,
     /// Buyers who did not wait for one.
     pub vanished: u32,
+    /// Winners who have a hold when the checkout begins.
+    pub payers: u32,
+    /// Times that one of them was taken to the checkout.
+    pub at_checkout: u32,
+    /// Winners who were told that they have paid.
+    pub paid: u32,
+    /// Times that one was told that their payment was declined.
+    pub declined: u32,
 }
 
 impl Progress {
@@ -50,6 +60,10 @@ impl Progress {
             refused: 0,
             unanswered: 0,
             vanished: 0,
+            payers: 0,
+            at_checkout: 0,
+            paid: 0,
+            declined: 0,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The report as text for a terminal.
 
+mod money;
 mod text;
 
+pub(crate) use money::payments;
 use text::Text;
 
 use crate::report::{TriesLatency, Wave};
@@ -17,6 +19,7 @@ impl Report {
         self.render_crowd(&mut text);
         self.render_latencies(&mut text);
         self.render_load(&mut text);
+        self.render_money(&mut text);
         self.render_verdict(&mut text);
         text.0
     }
@@ -40,8 +43,8 @@ impl Report {
                 counted(buyers, "buyer")
             ));
         }
-        if let Some(manners) = manners(&plan.manners) {
-            text.paragraph(&manners);
+        for words in [manners(&plan.manners), payments(&plan.payments)].into_iter().flatten() {
+            text.paragraph(&words);
         }
         text.line("");
     }
@@ -273,9 +276,12 @@ impl Report {
     }
 }
 
+fn percent(share: f64) -> f64 {
+    (share * 100.0 * 1e6).round() / 1e6
+}
+
 /// How the crowd behaves, if not plainly.
 pub(crate) fn manners(manners: &Manners) -> Option<String> {
-    let percent = |share: f64| (share * 100.0 * 1e6).round() / 1e6;
     let Manners { retries, bots, give_back, vanish, .. } = *manners;
     let shares =
         [(retries, "retry"), (bots, "are bots"), (give_back, "give back"), (vanish, "vanish")];

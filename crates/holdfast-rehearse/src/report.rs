@@ -3,6 +3,7 @@
 mod bottleneck;
 mod crowd;
 mod load;
+mod money;
 mod notes;
 mod plan;
 mod timeline;
@@ -18,6 +19,7 @@ use serde::Serialize;
 pub use bottleneck::Bottleneck;
 pub use crowd::Crowd;
 pub use load::Load;
+pub use money::Money;
 pub use plan::Plan;
 pub(crate) use timeline::Look;
 pub use timeline::{Bin, Stock, Timeline};
@@ -26,12 +28,13 @@ pub use waves::Wave;
 use crate::capacity::Capacity;
 use crate::crowd::{Buy, Ending, Rush};
 use crate::histogram::Times;
+use crate::run::Paid;
 use crate::series::Class;
 use crate::words::counted;
 use crate::{Options, Percentiles, Verdict};
 
 /// The version of the report's field names and meanings.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// What a rehearsal found.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -40,7 +43,8 @@ pub struct Report {
     pub schema: u32,
     /// Whether no promise was seen broken, all was seen that should be, every buyer who waited
     /// was told that they hold a unit, that there is none, or that they had asked too often, if
-    /// they had, and nobody was told so who had not.
+    /// they had, and nobody was told so who had not; and every winner who went to pay was told
+    /// how that ended.
     ok: bool,
     /// Why it is not: sentences, the first of them about buyers; empty if it is.
     why_not_ok: Vec<String>,
@@ -61,6 +65,9 @@ pub struct Report {
     pub plan: Plan,
     /// What the buyers got.
     pub crowd: Crowd,
+    /// What the winners did with their holds after the rush, and where the money is; null if nobody
+    /// was to pay, or nothing could be asked any more.
+    pub money: Option<Money>,
     /// How the crowd came and went.
     pub load: Load,
     /// From a winner's moment to the last byte of their hold, their pauses between tries included;
@@ -109,9 +116,16 @@ pub fn schema() -> serde_json::Value {
 }
 
 impl Report {
-    pub(crate) fn new(options: &Options, about: About<'_>, rush: &Rush, verdict: Verdict) -> Self {
+    pub(crate) fn new(
+        options: &Options,
+        about: About<'_>,
+        rush: &Rush,
+        paid: Option<&Paid>,
+        verdict: Verdict,
+    ) -> Self {
         let crowd = Crowd::count(rush, &verdict);
-        let why_not_ok = why::not_ok(&crowd, &verdict, options.allow_shed);
+        let money = paid.map(|paid| Money::new(paid, options.payments_per_second));
+        let why_not_ok = why::not_ok(&crowd, money.as_ref(), &verdict, options.allow_shed);
         let latency = |of: fn(&Ending) -> bool| {
             let buys = rush.buys.iter().filter(|buy| of(&buy.ending));
             buys.map(latency).collect::<Times>().percentiles()
@@ -134,6 +148,7 @@ impl Report {
             waves: waves::of(options, rush),
             timeline: Timeline::new(rush),
             crowd,
+            money,
             verdict,
         }
     }

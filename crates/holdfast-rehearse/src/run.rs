@@ -7,18 +7,22 @@ use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::capacity::Capacity;
+use crate::checkout::Paying;
 use crate::crowd::Rush;
 use crate::exchange::{Answer, Ask, Failure};
 use crate::report::About;
-use crate::shop::{Access, Shop};
-use crate::{Options, Phase, Progress, RehearseError, Report, Verdict, crowd, verdict};
+use crate::shop::{Access, Shop, Terms};
+use crate::verdict::MoneyCheck;
+use crate::{Options, Phase, Progress, RehearseError, Report, Verdict, checkout, crowd, verdict};
 
 /// Time that a single request outside the rush may take.
 const ANSWER_SECONDS_MAX: u64 = 10;
 /// Time in which the sale must be closed: more, since nobody else closes it.
 const CLOSE_SECONDS_MAX: u64 = 30;
+/// Time from the end of a hold in which its money may still come.
+const CHECKOUT_GRACE_SECONDS: u32 = 120;
 /// A buyer who is sent ahead, and has no moment.
-const NOT_OF_THE_CROWD: u32 = u32::MAX;
+pub(crate) const NOT_OF_THE_CROWD: u32 = u32::MAX;
 
 /// Holds a rehearsal. Blocks until it is over: on threads of its own, so it needs no runtime and
 /// must not be called on one (use `spawn_blocking`). `progress` is told how far it is.
@@ -38,7 +42,12 @@ pub fn run(options: &Options, mut progress: impl FnMut(Progress)) -> Result<Repo
     if options.stop.is_given() {
         return Err(RehearseError::Stopped);
     }
-    let made = step(&shop, "make the sale", shop.create(options));
+    let terms = Terms {
+        capacity: options.capacity,
+        hold_seconds: options.hold_seconds,
+        checkout_grace_seconds: CHECKOUT_GRACE_SECONDS,
+    };
+    let made = step(&shop, "make the sale", shop.create(terms));
     let made = runtime.block_on(unless_stopped(options, made));
     // A request that was cut off may have made the sale all the same.
     let held = match made {
@@ -51,7 +60,7 @@ pub fn run(options: &Options, mut progress: impl FnMut(Progress)) -> Result<Repo
     now.phase = Phase::Closing;
     progress(now);
     let closed = runtime.block_on(close(&shop));
-    let (rush, mut verdict) = match (held, &closed) {
+    let Held { rush, mut verdict, paid } = match (held, &closed) {
         (Ok(held), _) => held,
         (Err(error), Ok(())) => return Err(error),
         (Err(error), Err(reason)) => {
@@ -59,14 +68,32 @@ pub fn run(options: &Options, mut progress: impl FnMut(Progress)) -> Result<Repo
             return Err(RehearseError::LeftOpen { error: Box::new(error), sale, reason });
         }
     };
-    if let Err(reason) = closed {
+    let late_shop = paid.as_ref().and_then(|paid| paid.paying.late_shop.as_deref());
+    let late_closed = late_shop.map_or(Ok(()), |shop| runtime.block_on(close(shop)));
+    for reason in [closed, late_closed].into_iter().filter_map(Result::err) {
         verdict.unverified.push(format!("the sale may still be open: {reason}"));
     }
     let about = About { started_at, capacity, sale: shop.sale() };
-    Ok(Report::new(options, about, &rush, verdict))
+    Ok(Report::new(options, about, &rush, paid.as_ref(), verdict))
 }
 
-/// Lets one buyer in, then all of them; then judges what they got.
+/// What was played, and what was found.
+struct Held {
+    rush: Rush,
+    verdict: Verdict,
+    paid: Option<Paid>,
+}
+
+/// What came of the checkout, and how its money was found.
+#[derive(Default)]
+pub(crate) struct Paid {
+    pub(crate) paying: Paying,
+    pub(crate) checks: Vec<MoneyCheck>,
+    pub(crate) orders: u64,
+    pub(crate) amount: u64,
+}
+
+/// Lets one buyer in, then all of them; judges what they got; then lets them pay, and judges that.
 fn hold(
     shop: &Arc<Shop>,
     options: &Options,
@@ -74,7 +101,7 @@ fn hold(
     runtime: &Runtime,
     now: &mut Progress,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(Rush, Verdict), RehearseError> {
+) -> Result<Held, RehearseError> {
     let opened = async {
         look_as_buyer(shop, options).await?;
         step(shop, "open the sale", shop.step("open")).await
@@ -84,8 +111,30 @@ fn hold(
     let rush = crowd::rush(shop, options, capacity, now, progress)?;
     now.phase = Phase::Verdict;
     progress(*now);
-    let verdict = runtime.block_on(verdict::reach(shop, options, &rush));
-    Ok((rush, verdict))
+    let mut verdict = runtime.block_on(verdict::reach(shop, options, &rush));
+    let mut paid = None;
+    if !options.payments.is_none() && !verdict.cut_short && !verdict.server_gone {
+        paid = Some(runtime.block_on(pay(shop, options, &rush, &mut verdict, now, progress)));
+    }
+    Ok(Held { rush, verdict, paid })
+}
+
+async fn pay(
+    shop: &Arc<Shop>,
+    options: &Options,
+    rush: &Rush,
+    verdict: &mut Verdict,
+    now: &mut Progress,
+    progress: &mut dyn FnMut(Progress),
+) -> Paid {
+    let paying = checkout::play(shop, options, rush, now, progress).await;
+    let money = verdict::follow_money(shop, options, &paying, verdict);
+    let followed = unless_stopped(options, money).await;
+    if followed.is_none() {
+        verdict.cut_short("not everybody had paid, and the money was not followed");
+    }
+    let (checks, orders, amount) = followed.unwrap_or_default();
+    Paid { paying, checks, orders, amount }
 }
 
 /// `None`: it was stopped before it was done.

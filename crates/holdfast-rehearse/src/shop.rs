@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::dial::Dialer;
 use crate::exchange::{Answer, Ask, Failure, exchange};
 use crate::token::Signer;
-use crate::wire::{Reserve, TIER};
+use crate::wire::{CURRENCY, PRICE, Reserve, TIER};
 use crate::{Options, RehearseError, Target};
 
 /// Connections that a single request may try.
@@ -34,6 +34,14 @@ pub(crate) struct Access {
     sale: String,
 }
 
+/// What a sale is made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) capacity: u32,
+    pub(crate) hold_seconds: u32,
+    pub(crate) checkout_grace_seconds: u32,
+}
+
 /// The server, the sale of this rehearsal, and who may ask for what.
 pub(crate) struct Shop {
     access: Access,
@@ -44,6 +52,14 @@ pub(crate) struct Shop {
 /// The name of a buyer in the sale.
 pub(crate) fn buyer_name(buyer: u32) -> String {
     format!("buyer-{buyer:07}")
+}
+
+/// What the server calls an id goes into an address as it is: it must not break out of it.
+fn hold_path(id: &str) -> Result<String, Failure> {
+    if !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failure::Request(format!("the hold's id is {id:?}")));
+    }
+    Ok(format!("/v1/holds/{id}"))
 }
 
 impl Access {
@@ -59,6 +75,11 @@ impl Access {
             source_addresses: options.source_addresses.clone(),
             sale,
         })
+    }
+
+    /// The same for another sale on the same server.
+    pub(crate) fn to(&self, sale: String) -> Self {
+        Self { sale, ..self.clone() }
     }
 }
 
@@ -126,17 +147,18 @@ impl Shop {
     }
 
     /// Makes the sale.
-    pub(crate) fn create(&self, options: &Options) -> Result<Ask, Failure> {
+    pub(crate) fn create(&self, terms: Terms) -> Result<Ask, Failure> {
         let body = json!({
             "name": format!("Rehearsal {}", self.sale()),
-            "hold_seconds": options.hold_seconds,
+            "hold_seconds": terms.hold_seconds,
+            "checkout_grace_seconds": terms.checkout_grace_seconds,
             "max_per_buyer": 1,
             "admission": "first_come",
             "tiers": [{
                 "id": TIER,
                 "name": "General",
-                "capacity": options.capacity,
-                "price": { "amount": 1_000, "currency": "EUR" },
+                "capacity": terms.capacity,
+                "price": { "amount": PRICE, "currency": CURRENCY },
             }],
         });
         self.request("PUT", &self.sale_path(""), &self.access.merchant_key, None, Some(&body))
@@ -167,6 +189,28 @@ impl Shop {
         self.on_hold("DELETE", buyer, id)
     }
 
+    /// Takes a hold to the checkout, and says how the simulated provider is to behave: no other
+    /// takes it, so that no money moves by mistake.
+    pub(crate) fn checkout(
+        &self,
+        buyer: u32,
+        hold: &str,
+        simulate: &str,
+        key: &str,
+    ) -> Result<Ask, Failure> {
+        let path = format!("{}/checkout", hold_path(hold)?);
+        let who = self.credentials(&buyer_name(buyer))?;
+        self.request("POST", &path, &who, Some(key), Some(&json!({ "simulate": simulate })))
+    }
+
+    /// A page of the sale's orders.
+    pub(crate) fn orders(&self, after: Option<&str>) -> Result<Ask, Failure> {
+        // What the server says goes into an address as it is: it must not break out of it.
+        let after = after.filter(|after| after.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
+        self.merchants("GET", &format!("/orders?limit=1000{after}"))
+    }
+
     /// Asks what a buyer has.
     pub(crate) fn me(&self, buyer: u32) -> Result<Ask, Failure> {
         let name = buyer_name(buyer);
@@ -195,12 +239,9 @@ impl Shop {
     }
 
     fn on_hold(&self, method: &str, buyer: u32, id: &str) -> Result<Ask, Failure> {
-        // What the server calls an id goes into an address as it is: it must not break out of it.
-        if !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Failure::Request(format!("the hold's id is {id:?}")));
-        }
+        let path = hold_path(id)?;
         let who = self.credentials(&buyer_name(buyer))?;
-        self.request(method, &format!("/v1/holds/{id}"), &who, None, None::<&()>)
+        self.request(method, &path, &who, None, None::<&()>)
     }
 
     fn sale_path(&self, rest: &str) -> String {

@@ -1,13 +1,15 @@
 //! The verdict: what each buyer got, held against the promises, from outside.
 //!
 //! What is seen to be wrong is *broken*. What could not be seen is *unverified*, never assumed to
-//! be right. No hold runs out during a rehearsal and nobody pays, which is what makes the counts
-//! exact: a unit once held stays held until its buyer gives it back.
+//! be right. No hold runs out before the verdict on the rush and nobody pays until then, which is
+//! what makes its counts exact: a unit once held stays held until its buyer gives it back. Then
+//! winners pay, and the verdict follows the money.
 
 mod answers;
 mod asked_again;
 mod count;
 mod finding;
+mod money;
 mod returned;
 mod stretches;
 
@@ -29,6 +31,8 @@ use crate::wire::{Audit, Hold};
 use crate::words::counted;
 use count::{Holders, Known};
 use finding::Finding;
+pub use money::MoneyCheck;
+pub(crate) use money::follow as follow_money;
 
 /// Requests of the verdict that are under way at a time.
 const AT_A_TIME: usize = 64;
@@ -231,23 +235,28 @@ async fn audit(case: &Case<'_>, holders: Holders, verdict: &mut Verdict) {
     };
     verdict.checked.audited = true;
     count::check_audit(audit.holds.held, holders, verdict);
-    if audit.ok {
-        return;
-    }
-    for difference in audit.differences.iter().take(DIFFERENCES_MAX) {
-        verdict.broken(difference.promise, format!("the server's audit: {}", difference.what));
-    }
-    if audit.differences.is_empty() {
-        verdict.broken(1, "the server's audit is not ok, and does not say why".into());
-    }
+    verdict.take(&audit);
 }
 
 impl Verdict {
+    /// Takes over what the server's own audit found.
+    fn take(&mut self, audit: &Audit) {
+        if audit.ok {
+            return;
+        }
+        for difference in audit.differences.iter().take(DIFFERENCES_MAX) {
+            self.broken(difference.promise, format!("the server's audit: {}", difference.what));
+        }
+        if audit.differences.is_empty() {
+            self.broken(1, "the server's audit is not ok, and does not say why".into());
+        }
+    }
+
     fn broken(&mut self, promise: u8, what: String) {
         self.broken.push(Broken { promise, what });
     }
 
-    fn cut_short(&mut self, what: &str) {
+    pub(crate) fn cut_short(&mut self, what: &str) {
         self.cut_short = true;
         self.unverified(&format!("the rehearsal was cut short: {what}"));
     }

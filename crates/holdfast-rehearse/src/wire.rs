@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// The one tier of a rehearsal's sale.
 pub(crate) const TIER: &str = "general";
+/// What a unit costs.
+pub(crate) const PRICE: u64 = 1_000;
+pub(crate) const CURRENCY: &str = "EUR";
 
 /// What a buyer asks for.
 #[derive(Serialize)]
@@ -30,6 +33,51 @@ pub(crate) struct Hold {
     pub(crate) status: String,
     pub(crate) expires_at: String,
     pub(crate) remaining_ms: u64,
+    /// Once it has been at the checkout.
+    pub(crate) payment: Option<Payment>,
+    /// What it became, once it is sold.
+    pub(crate) order: Option<String>,
+}
+
+/// A hold's payment.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Payment {
+    pub(crate) status: String,
+}
+
+/// What a checkout answers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Checkout {
+    pub(crate) payment: Payment,
+}
+
+/// An order, as the merchant's list has it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Order {
+    pub(crate) id: String,
+    pub(crate) hold: String,
+    pub(crate) buyer: String,
+    pub(crate) quantity: u32,
+    pub(crate) total: Money,
+    pub(crate) status: String,
+}
+
+/// An amount in minor units.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Money {
+    pub(crate) amount: u64,
+    pub(crate) currency: String,
+}
+
+/// A page of orders.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Orders {
+    pub(crate) items: Vec<Order>,
+    pub(crate) next: Option<String>,
 }
 
 /// The start of a problem document.
@@ -38,6 +86,7 @@ pub(crate) struct Hold {
 pub(crate) struct Problem {
     pub(crate) code: String,
     pub(crate) detail: String,
+    pub(crate) field: String,
 }
 
 /// What a buyer has in a sale.
@@ -70,6 +119,17 @@ pub(crate) struct Audit {
     pub(crate) differences: Vec<Difference>,
     /// What it counted.
     pub(crate) holds: HoldCount,
+    pub(crate) money: Option<MoneyCount>,
+}
+
+/// Orders and payments that the server's own audit counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct MoneyCount {
+    pub(crate) paid: u64,
+    pub(crate) paid_amount: u64,
+    pub(crate) captured: u64,
+    pub(crate) captured_amount: u64,
+    pub(crate) under_way: u64,
 }
 
 /// Holds that the server's own audit counted.

@@ -1,5 +1,7 @@
 //! Numbers in words.
 
+use crate::wire::CURRENCY;
+
 /// `1 try`, `2 tries`, `3 buyers`.
 pub(crate) fn counted(count: u64, what: &str) -> String {
     match what.strip_suffix('y') {
@@ -19,6 +21,11 @@ pub(crate) fn time(ms: f64) -> String {
         ms if ms >= 100.0 => format!("{ms:.0} ms"),
         ms => format!("{ms:.2} ms"),
     }
+}
+
+/// An amount in minor units of the currency that rehearsals sell in.
+pub(crate) fn money(amount: u64) -> String {
+    format!("{}.{:02} {CURRENCY}", amount / 100, amount % 100)
 }
 
 #[cfg(test)]

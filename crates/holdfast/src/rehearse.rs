@@ -52,11 +52,14 @@ pub(crate) fn run(args: &RehearseArgs) -> anyhow::Result<ExitCode> {
             (None, Options { buyer_secret: args.secret_of_buyers()?, ..options })
         }
         None => {
-            let server = Server::start(args.limit_buyer())?;
+            let per_second = args.payments_per_second();
+            let server = Server::start(args.limit_buyer(), per_second)?;
             let options = Options::new(server.address.parse()?, server.merchant_key.clone());
             let buyer_secret = Some(server.buyer_secret.clone());
             let server_process = Some(server.process());
-            (Some(server), Options { buyer_secret, server_process, ..options })
+            let payments_per_second = Some(per_second);
+            let options = Options { buyer_secret, server_process, payments_per_second, ..options };
+            (Some(server), options)
         }
     };
     let report = rehearse(&Options { stop, ..args.over(options)? }, show)?;

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::table::list;
-use crate::render::manners;
+use crate::render::{manners, payments};
 use crate::words::{counted, time};
 use crate::{Percentiles, Report};
 
@@ -197,6 +197,9 @@ impl Report {
             dl {
                 dt { "arrivals" } dd { (plan.arrivals) }
                 @if let Some(manners) = manners(&plan.manners) { dt { "manners" } dd { (manners) } }
+                @if let Some(payments) = payments(&plan.payments) {
+                    dt { "at the checkout" } dd { (payments) }
+                }
                 dt { "units" } dd { (count(plan.capacity.into())) }
                 dt { "seed" } dd { (plan.seed) }
                 dt { "connections" } dd {

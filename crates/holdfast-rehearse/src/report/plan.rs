@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::capacity::Capacity;
 use crate::duration::millis;
-use crate::{BuyerLimit, Manners, Options};
+use crate::{BuyerLimit, Manners, Options, Payments};
 
 /// What was asked for.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -18,6 +18,8 @@ pub struct Plan {
     pub over_ms: f64,
     /// How they behaved.
     pub manners: Manners,
+    /// What winners did with their holds.
+    pub payments: Payments,
     /// Units in the sale.
     pub capacity: u32,
     /// How long a hold lasts, in seconds.
@@ -46,6 +48,7 @@ impl Plan {
             arrivals: options.arrivals.to_string(),
             over_ms: millis(options.arrivals.span()),
             manners: options.manners,
+            payments: options.payments,
             capacity: options.capacity,
             hold_seconds: options.hold_seconds,
             seed: options.seed,

@@ -89,7 +89,7 @@ fn report_full(
     let rush = Rush { buys, not_done: 0, series, efforts: vec![effort], watched };
     let capacity = Capacity { processes: 1, connections_each: 10 };
     let about = About { started_at: Timestamp::UNIX_EPOCH, capacity, sale: "sale" };
-    Report::new(&options, about, &rush, verdict)
+    Report::new(&options, about, &rush, None, verdict)
 }
 
 #[track_caller]

@@ -68,7 +68,7 @@ fn full_time(case: &Case<'_>, verdict: &mut Verdict) {
     finding.conclude(verdict);
 }
 
-/// Promise 10: nothing is sold in a rehearsal, so "sold out" is true of no units only; and when
+/// Promise 10: nothing is sold in a rush, so "sold out" is true of no units only; and when
 /// fewer units are free than one, none is.
 fn true_words(case: &Case<'_>, verdict: &mut Verdict) {
     let mut finding = Finding::new(10, "losers were told what cannot be true");

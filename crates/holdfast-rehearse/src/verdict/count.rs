@@ -15,8 +15,8 @@ use crate::wire::{Hold, Me, TierView};
 const UNCLEAR_MAX: usize = 20_000;
 
 /// Public views may be a quarter of a second old, and a second older in a cache: looks at it.
-const LOOKS: u32 = 5;
-const LOOK_EVERY: Duration = Duration::from_millis(400);
+pub(super) const LOOKS: u32 = 5;
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(400);
 
 /// How many buyers hold a unit: between `least` and `most`, since some may not be known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

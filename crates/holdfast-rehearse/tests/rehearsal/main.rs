@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a measurement prints what it found")]
 
 mod manners;
+mod money;
 mod report;
 mod rush;
 mod support;

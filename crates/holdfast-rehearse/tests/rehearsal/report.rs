@@ -51,6 +51,7 @@ fn the_report_keeps_its_field_names() {
         "cut_short",
         "load",
         "losers_latency_ms",
+        "money",
         "ok",
         "plan",
         "sale",
@@ -66,7 +67,7 @@ fn the_report_keeps_its_field_names() {
         "winners_latency_ms",
     ];
     assert_eq!(names, expected);
-    assert_eq!(report["schema"], 4);
+    assert_eq!(report["schema"], 5);
     assert_eq!(report["crowd"]["won"], 60);
     assert_eq!(report["load"]["bottleneck"].as_str().map(str::is_empty), Some(false));
     assert!(report["losers_latency_ms"]["p999"].is_f64());

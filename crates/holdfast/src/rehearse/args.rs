@@ -1,11 +1,17 @@
 //! Flags and environment of `rehearse`, and what they come to.
 
+mod crowd;
+mod payments;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use holdfast_rehearse::{Arrivals, BuyerLimit, Manners, Options, Target, duration};
+use holdfast_rehearse::{Arrivals, BuyerLimit, Options, Target, duration};
+
+use crowd::CrowdArgs;
+use payments::PaymentArgs;
 
 use super::repeat;
 use crate::secret_file;
@@ -22,6 +28,8 @@ Examples:
       a rush that grows, then a calm: waves one after another
   holdfast rehearse --arrivals 'recorded arrivals.csv' --retries 30% --bots 10% --vanish 5%
       yesterday's arrivals, and a crowd as it really is
+  holdfast rehearse --pay 80% --declined 20% --think 1m --hold-seconds 300
+      who pays, whose card is declined, and how long they think; --pay 0% ends with the holds
   holdfast rehearse --target http://shop.test:8080 --merchant-key-file merchant.keys
       against a server that runs: it makes, names and closes a sale of its own there
 
@@ -35,7 +43,8 @@ Waves of --arrivals, separated by commas:
   recorded FILE                one moment a line: seconds (1.25), with a unit (1250ms), or RFC 3339;
                                of a CSV file the first column
 
-It exits 0 only if every promise held and every buyer who waited was told yes or no.";
+It exits 0 only if every promise held, every buyer who waited was told yes or no, and the money is
+where the orders say.";
 
 /// Flags and environment of `rehearse`.
 #[derive(clap::Args)]
@@ -89,7 +98,8 @@ pub(crate) struct RehearseArgs {
     #[arg(long, env = "HOLDFAST_REHEARSE_PATIENCE", default_value = "30s", value_parser = duration)]
     pub(super) patience: Duration,
 
-    /// How long a hold lasts, in seconds; longer than the rehearsal, so that none runs out in it
+    /// How long a hold lasts, in seconds; longer than rush, verdict and thoughts, so that none runs
+    /// out meanwhile
     #[arg(
         long,
         env = "HOLDFAST_REHEARSE_HOLD_SECONDS",
@@ -137,47 +147,12 @@ pub(crate) struct RehearseArgs {
     #[arg(long)]
     pub(super) json_schema: bool,
 
-    // Last, since its heading would be over what follows too.
+    // Last, since their headings would be over what follows too.
     #[command(flatten)]
     pub(super) crowd: CrowdArgs,
-}
 
-/// How the crowd behaves.
-#[derive(clap::Args)]
-#[command(next_help_heading = "The crowd, in shares of it")]
-pub(super) struct CrowdArgs {
-    /// Share that tries again after "all held", an error or no answer: with pauses from 0.2 s that
-    /// double up to 5 s, half of each drawn, none shorter than `Retry-After`
-    #[arg(long, env = "HOLDFAST_REHEARSE_RETRIES", value_name = "SHARE", default_value = "0%", value_parser = share)]
-    retries: f64,
-
-    /// Share that hammers: asks again and again, heeding neither the answer nor `Retry-After`
-    #[arg(long, env = "HOLDFAST_REHEARSE_BOTS", value_name = "SHARE", default_value = "0%", value_parser = share)]
-    bots: f64,
-
-    /// Share that gives its hold back, if it gets one
-    #[arg(long, env = "HOLDFAST_REHEARSE_GIVE_BACK", value_name = "SHARE", default_value = "0%", value_parser = share)]
-    give_back: f64,
-
-    /// Share that leaves without its answer: half of them at once, half when it comes
-    #[arg(long, env = "HOLDFAST_REHEARSE_VANISH", value_name = "SHARE", default_value = "0%", value_parser = share)]
-    vanish: f64,
-
-    /// Tries that a buyer who tries again or hammers makes, at most
-    #[arg(long, env = "HOLDFAST_REHEARSE_TRIES", value_name = "COUNT", default_value_t = 10)]
-    tries: u32,
-
-    /// How long a buyer who tries again or hammers waits for one answer
-    #[arg(long, env = "HOLDFAST_REHEARSE_ANSWER_WITHIN", value_name = "TIME", default_value = "10s", value_parser = duration)]
-    answer_within: Duration,
-
-    /// The pause of a buyer who hammers
-    #[arg(long, env = "HOLDFAST_REHEARSE_BOT_PAUSE", value_name = "TIME", default_value = "100ms", value_parser = duration)]
-    bot_pause: Duration,
-
-    /// How long a hold is kept before it is given back, at most
-    #[arg(long, env = "HOLDFAST_REHEARSE_GIVE_BACK_WITHIN", value_name = "TIME", default_value = "2s", value_parser = duration)]
-    give_back_within: Duration,
+    #[command(flatten)]
+    pub(super) payments: PaymentArgs,
 }
 
 impl RehearseArgs {
@@ -187,6 +162,7 @@ impl RehearseArgs {
         Ok(Options {
             arrivals: self.waves(),
             manners: self.crowd.manners(),
+            payments: self.payments.payments(),
             capacity: self.capacity,
             hold_seconds: self.hold_seconds,
             patience: self.patience,
@@ -211,6 +187,12 @@ impl RehearseArgs {
         self.limit_buyer.unwrap_or(BuyerLimit::USUAL)
     }
 
+    /// Payments that a server that is started for the rehearsal may begin in a second.
+    pub(super) fn payments_per_second(&self) -> u32 {
+        let winners = self.waves().buyers_about().round().min(self.capacity.into());
+        self.payments.budget_for(winners)
+    }
+
     /// What was asked for and has no effect, in words.
     pub(super) fn without_effect(&self) -> Option<&'static str> {
         let is_told = self.limit_buyer.is_some();
@@ -228,21 +210,6 @@ impl RehearseArgs {
     }
 }
 
-impl CrowdArgs {
-    pub(super) fn manners(&self) -> Manners {
-        Manners {
-            retries: self.retries,
-            bots: self.bots,
-            give_back: self.give_back,
-            vanish: self.vanish,
-            tries_max: self.tries,
-            answer_seconds_max: self.answer_within.as_secs_f64(),
-            bot_pause_seconds: self.bot_pause.as_secs_f64(),
-            give_back_seconds_max: self.give_back_within.as_secs_f64(),
-        }
-    }
-}
-
 /// What the environment says of a flag, which has no value itself.
 fn yes_or_no(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
@@ -250,20 +217,6 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
         "" | "0" | "false" | "no" | "off" => Ok(false),
         _ => Err("in the environment it is 1 or 0".into()),
     }
-}
-
-/// Reads `20%` or `0.2`.
-fn share(text: &str) -> Result<f64, String> {
-    let (number, whole) = match text.strip_suffix('%') {
-        Some(number) => (number, 100.0),
-        None => (text, 1.0),
-    };
-    let share: f64 = number.trim().parse().map_err(|_| "it must be as in 20% or 0.2")?;
-    let share = share / whole;
-    if (0.0..=1.0).contains(&share) {
-        return Ok(share);
-    }
-    Err("a share is within 0% and 100%".into())
 }
 
 #[cfg(test)]
@@ -296,16 +249,6 @@ mod tests {
             let words = ["rehearse"].into_iter().chain(flags.iter().copied().flatten());
             let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
             assert_eq!(cli.args.without_effect().is_some(), has_none, "{flags:?}");
-        }
-    }
-
-    #[test]
-    fn shares_are_percents_or_fractions() {
-        assert_eq!(share("20%"), Ok(0.2));
-        assert_eq!(share("0.2"), Ok(0.2));
-        assert_eq!(share("100 %"), Ok(1.0));
-        for text in ["", "%", "20", "-1%", "101%", "NaN", "a fifth"] {
-            assert!(share(text).is_err(), "{text:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The command that repeats a rehearsal: what was set by flags or environment, without secrets.
 
-use holdfast_rehearse::{Arrivals, BuyerLimit, Manners};
+use holdfast_rehearse::{Arrivals, BuyerLimit, Manners, Payments};
 
 use super::args::RehearseArgs;
 use crate::settings::Told;
@@ -39,6 +39,9 @@ pub(super) fn command(args: &RehearseArgs, environment: &Told) -> String {
     set("arrivals", &args.waves(), &plain);
     set("capacity", &args.capacity, &5_000);
     manners(&args.crowd.manners(), &mut set);
+    payments(&args.payments.payments(), &mut set);
+    let budget = args.payments.per_second().map(|count| count.to_string()).unwrap_or_default();
+    set("payments-per-second", &budget, unset);
     set("patience", &seconds(args.patience.as_secs_f64()), &"30s");
     set("hold-seconds", &args.hold_seconds, &300);
     set("connections", &args.connections.map(|count| count.to_string()).unwrap_or_default(), unset);
@@ -69,6 +72,24 @@ fn manners(manners: &Manners, set: &mut Set<'_>) {
         ("answer-within", manners.answer_seconds_max, plain.answer_seconds_max),
         ("bot-pause", manners.bot_pause_seconds, plain.bot_pause_seconds),
         ("give-back-within", manners.give_back_seconds_max, plain.give_back_seconds_max),
+    ] {
+        set(flag, &seconds(value), &seconds(default));
+    }
+}
+
+fn payments(payments: &Payments, set: &mut Set<'_>) {
+    let plain = Payments::default();
+    for (flag, value, default) in [
+        ("pay", payments.pay, plain.pay),
+        ("declined", payments.declined, plain.declined),
+        ("hand-back", payments.hand_back, plain.hand_back),
+    ] {
+        set(flag, &percent(value), &percent(default));
+    }
+    set("late", &payments.late, &plain.late);
+    for (flag, value, default) in [
+        ("think", payments.think_seconds_max, plain.think_seconds_max),
+        ("settle-within", payments.settle_seconds_max, plain.settle_seconds_max),
     ] {
         set(flag, &seconds(value), &seconds(default));
     }
@@ -119,6 +140,19 @@ mod tests {
         assert_eq!(
             repeated(&["--over", "1s", "--retries", "0.2", "--json", "report.json"]),
             "holdfast rehearse --arrivals '50000 over 1s' --retries 20%"
+        );
+        assert_eq!(
+            repeated(&[
+                "--pay",
+                "0.8",
+                "--think",
+                "1m",
+                "--late",
+                "0",
+                "--payments-per-second",
+                "9"
+            ]),
+            "holdfast rehearse --pay 80% --late 0 --think 60s --payments-per-second 9"
         );
         let waves = ["--arrivals", "poisson 10/s for 2s, pause 1s", "--answer-within", "500ms"];
         let command = repeated(&waves);

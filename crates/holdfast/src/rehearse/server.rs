@@ -24,8 +24,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts one that lets each buyer ask so often.
-    pub(super) fn start(limit_buyer: BuyerLimit) -> anyhow::Result<Self> {
+    /// Starts one that lets each buyer ask so often, and begins so many payments in a second.
+    pub(super) fn start(limit_buyer: BuyerLimit, payments: u32) -> anyhow::Result<Self> {
         let folder = folder()?;
         let (merchant_key, buyer_secret) = (random_hex()?, random_hex()?);
         let buyer_key = folder.path().join("buyer.key");
@@ -41,6 +41,7 @@ impl Server {
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--config", "/dev/null", "--until-eof"])
             .args(["--limit-buyer", &limit_buyer.to_string()])
+            .args(["--payments-per-second", &payments.to_string()])
             .arg("--data-dir")
             .arg(folder.path().join("data"))
             .arg("--buyer-key")

@@ -24,11 +24,15 @@ impl Show {
     pub(super) fn see(&mut self, progress: Progress) {
         let Progress { won, lost, refused, unanswered, vanished, .. } = progress;
         let done: u64 = [won, lost, refused, unanswered, vanished].into_iter().map(u64::from).sum();
+        if progress.phase == Phase::Paying {
+            return self.see_checkout(progress);
+        }
         self.bar.set_length(u64::from(progress.buyers));
         self.bar.set_prefix(match progress.phase {
             Phase::Opening => "opening",
             Phase::Rush => "rush",
             Phase::Verdict => "verdict",
+            Phase::Paying => "checkout",
             Phase::Closing => "closing",
         });
         let since = progress.elapsed.saturating_sub(self.earlier.0);
@@ -43,6 +47,19 @@ impl Show {
             self.rate
         ));
         self.bar.set_position(done);
+    }
+
+    /// Of those at the checkout, the bar shows who was told how it ended.
+    fn see_checkout(&self, progress: Progress) {
+        let Progress { payers, at_checkout, paid, declined, .. } = progress;
+        self.bar.set_length(u64::from(at_checkout));
+        self.bar.set_prefix("checkout");
+        let waiting = at_checkout.saturating_sub(paid + declined);
+        self.bar.set_message(format!(
+            "{payers} hold a unit  at the checkout {at_checkout}  paid {paid}  declined {declined}  \
+             under way {waiting}"
+        ));
+        self.bar.set_position(u64::from(paid + declined));
     }
 
     /// Says something on standard error, above the bar if there is one.

@@ -80,7 +80,8 @@ fn try_everything(demo: &Demo) -> Value {
     assert_eq!((&audit["ok"], &audit["holds"]["held"]), (&true.into(), &1.into()), "{audit}");
     assert_eq!(audit["money"]["captured"], 1, "{audit}");
     assert!(!demo.said.contains("--merchant-key "), "a key would be in `ps`: {}", demo.said);
-    let rehearse = demo.command("rehearse") + " --buyers 40 --over 0s --capacity 5";
+    let rehearse =
+        demo.command("rehearse") + " --buyers 40 --over 0s --capacity 5 --think 0s --late 0";
     let output = paste(&rehearse);
     assert!(output.status.success(), "{rehearse}: {output:?}");
     hold["id"].clone()

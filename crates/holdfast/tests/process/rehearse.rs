@@ -9,10 +9,11 @@ use std::time::Duration;
 use crate::support::{KEY, Server, command, complaint, holdfast, signal, wait_for};
 use serde_json::{Value, json};
 
-/// A small rehearsal in this folder.
+/// A small rehearsal in this folder, in which nobody pays late.
 fn rehearse(folder: &Path) -> Command {
     let mut rehearse = holdfast(folder);
     rehearse.args(["rehearse", "--buyers", "300", "--over", "1s", "--capacity", "50"]);
+    rehearse.args(["--think", "200ms", "--late", "0"]);
     rehearse
 }
 
@@ -68,6 +69,15 @@ fn a_rehearsal_with_its_own_server_is_held_judged_and_tidied_away() {
     assert_eq!(report["crowd"]["lost_by_code"], json!({ "all_held": 250 }));
     assert_eq!(report["plan"]["buyer_tokens"], true);
     assert_eq!(report["verdict"]["checked"]["audited"], true);
+    let money = &report["money"];
+    assert_eq!(money["payments_per_second"], 35, "as many as begin in a second: {money}");
+    assert_eq!((&money["orders"], &money["not_done"]), (&money["paid"], &json!(0)), "{money}");
+    let gone = ["declined", "left", "handed_back"].map(|what| money[what].as_u64().unwrap());
+    let paid = money["paid"].as_u64().unwrap();
+    assert_eq!(paid + gone.iter().sum::<u64>(), 50, "{money}");
+    assert_eq!(money["amount"], paid * 1_000);
+    let checks = money["checks"].as_array().unwrap();
+    assert!(checks.len() == 9 && checks.iter().all(|check| check["held"] == true), "{money}");
     let mut left = names(folder.path());
     left.sort_unstable();
     assert_eq!(left, ["holdfast.toml", "report.json"]);
@@ -97,6 +107,26 @@ fn statuses(server: &Server) -> Vec<String> {
 }
 
 #[test]
+fn money_that_comes_late_buys_another_unit_or_is_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = command(&folder.path().join("data"));
+    let server = Server::spawn(serve.args(["--payments-per-second", "500"]));
+    let mut rehearse = holdfast(folder.path());
+    rehearse.args(["rehearse", "--buyers", "20", "--over", "0s", "--capacity", "10"]);
+    rehearse.args(["--think", "0s", "--late", "5", "--json", "report.json"]);
+    rehearse.args(["--target", &format!("http://{}", server.address)]);
+    let output = rehearse.env("HOLDFAST_MERCHANT_KEY", KEY).output().unwrap();
+    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}{}", complaint(&output));
+    let money = &report(folder.path())["money"];
+    assert_eq!((&money["late"], &money["payments_per_second"]), (&json!(5), &Value::Null));
+    let count = |what: &str| money[what].as_u64().unwrap();
+    assert_eq!(count("late_with_unit") + count("late_without"), 5, "{money}");
+    assert_eq!(count("orders"), count("paid") + count("late_with_unit"), "{money}");
+    assert_eq!(statuses(&server), ["closed", "closed"]);
+}
+
+#[test]
 fn what_cannot_work_is_refused_before_the_rush() {
     let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let file = |name: &str, text: &str| {
@@ -114,6 +144,8 @@ fn what_cannot_work_is_refused_before_the_rush() {
         (&["--processes", "0"], "processes"),
         (&["--arrivals", "many over 1s"], "\"many\" is not a number of buyers"),
         (&["--retries", "120%"], "a share is within 0% and 100%"),
+        (&["--pay", "101%"], "a share is within 0% and 100%"),
+        (&["--payments-per-second", "0"], "0 is not in 1..=10000"),
         (&["--retries", "60%", "--bots", "60%"], "more than the whole crowd"),
         (&["--html", "no/such/folder.html"], "write no/such/folder.html: no/such is not a folder"),
         (&["--target", "http://127.0.0.1:1", "--merchant-key-file", &keys], "on lines 1 and 2"),
@@ -180,6 +212,7 @@ fn a_crowd_of_every_kind_in_several_processes_is_played_judged_and_drawn() {
     rehearse.args(["rehearse", "--arrivals", waves, "--capacity", "50", "--processes", "3"]);
     rehearse.args(["--give-back", "20%", "--vanish", "10%", "--bots", "10%", "--tries", "3"]);
     rehearse.args(["--json", "report.json", "--html", "report.html", "--patience", "5s"]);
+    rehearse.args(["--think", "100ms", "--late", "0"]);
     let output = rehearse.env("HOLDFAST_REHEARSE_RETRIES", "20%").output().unwrap();
     let said = String::from_utf8(output.stdout.clone()).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}{}", complaint(&output));
@@ -270,7 +303,7 @@ fn bots_whom_the_server_limits_are_no_failure_if_that_is_their_limit() {
     for (limit, code) in [("5/s", 0), ("100/s", 1)] {
         let mut rehearse = holdfast(folder.path());
         rehearse.args(["rehearse", "--buyers", "40", "--over", "200ms", "--capacity", "5"]);
-        rehearse.args(["--bots", "100%", "--tries", "40", "--bot-pause", "5ms"]);
+        rehearse.args(["--bots", "100%", "--tries", "40", "--bot-pause", "5ms", "--pay", "0%"]);
         rehearse.args(["--target", &format!("http://{}", server.address)]);
         rehearse.args(["--buyer-secret", "secret", "--limit-buyer", limit]);
         let output = rehearse.env("HOLDFAST_MERCHANT_KEY", KEY).output().unwrap();
@@ -288,6 +321,7 @@ fn a_flag_can_be_set_in_the_environment() {
     for (value, ok) in [("1", true), ("0", true), ("maybe", false)] {
         let mut rehearse = holdfast(folder.path());
         rehearse.args(["rehearse", "--buyers", "5", "--over", "0s", "--json", "report.json"]);
+        rehearse.args(["--pay", "0%"]);
         let output = rehearse.env("HOLDFAST_REHEARSE_ALLOW_SHED", value).output().unwrap();
         assert_eq!(output.status.success(), ok, "{value}: {}", complaint(&output));
         if ok {

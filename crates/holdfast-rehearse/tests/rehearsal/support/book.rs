@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::Ways;
 
+mod money;
+
 /// What a buyer is told instead of a hold.
 pub(crate) enum Refusal {
     Problem(u16, &'static str),
@@ -30,6 +32,10 @@ pub(crate) struct Book {
     seen: HashMap<String, u32>,
     given_back: usize,
     views: usize,
+    orders: Vec<Value>,
+    /// What was captured of each payment.
+    captured: Vec<u64>,
+    checkouts: usize,
 }
 
 /// Tries that who limits each buyer takes of one.
@@ -144,7 +150,8 @@ impl Book {
         let twice = ways == Ways::GivesOneHoldTwice && number == 1;
         let half = ways == Ways::GivesHalfTheTime;
         let seconds = if half { self.hold_seconds / 2 } else { self.hold_seconds };
-        let id = format!("hold_{}", if twice { 0 } else { number });
+        let late = if self.is_late() { "late_" } else { "" };
+        let id = format!("hold_{late}{}", if twice { 0 } else { number });
         let hold = json!({
             "id": id,
             "sale": self.sale,
@@ -168,8 +175,10 @@ impl Book {
         json!({ "buyer": buyer, "hold": hold })
     }
 
-    pub(crate) fn hold(&self, ways: Ways, id: &str) -> Option<Value> {
-        let mut hold = self.holds[*self.by_id.get(id)?].clone();
+    pub(crate) fn hold(&mut self, ways: Ways, id: &str) -> Option<Value> {
+        let number = *self.by_id.get(id)?;
+        self.collect(ways, number);
+        let mut hold = self.holds[number].clone();
         match ways {
             Ways::ForgetsHolds => return None,
             Ways::EndsHoldsEarlier => {
@@ -192,12 +201,13 @@ impl Book {
         if ways == Ways::CountsOneHeldTooFew {
             held = held.saturating_sub(1);
         }
-        let mut free = self.capacity - held;
+        let sold = self.sold(ways);
+        let mut free = self.capacity.saturating_sub(held + sold);
         let miscounts = ways == Ways::MiscountsForAWhile && self.views <= RIGHT_AFTER;
         if ways == Ways::CountsOneFreeTooMany || miscounts {
             free += 1;
         }
-        let counts = json!({ "held": held, "free": free, "sold": 0, "withheld": 0 });
+        let counts = json!({ "held": held, "free": free, "sold": sold, "withheld": 0 });
         let mut tier = json!({ "id": "general", "capacity": self.capacity });
         tier.as_object_mut().unwrap().extend(counts.as_object().unwrap().clone());
         json!({ "id": self.sale, "tiers": [tier] })

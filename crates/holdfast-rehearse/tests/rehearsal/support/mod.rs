@@ -1,6 +1,8 @@
 //! A tiny shop that keeps the contract, or breaks it in one chosen way.
 
 mod book;
+mod till;
+mod ways;
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -16,11 +18,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use book::{Book, Refusal};
-use holdfast_rehearse::{Arrivals, Options, Report, run};
+use holdfast_rehearse::{Arrivals, Options, Payments, Report, run};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
+pub(crate) use ways::Ways;
 
 pub(crate) const MERCHANT_KEY: &str = "the merchant's key";
 pub(crate) const BUYER_SECRET: &[u8] = b"the secret that buyers' tokens are signed with";
@@ -28,12 +31,13 @@ pub(crate) const BUYER_SECRET: &[u8] = b"the secret that buyers' tokens are sign
 pub(crate) const BUYERS: u32 = 300;
 pub(crate) const CAPACITY: u32 = 60;
 
-/// A small rehearsal against this shop.
+/// A small rehearsal against this shop, in which nobody pays.
 pub(crate) fn options(server: &Server) -> Options {
     Options {
         arrivals: Arrivals::uniform(BUYERS, Duration::from_millis(300)),
         capacity: CAPACITY,
         patience: Duration::from_secs(2),
+        payments: Payments::NONE,
         ..Options::new(server.address.into(), MERCHANT_KEY)
     }
 }
@@ -50,56 +54,6 @@ pub(crate) fn broken(report: &Report) -> Vec<u8> {
     promises
 }
 
-/// How the shop behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ways {
-    Honest,
-    /// Honest, but sends everybody away once.
-    Overloaded,
-    OversellsByOne,
-    SellsOneShort,
-    GivesOneHoldTwice,
-    GivesTwoUnits,
-    GivesHalfTheTime,
-    AnotherHoldForTheSameKey,
-    AnotherHoldWithoutAKey,
-    ForgetsHolds,
-    EndsHoldsEarlier,
-    SaysSoldOut,
-    RefusesTheFirst,
-    GivesLosersAHold,
-    CountsOneFreeTooMany,
-    CountsOneHeldTooFew,
-    FailsItsAudit,
-    AuditsOneHoldTooFew,
-    LeavesOneUnanswered,
-    /// Serves one buyer, and does not say so.
-    LeavesAWinnerUnanswered,
-    LimitsTheRate,
-    /// Refuses the third try of each buyer who has no hold, and all after it.
-    LimitsEachBuyer,
-    /// Sends the merchant who would close away, once.
-    ClosesTheSecondTime,
-    /// Sends the merchant who would close away for a minute.
-    NeverCloses,
-    /// Says "all held" once to everybody who comes to stay, though units are free.
-    RefusesFirstTries,
-    /// Takes a hold back, and gives its unit to nobody.
-    KeepsWhatIsGivenBack,
-    /// Takes a hold back, and shows it as held to its buyer.
-    ForgetsWhatIsGivenBack,
-    /// Will not take a hold back.
-    RefusesWhatIsGivenBack,
-    /// Takes a hold back once, and knows nothing of it the second time.
-    TakesBackOnce,
-    /// Sells a unit again before it came back: as many as there are hold two.
-    SellsBeforeItIsGivenBack,
-    /// Sends one buyer away, and gives them a hold all the same.
-    HoldsForWhoIsSentAway,
-    /// Public views do not add up for a while.
-    MiscountsForAWhile,
-}
-
 /// A running shop; it stops when dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -114,6 +68,8 @@ struct Shop {
     /// Whether buyers bring tokens of their own.
     tokens: bool,
     book: Arc<Mutex<Book>>,
+    /// Of the sale beside, in which money comes late.
+    late_book: Arc<Mutex<Book>>,
     /// How often it was asked to close a sale, and how often it did.
     asked_to_close: Arc<AtomicUsize>,
     closed: Arc<AtomicUsize>,
@@ -171,17 +127,22 @@ fn router(shop: Shop) -> Router {
         .route("/v1/sales/{sale}/me", get(me))
         .route("/v1/sales/{sale}/audit", get(audit))
         .route("/v1/holds/{hold}", get(hold).delete(give_back))
+        .route("/v1/holds/{hold}/checkout", post(till::checkout))
+        .route("/v1/sales/{sale}/orders", get(till::orders))
         .with_state(shop)
 }
 
 impl Shop {
     fn new(ways: Ways, tokens: bool) -> Self {
         let (asked_to_close, closed) = (Arc::default(), Arc::default());
-        Self { ways, tokens, book: Arc::default(), asked_to_close, closed }
+        let (book, late_book) = (Arc::default(), Arc::default());
+        Self { ways, tokens, book, late_book, asked_to_close, closed }
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap()
+    /// The book of this sale, or that in which this hold is.
+    fn book(&self, name: &str) -> MutexGuard<'_, Book> {
+        let book = if name.contains("late") { &self.late_book } else { &self.book };
+        book.lock().unwrap()
     }
 
     /// Who asks: the token's subject, or whom the merchant names.
@@ -215,7 +176,7 @@ async fn create(
     if !merchant(&headers) {
         return problem(401, "unauthorised");
     }
-    shop.book().create(shop.ways, &sale, &body);
+    shop.book(&sale).create(shop.ways, &sale, &body);
     StatusCode::CREATED.into_response()
 }
 
@@ -238,6 +199,7 @@ async fn close(State(shop): State<Shop>, headers: HeaderMap) -> Response {
 
 async fn reserve(
     State(shop): State<Shop>,
+    Path(sale): Path<String>,
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
@@ -245,7 +207,7 @@ async fn reserve(
         return problem(401, "unauthorised");
     };
     let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap());
-    let answer = shop.book().reserve(shop.ways, &buyer, key);
+    let answer = shop.book(&sale).reserve(shop.ways, &buyer, key);
     match answer {
         Ok((true, hold)) => (StatusCode::CREATED, Json(hold)).into_response(),
         Ok((false, hold)) => Json(hold).into_response(),
@@ -259,38 +221,40 @@ async fn reserve(
 
 async fn me(
     State(shop): State<Shop>,
+    Path(sale): Path<String>,
     headers: HeaderMap,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     match shop.buyer(&headers, query.get("buyer").map(String::as_str)) {
-        Some(buyer) => Json(shop.book().me(shop.ways, &buyer)).into_response(),
+        Some(buyer) => Json(shop.book(&sale).me(shop.ways, &buyer)).into_response(),
         None => problem(401, "unauthorised"),
     }
 }
 
 async fn hold(State(shop): State<Shop>, Path(id): Path<String>) -> Response {
-    match shop.book().hold(shop.ways, &id) {
+    match shop.book(&id).hold(shop.ways, &id) {
         Some(hold) => Json(hold).into_response(),
         None => problem(404, "hold_not_found"),
     }
 }
 
 async fn give_back(State(shop): State<Shop>, Path(id): Path<String>) -> Response {
-    match shop.book().give_back(shop.ways, &id) {
+    match shop.book(&id).give_back(shop.ways, &id) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err((status, code)) => problem(status, code),
     }
 }
 
-async fn view(State(shop): State<Shop>) -> Response {
-    Json(shop.book().view(shop.ways)).into_response()
+async fn view(State(shop): State<Shop>, Path(sale): Path<String>) -> Response {
+    Json(shop.book(&sale).view(shop.ways)).into_response()
 }
 
-async fn audit(State(shop): State<Shop>, headers: HeaderMap) -> Response {
+async fn audit(State(shop): State<Shop>, Path(sale): Path<String>, headers: HeaderMap) -> Response {
     if !merchant(&headers) {
         return problem(401, "unauthorised");
     }
-    let mut held = shop.book().held();
+    let mut book = shop.book(&sale);
+    let mut held = book.held();
     if shop.ways == Ways::AuditsOneHoldTooFew {
         held -= 1;
     }
@@ -299,6 +263,7 @@ async fn audit(State(shop): State<Shop>, headers: HeaderMap) -> Response {
         _ => json!([]),
     };
     let ok = differences == json!([]);
-    let audit = json!({ "ok": ok, "differences": differences, "holds": { "held": held } });
+    let (holds, money) = (json!({ "held": held }), book.money(shop.ways));
+    let audit = json!({ "ok": ok, "differences": differences, "holds": holds, "money": money });
     Json(audit).into_response()
 }
