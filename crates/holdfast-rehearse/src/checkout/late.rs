@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::settle::{Settled, settle};
 use super::{Payer, Till, Way};
@@ -17,6 +18,8 @@ use crate::wire::Hold;
 
 /// How long their holds last: long enough to go to the checkout.
 const HOLD_SECONDS: u32 = 5;
+/// The pause of those who wait for their units. Late money comes a second after the holds' end.
+const ASK_EVERY: Duration = Duration::from_millis(50);
 /// They are counted downwards, so that nobody in the crowd has the name of one of them.
 const LAST: u32 = NOT_OF_THE_CROWD - 1;
 
@@ -53,14 +56,32 @@ pub(super) async fn play(till: &Till, shop: Option<Arc<Shop>>, buyers: u32) -> L
         let (till, buyer) = (Arc::clone(&till), LAST - number);
         payers.spawn(async move { till.buy_and_pay_late(buyer).await });
     }
+    // Some of the units that come back are gone before the money comes.
+    let mut others = JoinSet::new();
+    for number in 0..buyers / 2 {
+        let (shop, buyer) = (Arc::clone(&shop), LAST - buyers - number);
+        others.spawn(async move { take_what_returns(&shop, buyer).await });
+    }
     for way in payers.join_all().await {
         match way {
             Ok(way) => late.ways.push(way),
             Err(reason) => late.failed = Some(reason),
         }
     }
+    drop(others);
     late.settled = Some(settle(&shop, till.deadline).await);
     late
+}
+
+/// Takes a unit as soon as one comes back.
+async fn take_what_returns(shop: &Shop, buyer: u32) {
+    sleep(Duration::from_secs(HOLD_SECONDS.into())).await;
+    loop {
+        match answer(shop, shop.reserve(buyer, true), buyer).await {
+            Ok(said) if said.status == 201 => return,
+            _ => sleep(ASK_EVERY).await,
+        }
+    }
 }
 
 async fn ok(shop: &Shop, ask: Result<Ask, Failure>) -> Result<(), String> {

@@ -16,7 +16,7 @@ const ANSWER_SECONDS_MAX: u64 = 10;
 /// The pause before a request is made again that was not answered, or with "come back later".
 const AGAIN: Duration = Duration::from_millis(200);
 /// Whoever waits looks again after an eighth of the time they have waited for, within these.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(50);
 const LOOK_MAX: Duration = Duration::from_secs(5);
 
 /// What became of a winner's hold, as they were told.
