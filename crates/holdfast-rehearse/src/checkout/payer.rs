@@ -57,7 +57,8 @@ pub(crate) enum Said {
     HandedBack,
     Paid,
     Declined,
-    /// The money came after the hold had ended.
+    /// The money came after the hold had ended: it bought another unit, whose order they were told,
+    /// or nothing was taken.
     TooLate,
     /// Any other end of a payment: `void`, `refunded`.
     Otherwise(String),
@@ -70,6 +71,16 @@ pub(crate) enum Said {
 }
 
 impl Way {
+    /// Whether they would have paid.
+    pub(crate) fn wants_to_pay(&self) -> bool {
+        matches!(self.fate, Fate::Pays | Fate::PaysSecond | Fate::PaysLate)
+    }
+
+    /// Whether the hold's time was certainly not up when they last saw it.
+    pub(crate) fn has_time(&self) -> bool {
+        self.expires_at.parse().is_ok_and(|end: Timestamp| self.seen_at < end)
+    }
+
     fn new(payer: Payer) -> Self {
         let Payer { buyer, hold, intent } = payer;
         Self {
@@ -180,10 +191,12 @@ impl Till {
             (way.status, way.order, way.seen_at) = (hold.status, hold.order, Timestamp::now());
             match payment.as_str() {
                 "queued" => way.queued = asked.elapsed(),
-                "processing" | "authorised" => {}
+                // Of money that came too late: it is being given back, unless it bought another unit.
+                "cancelled" if way.order.is_some() => return Said::TooLate,
+                "processing" | "authorised" | "cancelled" => {}
                 "paid" => return Said::Paid,
+                "declined" if way.wants_to_pay() && !way.has_time() => return Said::TooLate,
                 "declined" => return Said::Declined,
-                "cancelled" => return Said::TooLate,
                 _ => return Said::Otherwise(payment),
             }
             if self.is_over() {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::run::answer;
 use crate::shop::Shop;
 use crate::wire::Audit;
 
 /// The first pause between two audits, and the longest; it doubles. An audit reads everything.
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Time that an audit may take in any case: it asks the provider, within the server's budget.
+const AUDIT_MIN: Duration = Duration::from_secs(30);
 
 /// What the last audit said.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub(super) async fn settle(shop: &Shop, deadline: Instant) -> Settled {
     let mut pause = PAUSE;
     loop {
         let asked = Instant::now();
-        let settled = audit(shop).await;
+        let settled = audit(shop, deadline.max(asked + AUDIT_MIN)).await;
         let is_done = |audit: &Audit| audit.money.is_none_or(|money| money.under_way == 0);
         if matches!(&settled, Settled::Audited(audit) if is_done(audit))
             || Instant::now() + pause >= deadline
@@ -39,8 +40,12 @@ pub(super) async fn settle(shop: &Shop, deadline: Instant) -> Settled {
     }
 }
 
-async fn audit(shop: &Shop) -> Settled {
-    match answer(shop, shop.audit(), 0).await {
+async fn audit(shop: &Shop, until: Instant) -> Settled {
+    let said = match shop.audit() {
+        Ok(ask) => shop.ask(&ask, 0, until.saturating_duration_since(Instant::now())).await,
+        Err(failure) => Err(failure),
+    };
+    match said {
         Err(failure) => Settled::No(failure.to_string()),
         Ok(said) if said.status == 200 => match serde_json::from_slice(&said.body) {
             Ok(audit) => Settled::Audited(audit),

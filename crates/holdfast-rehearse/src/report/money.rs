@@ -131,7 +131,8 @@ impl Money {
             Said::Refused(why) | Said::Otherwise(why) => {
                 (&mut self.refused, &mut self.refused_by_answer, why.as_str())
             }
-            _ => (&mut self.refused, &mut self.refused_by_answer, "another end than was asked for"),
+            Said::Declined => (&mut self.refused, &mut self.refused_by_answer, "declined in time"),
+            _ => (&mut self.refused, &mut self.refused_by_answer, "not what was asked for"),
         };
         *count += 1;
         *by.entry(why.to_owned()).or_default() += 1;

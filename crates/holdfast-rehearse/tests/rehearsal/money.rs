@@ -48,8 +48,8 @@ fn winners_pay_are_declined_give_back_and_leave_as_the_seed_says() {
         assert!(some > 0, "{found:?}");
     }
     assert_eq!(found.declines, found.declined + found.paid_second);
-    assert_eq!((found.late, found.late_with_unit), (3, 3));
-    assert_eq!((found.orders, found.amount), (found.paid + 3, (found.paid + 3) * 1_000));
+    assert_eq!((found.late_with_unit, found.late_without), (2, 1));
+    assert_eq!((found.orders, found.amount), (found.paid + 2, (found.paid + 2) * 1_000));
     assert_eq!(found.checkout_to_paid_ms.unwrap().count, found.paid);
     assert!(found.checks.iter().all(|check| check.held == Some(true)), "{:?}", found.checks);
     assert_eq!(found.checks.len(), 9);

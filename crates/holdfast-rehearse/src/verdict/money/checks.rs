@@ -3,12 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::MoneyCheck;
 use super::evidence::{Evidence, has_unit};
 use crate::checkout::{Said, Way};
-use crate::payments::Fate;
 use crate::shop::buyer_name;
 use crate::wire::{CURRENCY, Order, PRICE};
 use crate::words::{counted, money};
@@ -148,8 +145,7 @@ fn full_price(orders: &[Order]) -> Found {
 fn only_payers(evidence: &Evidence<'_>, orders: &[Order]) -> Found {
     // Whoever was not told how it ended may have an order.
     let may_have = |way: &&&Way| {
-        let wants = matches!(way.fate, Fate::Pays | Fate::PaysSecond | Fate::PaysLate);
-        wants && (was_told_an_order(way) || matches!(way.said, Said::Unclear(_)))
+        way.wants_to_pay() && (was_told_an_order(way) || matches!(way.said, Said::Unclear(_)))
     };
     let payers: HashSet<String> =
         evidence.ways.iter().filter(may_have).map(|way| buyer_name(way.buyer)).collect();
@@ -160,10 +156,9 @@ fn only_payers(evidence: &Evidence<'_>, orders: &[Order]) -> Found {
 }
 
 fn declined_hold(evidence: &Evidence<'_>) -> Found {
-    // A hold whose time is up may end.
-    let has_time = |way: &Way| way.expires_at.parse().is_ok_and(|end: Timestamp| way.seen_at < end);
     let declined = evidence.ways.iter().filter(|way| way.said == Said::Declined);
-    each(declined.filter(|way| has_time(way)), |way| {
+    // A hold whose time is up may end.
+    each(declined.filter(|way| way.has_time()), |way| {
         let other = || format!("{}'s is {}", buyer_name(way.buyer), way.status);
         (way.status == "held").then_some(()).ok_or_else(other)
     })

@@ -150,6 +150,8 @@ impl Book {
         let twice = ways == Ways::GivesOneHoldTwice && number == 1;
         let half = ways == Ways::GivesHalfTheTime;
         let seconds = if half { self.hold_seconds / 2 } else { self.hold_seconds };
+        // Nobody waits for the end of a hold whose money comes late.
+        let seconds = if self.is_late() { 0 } else { seconds };
         let late = if self.is_late() { "late_" } else { "" };
         let id = format!("hold_{late}{}", if twice { 0 } else { number });
         let hold = json!({

@@ -30,6 +30,9 @@ impl Book {
     /// What the provider does about a hold at the checkout, until its buyer looks.
     pub(super) fn collect(&mut self, ways: Ways, number: usize) {
         let hold = &mut self.holds[number];
+        if hold["payment"]["status"] == "cancelled" && hold["order"].is_null() {
+            return self.decide(ways, number);
+        }
         if hold["status"] != "paying" || ways == Ways::NeverSaysHowItEnds {
             return;
         }
@@ -43,17 +46,22 @@ impl Book {
         };
         hold["status"] = status.into();
         hold["payment"]["status"] = payment.into();
-        match simulate {
-            "approve" => self.holds[number]["order"] = self.sell(ways, number).into(),
-            "late" => {
-                let buyer = self.holds[number]["buyer"].as_str().unwrap().to_owned();
-                let another = self.holds.len();
-                self.give(ways, &buyer);
-                self.holds[another]["status"] = "sold".into();
-                self.holds[number]["order"] = self.sell(ways, another).into();
-            }
-            _ => {}
+        if simulate == "approve" {
+            self.holds[number]["order"] = self.sell(ways, number).into();
         }
+    }
+
+    /// Whether late money buys another unit: for the first who comes there is none.
+    fn decide(&mut self, ways: Ways, number: usize) {
+        if number == 0 {
+            self.holds[number]["payment"]["status"] = "declined".into();
+            return;
+        }
+        let buyer = self.holds[number]["buyer"].as_str().unwrap().to_owned();
+        let another = self.holds.len();
+        self.give(ways, &buyer);
+        self.holds[another]["status"] = "sold".into();
+        self.holds[number]["order"] = self.sell(ways, another).into();
     }
 
     /// Makes a hold's order, and takes the money for it.
