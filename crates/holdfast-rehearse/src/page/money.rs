@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::parts::count;
+use super::parts::{count, sentence};
 use super::table::list;
 use crate::report::Money;
 
@@ -14,7 +14,7 @@ impl Money {
                 p { "Nobody paid: " (nobody) "." }
             } @else {
                 (self.what_became())
-                p { (self.sum()) ". " (self.took()) "." }
+                p { (sentence(&self.sum())) " " (sentence(&self.took())) }
                 (self.checked())
             }
         }
@@ -22,7 +22,7 @@ impl Money {
 
     fn what_became(&self) -> Markup {
         let rows = self.rows().into_iter().map(|(what, number, more)| {
-            let what = if more.is_empty() { what.to_owned() } else { format!("{what}: {more}") };
+            let what = if more.is_empty() { what.to_owned() } else { format!("{what}, {more}") };
             (what, count(number))
         });
         let why = self.refused_by_answer.iter().chain(&self.unclear_by_reason);

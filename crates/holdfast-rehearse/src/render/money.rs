@@ -42,7 +42,7 @@ impl Money {
             count => format!("{count} of them after one payment was declined"),
         };
         let late = format!(
-            "beside the crowd: {} got another unit, {} paid nothing",
+            "beside the crowd, {} got another unit, {} paid nothing",
             self.late_with_unit, self.late_without
         );
         let rows = [

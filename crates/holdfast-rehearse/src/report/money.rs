@@ -80,8 +80,8 @@ impl Money {
             orders: *orders,
             amount: *amount,
             currency: CURRENCY,
-            checkout_to_paid_ms: times(&paying.ways, Said::Paid, |way| way.took),
-            queued_ms: times(&paying.ways, Said::Paid, |way| way.queued),
+            checkout_to_paid_ms: times(&paying.ways, |way| way.took),
+            queued_ms: times(&paying.ways, |way| way.queued),
             payments_per_second,
             took_ms: millis(paying.took),
             settled_after_ms: millis(paying.settled_after),
@@ -150,6 +150,7 @@ fn nobody(nobody: &Nobody) -> String {
     .to_owned()
 }
 
-fn times(ways: &[Way], said: Said, of: fn(&Way) -> Duration) -> Option<Percentiles> {
-    ways.iter().filter(|way| way.said == said).map(of).collect::<Times>().percentiles()
+/// Of those who paid.
+fn times(ways: &[Way], of: fn(&Way) -> Duration) -> Option<Percentiles> {
+    ways.iter().filter(|way| way.said == Said::Paid).map(of).collect::<Times>().percentiles()
 }
