@@ -4,7 +4,7 @@ use holdfast_core::{Command, Outcome};
 
 use super::{Case, Facts, Money, Next, Payment, Saga, Trip, Trouble};
 use crate::budget::Endpoint;
-use crate::provider::{Charge, Manner, Provider, ProviderError, Reference};
+use crate::provider::{Charge, Manner, Provider, Reference};
 use crate::world::World;
 
 /// How much later than a payment may take at most a payment of the manner `late` comes, in
@@ -86,8 +86,6 @@ impl<W: World> Saga<W> {
         let authorised = self.world.provider().authorise(&charge, trip.calls).await;
         #[cfg(feature = "planted")]
         let authorised = crate::planted::guess(authorised, &charge);
-        // Whoever is told to come again has been in line already.
-        trip.has_slot = matches!(authorised, Err(ProviderError::Busy { .. }));
         authorised.map_err(|error| trip.failed(error))
     }
 
