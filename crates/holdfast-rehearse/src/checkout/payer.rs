@@ -191,8 +191,8 @@ impl Till {
             (way.status, way.order, way.seen_at) = (hold.status, hold.order, Timestamp::now());
             match payment.as_str() {
                 "queued" => way.queued = asked.elapsed(),
-                // Of money that came too late: it is being given back, unless it bought another unit.
-                "cancelled" if way.order.is_some() => return Said::TooLate,
+                // Money that came too late bought another unit, or is being given back.
+                "moved" => return Said::TooLate,
                 "processing" | "authorised" | "cancelled" => {}
                 "paid" => return Said::Paid,
                 "declined" if way.wants_to_pay() && !way.has_time() => return Said::TooLate,

@@ -62,6 +62,7 @@ impl Book {
         self.give(ways, &buyer);
         self.holds[another]["status"] = "sold".into();
         self.holds[number]["order"] = self.sell(ways, another).into();
+        self.holds[number]["payment"]["status"] = "moved".into();
     }
 
     /// Makes a hold's order, and takes the money for it.
