@@ -99,7 +99,7 @@ async fn money_that_comes_late_buys_a_unit_that_is_left_and_the_old_hold_tells_s
     shop.merchant("PUT", "/v1/sales/club", brief).await;
     shop.merchant("POST", "/v1/sales/club/open", Value::Null).await;
     let (hold, _) = shop.check_out("alice", 1, json!({ "simulate": "late" })).await;
-    let cancelled = shop.payment(&hold, "cancelled").await;
+    let cancelled = shop.payment(&hold, "moved").await;
     assert_eq!(cancelled["status"], "expired");
     let order = format!("/v1/orders/{}", cancelled["order"].as_str().unwrap());
     let order = shop.buyer("alice", "GET", &order, Value::Null).await;
@@ -118,7 +118,7 @@ async fn money_that_pays_for_another_hold_is_under_way_until_that_has_its_order(
     shop.merchant("POST", "/v1/sales/club/open", Value::Null).await;
     shop.take_the_reign_away().await;
     let (hold, _) = shop.check_out("alice", 1, json!({ "simulate": "late" })).await;
-    shop.payment(&hold, "cancelled").await;
+    shop.payment(&hold, "moved").await;
     let (_, audit) = shop.merchant("GET", "/v1/sales/club/audit", Value::Null).await;
     assert_eq!((&audit["ok"], &audit["money"]["under_way"]), (&json!(true), &json!(1)), "{audit}");
 }

@@ -56,7 +56,7 @@ async fn a_hint_is_followed_at_once_also_when_it_comes_twice() {
         let request = webhook(&event(&reference), now(), WEBHOOK_SECRET);
         assert_eq!(shop.send(request).await.status(), StatusCode::NO_CONTENT);
         let (_, seen) = shop.merchant("GET", &hold, Value::Null).await;
-        (seen["payment"]["status"] == "cancelled").then_some(seen)
+        (seen["payment"]["status"] == "moved").then_some(seen)
     });
     let order = seen.await["order"].as_str().unwrap().to_owned();
     // The control: of bob's nothing was told, and it waits for its next look, three seconds after
@@ -69,7 +69,7 @@ async fn a_hint_is_followed_at_once_also_when_it_comes_twice() {
         let request = webhook(&event(&reference), now(), WEBHOOK_SECRET);
         assert_eq!(shop.send(request).await.status(), StatusCode::NO_CONTENT);
     }
-    let late = shop.payment(&other, "cancelled").await;
+    let late = shop.payment(&other, "moved").await;
     shop.paid_order(late["order"].as_str().unwrap()).await;
     let (_, me) = shop.buyer("alice", "GET", "/v1/sales/club/me", Value::Null).await;
     assert_eq!(me["orders"].as_array().unwrap().len(), 1);
