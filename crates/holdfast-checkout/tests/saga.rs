@@ -189,9 +189,9 @@ fn nobody_loses_a_hold_in_the_queue() {
 #[test]
 fn whoever_has_to_ask_again_does_not_wait_behind_those_whose_time_stands_still() {
     let terms = Terms { hold_seconds: 7, grace_seconds: 0, capacity: 200, ..Terms::default() };
-    // Thirteen seconds' worth of payments, for holds of seven; and one call in five is to come again.
+    // Thirteen seconds' worth of payments, for holds of seven; and one call in ten is to come again.
     let shop = Shop::open(Terms { per_second: 15, ..terms });
-    shop.behave(Manners { busy: 0.2, ..Manners::default() });
+    shop.behave(Manners { busy: 0.1, ..Manners::default() });
     let holds: Vec<_> = (0..200).map(|nth| shop.reserve(&format!("buyer-{nth}"), 1)).collect();
     for &hold in &holds {
         shop.check_out(hold, None);
