@@ -163,12 +163,11 @@ impl<W: World> Auditor<'_, W> {
         let ours = self.world.look(move |sales| {
             let sale = sales.get(SaleRef::Number(sale));
             let is_ours = |(case, payment): &(Case, Payment)| {
-                let (sale, clock_ms) = sale?;
-                let hold = sale.hold_by_key(case.hold, clock_ms)?;
-                let id = hold.receipt.id(&receipts, &hold.buyer);
-                (id == payment.reference.parts().0).then_some(())
+                let hold = sale.and_then(|(sale, clock_ms)| sale.hold_by_key(case.hold, clock_ms));
+                let id = hold.map(|hold| hold.receipt.id(&receipts, &hold.buyer));
+                id.as_deref() == Some(payment.reference.parts().0)
             };
-            payments.into_iter().map(|it| (is_ours(&it).is_some(), it)).collect::<Vec<_>>()
+            payments.into_iter().map(|it| (is_ours(&it), it)).collect::<Vec<_>>()
         });
         // A buyer who was forgotten has another name than the hold's id was signed with: the ledger
         // knows those.

@@ -33,6 +33,7 @@ use crate::sales::KnownSales;
 use crate::world::World;
 use case::Facts;
 pub use case::{Case, Way};
+pub use deliver::NOBODY;
 pub(crate) use trip::Trouble;
 use trip::{Next, Trip};
 
@@ -71,17 +72,13 @@ impl<W: World> Saga<W> {
     ///
     /// It ends early only when this node may not, or cannot, do more: the engine has stopped, or
     /// another reign over the sale has begun.
-    pub async fn carry(&self, case: Case, way: Way, hint: &Notify) {
-        match way {
-            Way::There => self.carry_there(case, hint).await,
-            Way::Back => self.carry_back(case, hint).await,
-        }
-    }
-
-    async fn carry_there(&self, mut case: Case, hint: &Notify) {
+    pub async fn carry(&self, mut case: Case, way: Way, hint: &Notify) {
         let mut trip = Trip::default();
         loop {
-            let next = self.step(&mut case, &mut trip).await;
+            let next = match way {
+                Way::There => self.step(&mut case, &mut trip).await,
+                Way::Back => self.step_back(case, &mut trip).await,
+            };
             if !self.goes_on(next, case, &mut trip, hint).await {
                 return;
             }

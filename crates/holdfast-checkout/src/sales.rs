@@ -32,10 +32,8 @@ impl KnownSales {
 
 impl<W: World> Saga<W> {
     /// Sees to it that the ledger knows the sale, its reign and its tiers.
-    pub(crate) async fn know_sale(&self, sale: u32) -> Result<(), Trouble> {
-        if let Some((fence, _)) = self.tiers(sale).await?
-            && self.sales.is_known(sale, fence.epoch)
-        {
+    pub(crate) async fn know_sale(&self, sale: u32, epoch: u32) -> Result<(), Trouble> {
+        if self.sales.is_known(sale, epoch) {
             return Ok(());
         }
         let _turn = self.sales.turn.lock().await;

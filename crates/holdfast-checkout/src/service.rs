@@ -220,7 +220,7 @@ impl<W: World + 'static> Checkout<W> {
         let case = Case { sale: name.sale, hold: name.hold };
         let asked = self.here(move |saga| async move {
             let Some(facts) = saga.facts(case).await? else { return Ok(Moved::NoOrder) };
-            saga.know_sale(facts.sale).await?;
+            saga.know_sale(facts.sale, facts.fence.epoch).await?;
             let (ledger, now_ms) = (saga.world.ledger(), saga.world.wall_ms());
             let steps = [(id, Step::AskRefund(why))];
             let moved = ledger.advance(facts.fence, &steps, now_ms).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_api::{Code, Hold, Payment, Problem, Time};
-use holdfast_checkout::{CheckoutError, LiveCheckout};
+use holdfast_checkout::{CheckoutError, LiveCheckout, NOBODY};
 use holdfast_core::{
     Command, HoldKey, HoldStatus, HoldView, OrderName, PaymentStatus, ReceiptKey, SaleId, TierId,
 };
@@ -62,9 +62,6 @@ impl ProviderName {
         }
     }
 }
-
-/// Who takes the money where there is nothing to pay.
-const NOBODY: &str = "none";
 
 /// The routes' shared state; cheap to clone.
 #[derive(Clone)]

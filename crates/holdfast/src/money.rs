@@ -11,6 +11,7 @@ use holdfast_checkout::{
 };
 use holdfast_core::{ReceiptKey, SaleId};
 use holdfast_engine::{Handle, Sales};
+use holdfast_http::ProviderName;
 use holdfast_ledger::{Ledger, SqlLedger};
 use tokio::net::TcpListener;
 
@@ -53,8 +54,7 @@ pub(crate) fn start(
     };
     let data_dir = folder.path()?;
     let make = async move || {
-        let looks = |sales: &Sales| sales.after(None).any(|(_, sale, _)| sale.has_payments());
-        let has_sold = engine.look(looks).await?;
+        let has_sold = engine.look(have_payments).await?;
         let ledger = open_ledger(&money.ledger, &data_dir).await?;
         claim(&ledger, &money.ledger, &receipts.fingerprint(), has_sold).await?;
         if has_sold && money.payments == Payments::Simulated && !data_dir.join(PROVIDER).exists() {
@@ -67,13 +67,18 @@ pub(crate) fn start(
         let client = reach_provider(&money.payments, &data_dir, bank).await?;
         probe(&client, &money.payments).await?;
         let world = Live::new(engine, ledger, client);
-        anyhow::Ok(Saga::new(world, receipts, per_second.get(), "simulated"))
+        anyhow::Ok(Saga::new(world, receipts, per_second.get(), ProviderName::Simulated.as_str()))
     };
     let service = Service::start(make, Options::default()).map_err(|error| match error {
         StartError::Io(error) => anyhow!(error).context("start the checkout"),
         StartError::World(error) => error,
     });
     Ok((service?, secret))
+}
+
+/// Whether anybody has ever been at the checkout.
+fn have_payments(sales: &Sales) -> bool {
+    sales.after(None).any(|(_, sale, _)| sale.has_payments())
 }
 
 /// A ledger has the orders of one data folder: those of another would be taken for its own, and with
@@ -119,16 +124,13 @@ pub(crate) fn audit(
     sales: Sales,
     receipts: &ReceiptKey,
 ) -> anyhow::Result<Vec<(SaleId, MoneyAudit)>> {
-    let has_payments = |(_, sale, clock_ms): (SaleId, &holdfast_core::Sale, u64)| {
-        sale.holds_after(None, usize::MAX, clock_ms).any(|hold| hold.payment.is_some())
-    };
     let is_here = money.payments == Payments::Simulated;
     let has_file = |name: &str| data_dir.join(name).exists();
     let has_ledger = money.ledger != LedgerPlace::Sqlite || has_file(LEDGER);
     let has_provider = !is_here || (has_file(PROVIDER) && has_file(PROVIDER_SECRET));
     if !has_ledger || !has_provider {
         let missing = if has_ledger { PROVIDER } else { LEDGER };
-        if sales.after(None).any(has_payments) {
+        if have_payments(&sales) {
             let flag =
                 if has_ledger { "--payments simulated=URL" } else { "--ledger postgres://…" };
             bail!(

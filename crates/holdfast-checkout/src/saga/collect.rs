@@ -28,14 +28,17 @@ impl<W: World> Saga<W> {
         facts: &Facts,
         trip: &mut Trip,
     ) -> Result<Next, Trouble> {
-        let asks_anew = facts.is_paying() && !trip.must_look;
-        if asks_anew && !trip.has_slot {
+        let payment = if !facts.is_paying() || trip.must_look {
+            let Some(found) = self.look(facts, trip).await? else { return Ok(trip.again()) };
+            found
+        } else if trip.has_slot {
+            self.authorise(facts, trip).await?
+        } else {
             // It was served before. What is known is looked at again after the wait.
             self.budgets.take_first(&self.world, Endpoint::Authorise).await;
             trip.has_slot = true;
             return Ok(Next::On);
-        }
-        let Some(payment) = self.ask(facts, trip).await? else { return Ok(trip.again()) };
+        };
         match payment.status {
             Money::Authorised | Money::Captured if payment.total == facts.hold.total => {
                 step!("authorised");
@@ -53,12 +56,9 @@ impl<W: World> Saga<W> {
         }
     }
 
-    /// The payment as the provider has it; `None`: it has none, and is to be asked again.
-    async fn ask(&self, facts: &Facts, trip: &mut Trip) -> Result<Option<Payment>, Trouble> {
-        if facts.is_paying() && !trip.must_look {
-            return self.authorise(facts, trip).await.map(Some);
-        }
-        // An answer was lost, or the hold has ended: nothing new is begun before this is known.
+    /// The payment as the provider has it; `None`: it has none, and is to be asked again. An answer
+    /// was lost, or the hold has ended: nothing new is begun before this is known.
+    async fn look(&self, facts: &Facts, trip: &mut Trip) -> Result<Option<Payment>, Trouble> {
         let found = self.find(&facts.reference, trip).await?;
         if found.is_some() || facts.is_paying() || planted!(ForgetsToCancel) {
             trip.must_look = false;

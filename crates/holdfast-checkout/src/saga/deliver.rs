@@ -6,8 +6,8 @@ use holdfast_ledger::{LedgerError, Moved, NewOrder, Order, OrderStatus, Recorded
 use super::{Facts, Money, Next, Saga, Trip, Trouble};
 use crate::world::World;
 
-/// Who is asked for nothing when there is nothing to pay.
-pub(crate) const NOBODY: &str = "none";
+/// Who takes the money where there is nothing to pay, as orders say it.
+pub const NOBODY: &str = "none";
 
 impl<W: World> Saga<W> {
     /// Takes a confirmed hold's order one step further.
@@ -35,7 +35,7 @@ impl<W: World> Saga<W> {
 
     /// The order as the ledger has it: recorded now, or before.
     async fn record(&self, facts: &Facts) -> Result<Order, Trouble> {
-        self.know_sale(facts.sale).await?;
+        self.know_sale(facts.sale, facts.fence.epoch).await?;
         let (ledger, now_ms) = (self.world.ledger(), self.world.wall_ms());
         let recorded = self.desk.record(ledger, facts.fence, self.new_order(facts), now_ms).await?;
         let (Recorded::New(order) | Recorded::Known(order) | Recorded::Refused(order)) = recorded;

@@ -30,8 +30,8 @@ impl<W: World> Saga<W> {
         if has_just_started {
             // Whoever reigned before is to write no more. Of the others it is told when they are
             // written for.
-            for sale in selling {
-                self.know_sale(sale).await?;
+            for (sale, epoch) in selling {
+                self.know_sale(sale, epoch).await?;
             }
         }
         let refunds = self.refunds(has_just_started).await?;
@@ -61,13 +61,13 @@ impl<W: World> Saga<W> {
     }
 }
 
-/// The numbers of the sales that sell, and the holds about whose payment something is to be done.
-fn see(sales: &Sales) -> (Vec<u32>, Vec<Case>) {
+/// The numbers and reigns of the sales that sell, and the holds about whose payment something is to be done.
+fn see(sales: &Sales) -> (Vec<(u32, u32)>, Vec<Case>) {
     let (mut selling, mut open) = (Vec::new(), Vec::new());
     for (_, sale, _) in sales.after(None) {
         let number = sale.number();
         if matches!(sale.status(), Status::Open | Status::Paused) {
-            selling.push(number);
+            selling.extend(sales.epoch(SaleRef::Number(number)).map(|epoch| (number, epoch)));
         }
         open.extend(sale.open_payments().map(|hold| Case { sale: number, hold }));
     }

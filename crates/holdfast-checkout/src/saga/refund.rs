@@ -2,29 +2,18 @@
 
 use holdfast_core::Command;
 use holdfast_ledger::{Ledger, Order, OrderStatus, Step};
-use tokio::sync::Notify;
 
 use super::{Case, Facts, Money, Next, Saga, Trip, Trouble};
 use crate::provider::Reference;
 use crate::world::World;
 
 impl<W: World> Saga<W> {
-    /// Carries an order whose refund has been asked for until its units are back.
-    pub(super) async fn carry_back(&self, case: Case, hint: &Notify) {
-        let mut trip = Trip::default();
-        loop {
-            let next = self.refund_step(case, &mut trip).await;
-            if !self.goes_on(next, case, &mut trip, hint).await {
-                return;
-            }
-        }
-    }
-
-    async fn refund_step(&self, case: Case, trip: &mut Trip) -> Result<Next, Trouble> {
+    /// Takes an order whose refund has been asked for one step nearer to its units being back.
+    pub(super) async fn step_back(&self, case: Case, trip: &mut Trip) -> Result<Next, Trouble> {
         let Some(facts) = self.facts(case).await? else { return Ok(Next::Done) };
         let order = self.world.ledger().order_of(facts.fence.sale, case.hold).await?;
         let Some(order) = order else { return Ok(Next::Done) };
-        self.know_sale(facts.sale).await?;
+        self.know_sale(facts.sale, facts.fence.epoch).await?;
         match order.status {
             OrderStatus::Paid if order.refund_asked_ms.is_some() => {
                 self.return_money(&facts, &order, trip).await

@@ -1,3 +1,5 @@
+//! The book's steps, from every state.
+
 use super::*;
 use PaymentStatus::{Authorised, Cancelled, Captured, Declined, Pending, Refunded};
 
