@@ -47,6 +47,12 @@ pub enum StoreError {
     /// The entries may or may not be durable. The store accepts nothing more until it is reopened.
     #[error("{0}")]
     Unknown(String),
+    /// The entries may or may not be durable. The store goes on: whoever reads on will find out.
+    #[error("{0}")]
+    Unconfirmed(String),
+    /// The store cannot be asked now. Nothing was written; it comes back by itself.
+    #[error("{0}")]
+    Away(String),
     /// An earlier call left the store in doubt. Nothing was written; it must be reopened.
     #[error("{0}")]
     Poisoned(String),

@@ -16,8 +16,11 @@ mod log;
 pub mod journal;
 #[cfg(feature = "planted")]
 pub mod planted;
+pub mod redis;
 
 pub use clock::{Clock, STEP_MAX, SaleClock, SystemClock};
 pub use disk::{Disk, DiskFile, FolderLock, SystemDisk};
 pub use error::{Result, StoreError};
-pub use log::{Append, Appended, Batch, Entry, Epoch, LogId, LogInfo, Records, Stamp, Store};
+pub use log::{
+    Append, Appended, Batch, Entry, Epoch, LogId, LogInfo, Records, Resumed, Stamp, Store,
+};

@@ -17,7 +17,8 @@ pub struct Epoch(pub u32);
 pub struct Stamp {
     /// The reign under which the entry was appended.
     pub epoch: Epoch,
-    /// Position in the log, from 1, without gaps.
+    /// Position in the log, from 1. Without gaps within a reign; between two reigns of a store that
+    /// may have lost entries there is a gap.
     pub sequence: u64,
     /// The sale clock in milliseconds. Never smaller than the entry before it.
     pub clock_ms: u64,
@@ -103,6 +104,8 @@ pub struct Append<'a> {
     pub cursor: u64,
     /// What to append, all of it or nothing. May be empty: then this is a current read.
     pub batch: &'a Batch,
+    /// Append only if nobody else has appended after the cursor.
+    pub only_if_current: bool,
 }
 
 /// What came of one log's part of an append.
@@ -111,8 +114,21 @@ pub struct Appended {
     /// Entries after the cursor that others had appended before this batch.
     pub others: Vec<Entry>,
     /// The stamp of the batch's first entry. Entry `i` has `sequence + i` and the same clock. If
-    /// the batch is empty, the stamp that an entry would have had.
+    /// nothing was appended, the stamp that an entry would have had.
     pub first: Stamp,
+    /// Whether the batch was appended: not if it is empty, nor if the cursor was behind and that
+    /// was to keep it from being appended.
+    pub is_written: bool,
+}
+
+/// How a writer finds a log again after another reign has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// The reign in force.
+    pub epoch: Epoch,
+    /// Whether the entries up to the one that the writer named are still what they were. If not, the
+    /// log is to be read again from its records.
+    pub is_same: bool,
 }
 
 /// A store of logs, as its one writer in this process sees it.
@@ -143,7 +159,8 @@ pub trait Store {
     /// succeed later; after `Unknown` and `Poisoned` the store must be reopened.
     fn append(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>);
 
-    /// The first half of [`Store::append`]: checks, stamps and writes, and lets the flush begin.
+    /// The first half of [`Store::append`]: checks, stamps and writes, and lets the flush begin. (A shared
+    /// store does it all here.)
     /// Nothing of it may be shown to anybody before [`Store::finish`]: an `Ok` says what the
     /// entries will be once they are durable. The sale clock and the records stand still.
     fn begin(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>);
@@ -162,6 +179,35 @@ pub trait Store {
 
     /// A view of the durable records that another thread can use.
     fn records(&self) -> Box<dyn Records>;
+
+    /// Whether other nodes write to the same logs. Then nothing that is known here is current by itself:
+    /// an append of an empty batch says what is.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// The logs that have entries which were not read since the last time; logs that others have created
+    /// are there after it. Where the store is shared it is to be called every 250 ms at least: others
+    /// hear by it that this node lives, and a store that is away is found again by it.
+    ///
+    /// # Errors
+    /// `Away`.
+    fn news(&mut self) -> Result<Vec<LogId>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes up a log again after `Fenced`: `at` is the last entry that the writer knows of it.
+    ///
+    /// # Errors
+    /// `NoSuchLog`, `Away`; `Fenced` where no writer comes back.
+    fn resume(&mut self, log: LogId, at: Stamp) -> Result<Resumed> {
+        let reigning = self.logs().iter().find(|info| info.id == log).map(|info| info.epoch);
+        let reigning = reigning.ok_or(crate::StoreError::NoSuchLog(log))?;
+        Err(crate::StoreError::Fenced { log, epoch: at.epoch, reigning })
+    }
+
+    /// Goes in order: nothing is appended after it.
+    fn leave(&mut self) {}
 }
 
 /// The durable records of a store: for restart, for snapshots off the hot path, for the audit.

@@ -68,7 +68,14 @@ impl<S: Store, T> Engine<S, T> {
         }
         let mut results = mem::take(&mut self.flying.results);
         let slots = &self.sales.slots;
-        let part = |(log, epoch, seen), batch| Append { log, epoch, seen, cursor: seen, batch };
+        let part = |(log, epoch, seen), batch| Append {
+            log,
+            epoch,
+            seen,
+            cursor: seen,
+            batch,
+            only_if_current: false,
+        };
         let parts = self.flying.parts().iter();
         let parts: Vec<_> = parts.map(|one| part(slots[one.at].position(), &one.batch)).collect();
         if !parts.is_empty() {

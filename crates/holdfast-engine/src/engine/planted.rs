@@ -16,7 +16,7 @@ impl<S: Store, T> Engine<S, T> {
             let (epoch, sequence) = (slot.epoch, slot.durable + 1);
             self.late.push((part.at, slot.durable, part.batch.clone()));
             let first = Stamp { epoch, sequence, clock_ms: slot.clock_ms };
-            results.push(Ok(Appended { others: Vec::new(), first }));
+            results.push(Ok(Appended { others: Vec::new(), first, is_written: true }));
         }
         self.flying.results = results;
     }
@@ -25,7 +25,14 @@ impl<S: Store, T> Engine<S, T> {
     pub(super) fn write_late(&mut self) {
         for (at, cursor, batch) in mem::take(&mut self.late) {
             let slot = &self.sales.slots[at];
-            let part = Append { log: slot.log, epoch: slot.epoch, seen: 0, cursor, batch: &batch };
+            let part = Append {
+                log: slot.log,
+                epoch: slot.epoch,
+                seen: 0,
+                cursor,
+                batch: &batch,
+                only_if_current: false,
+            };
             self.store.append(&[part], &mut Vec::new());
         }
     }

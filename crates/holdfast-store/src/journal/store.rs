@@ -102,7 +102,8 @@ impl Journal {
         let clock_ms = whole_ms(log.clock.read(now));
         let first = Stamp { epoch: reigning, sequence: last.sequence + 1, clock_ms };
         let others = self.others(part.log, part.cursor, last.sequence)?;
-        if !part.batch.is_empty() {
+        let is_written = !part.batch.is_empty() && (others.is_empty() || !part.only_if_current);
+        if is_written {
             let size = record::entries_size(part.batch);
             if self.frame.payload() + size + PART_MAX > PAYLOAD_MAX {
                 let why = format!("a frame holds at most {PAYLOAD_MAX} bytes");
@@ -113,7 +114,7 @@ impl Journal {
             let last = Stamp { sequence, ..first };
             self.staged.push(Staged { log: part.log, last, now });
         }
-        Ok(Appended { others, first })
+        Ok(Appended { others, first, is_written })
     }
 
     /// The entries after the cursor. A writer that is not behind needs none, and none are read.

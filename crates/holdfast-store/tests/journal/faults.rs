@@ -77,7 +77,14 @@ fn what_is_begun_and_not_flushed_is_in_doubt_whatever_came_between() {
         entry.push(|bytes| bytes.extend_from_slice(b"entry"));
         let last = info(&store, log).last.sequence;
         let epoch = info(&store, log).epoch;
-        let part = holdfast_store::Append { log, epoch, seen: last, cursor: last, batch: &entry };
+        let part = holdfast_store::Append {
+            log,
+            epoch,
+            seen: last,
+            cursor: last,
+            batch: &entry,
+            only_if_current: false,
+        };
         let mut results = Vec::new();
         store.begin(&[part], &mut results);
         assert!(results[0].is_ok(), "it is written: {results:?}");

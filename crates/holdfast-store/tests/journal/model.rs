@@ -123,6 +123,7 @@ impl Pair {
                     seen,
                     cursor: seen,
                     batch,
+                    only_if_current: false,
                 }
             })
             .collect();

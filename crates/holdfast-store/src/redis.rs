@@ -1,0 +1,348 @@
+//! The store in Redis: several nodes write to the same logs, and one atomic function in one reigning
+//! process of Redis puts everything into one order.
+//!
+//! A call is one round trip for all that a node has gathered, and nothing of it is believed before
+//! enough data nodes have it on disk. Which process of Redis reigns is said by a row that is not in Redis
+//! (`control.rs`); any doubt about it begins a new epoch (`gather.rs`). Every node knows the whole order
+//! (`mirror.rs`), so whoever is left can write it back.
+
+mod calls;
+mod client;
+mod clock;
+mod control;
+mod gather;
+mod inspect;
+mod link;
+mod logs;
+mod mirror;
+mod node;
+mod peers;
+mod records;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use calls::{AppendCall, Refused, Written, written};
+use clock::whole_ms;
+use mirror::{Item, Mirror, pack};
+use node::{INDEX, Need, Node, said};
+use records::{RedisRecords, Speaking};
+
+pub use client::{Place, Servers};
+pub use control::{Control, ControlRow};
+pub use link::{Command, Dial, Link, Reply};
+
+use crate::{
+    Append, Appended, Clock, Epoch, LogId, LogInfo, Records, Result, Resumed, Stamp, Store,
+    StoreError,
+};
+
+/// The version of the function library: raised with any change of it.
+const LIBRARY: u32 = 1;
+
+/// Passes over what one log has and this node does not know; each brings 512 batches.
+const PASSES_MAX: usize = 10_000;
+
+/// What a log's first entry in an epoch says where entries may have been lost: how long ago those
+/// may have been stamped at most, and the first sequence that may be lost.
+pub type Opening = Box<dyn Fn(Duration, u64) -> Vec<u8> + Send>;
+
+/// What can be set about the store.
+pub struct Options {
+    /// Whose Redis it is: one that has another owner's logs is refused.
+    pub owner: String,
+    /// The version of the rules: nodes with different rules do not share a log.
+    pub rules: u32,
+    /// How many data nodes Redis has, the master with them, whether or not they are connected. More
+    /// than half of them must have an entry before it counts.
+    pub data_nodes: u32,
+    /// Data nodes may be set so that they forget.
+    pub allow_volatile: bool,
+    /// Makes the entry that opens a log of which something may be lost.
+    pub opening: Opening,
+    /// Draws names that nobody else draws.
+    pub random: Box<dyn FnMut() -> u128 + Send>,
+}
+
+impl Options {
+    fn replicas_needed(&self) -> u32 {
+        self.data_nodes / 2
+    }
+
+    fn version(&self) -> String {
+        format!("{LIBRARY}r{}", self.rules)
+    }
+
+    fn library(&self) -> String {
+        let (name, version) = ("name=holdfast_V\n", "local V = 'V'\n");
+        let own = self.version();
+        let library = include_str!("redis/library.lua");
+        let library = library.replacen(name, &format!("name=holdfast_{own}\n"), 1);
+        library.replacen(version, &format!("local V = '{own}'\n"), 1)
+    }
+
+    fn draw(&mut self) -> String {
+        format!("{:032x}", (self.random)())
+    }
+}
+
+/// The logs in Redis.
+pub struct RedisStore {
+    node: Node,
+    dial: Arc<dyn Dial>,
+    speaking: Speaking,
+}
+
+impl RedisStore {
+    /// Reaches the store and joins the reign in force, or recovers it.
+    ///
+    /// # Errors
+    /// Why that is not possible now; `patience` is over.
+    pub fn open(
+        options: Options,
+        dial: Arc<dyn Dial>,
+        control: Box<dyn Control>,
+        clock: Arc<dyn Clock>,
+        patience: Duration,
+        rest: &mut dyn FnMut(&str),
+    ) -> Result<Self> {
+        let begun = clock.monotonic();
+        let node = Node::new(options, Arc::clone(&dial), control, Arc::clone(&clock));
+        let mut store = Self { node, dial, speaking: Speaking::default() };
+        loop {
+            match store.ready() {
+                Ok(()) => return Ok(store),
+                Err(error) if clock.monotonic().saturating_sub(begun) > patience => {
+                    return Err(error);
+                }
+                Err(error) => rest(&error.to_string()),
+            }
+        }
+    }
+
+    /// Whether the store can be asked; whoever reads beside the engine is told under which reign.
+    fn ready(&mut self) -> Result<()> {
+        let ready = self.node.ready();
+        let mut speaking = self.speaking.lock().unwrap_or_else(PoisonError::into_inner);
+        let calls = ready.is_ok().then(|| &self.node.calls);
+        if calls.map(|calls| &calls.caller) != speaking.as_ref().map(|calls| &calls.caller) {
+            *speaking = calls.cloned();
+        }
+        ready
+    }
+
+    fn epoch(&self) -> Epoch {
+        Epoch(self.node.adopted)
+    }
+
+    /// Sends these parts with one round trip. `None`: this node must read on before it may append.
+    fn round(&mut self, parts: &[Append<'_>]) -> Vec<Option<Result<Appended>>> {
+        let sent = self.node.clock.monotonic();
+        let made: Vec<_> = parts.iter().map(|part| self.make(part, sent)).collect();
+        let mut commands: Vec<Command> =
+            made.iter().filter_map(|made| made.as_ref().ok().cloned()).collect();
+        if commands.is_empty() {
+            return made.into_iter().map(|made| made.err().map(Err)).collect();
+        }
+        commands.push(self.node.wait());
+        let replies = self.node.send(&commands);
+        let mut replies = match replies {
+            Ok(replies) => replies,
+            Err(why) => {
+                let lost = parts.iter().map(|part| self.node.lost(&why, !part.batch.is_empty()));
+                let lost: Vec<StoreError> = lost.collect();
+                let lost = made.into_iter().zip(lost);
+                return lost.map(|(made, lost)| Some(Err(made.err().unwrap_or(lost)))).collect();
+            }
+        };
+        let is_confirmed = self.node.is_confirmed(replies.pop().as_ref());
+        let mut replies = replies.into_iter();
+        let answer = |(part, made): (&Append<'_>, Result<Command>)| {
+            if let Err(error) = made {
+                return Some(Err(error));
+            }
+            let answer = written(replies.next().unwrap_or(Reply::Nil));
+            match answer {
+                Ok(written) if is_confirmed => self.take(part, written, sent),
+                Ok(written) => Some(Err(self.unconfirmed(&written))),
+                Err(refused) => Some(Err(self.refused(part, &refused))),
+            }
+        };
+        parts.iter().zip(made).map(answer).collect()
+    }
+
+    /// The call for a part.
+    fn make(&self, part: &Append<'_>, sent: Duration) -> Result<Command> {
+        let reigning = self.epoch();
+        let clock = self.node.clock_of(part.log)?;
+        if part.epoch != reigning {
+            return Err(StoreError::Fenced { log: part.log, epoch: part.epoch, reigning });
+        }
+        let cursor = self.node.mirrors.lock().get(part.log)?.last().sequence;
+        Ok(self.node.calls.append(AppendCall {
+            log: part.log.0,
+            seen: part.seen.max(part.cursor),
+            cursor,
+            clock_ms: whole_ms(clock.read(sent)),
+            only_if_current: part.only_if_current,
+            count: part.batch.len(),
+            bytes: if part.batch.is_empty() { Vec::new() } else { pack(part.batch) },
+            view: &[],
+        }))
+    }
+
+    /// Takes up what came of a part, which is durable.
+    fn take(
+        &mut self,
+        part: &Append<'_>,
+        written: Written,
+        sent: Duration,
+    ) -> Option<Result<Appended>> {
+        let received = self.node.clock.monotonic();
+        let mut mirrors = self.node.mirrors.lock();
+        let mirror = mirrors.logs.get_mut(&part.log.0)?;
+        let clock = self.node.clocks.get_mut(&part.log.0)?;
+        for item in written.others {
+            if item.last.sequence > mirror.last().sequence {
+                clock.saw(item.last.clock_ms, received);
+                mirror.push(item);
+            }
+        }
+        if written.is_behind {
+            return None;
+        }
+        let Written { first, clock_ms, is_written, .. } = written;
+        let others = others(mirror, part.cursor);
+        let first = Stamp { epoch: Epoch(self.node.adopted), sequence: first, clock_ms };
+        if is_written {
+            clock.wrote(clock_ms, sent, received);
+            let count = u32::try_from(part.batch.len()).unwrap_or(u32::MAX);
+            let last = Stamp { sequence: first.sequence + u64::from(count) - 1, ..first };
+            mirror.push(Item { last, count, bytes: pack(part.batch).into() });
+        }
+        self.node.mirrors.moved.notify_all();
+        Some(others.map(|others| Appended { others, first, is_written }))
+    }
+
+    /// Too few data nodes have it yet. It may count later, and then it is found with what others write.
+    fn unconfirmed(&self, written: &Written) -> StoreError {
+        let why = self.node.unconfirmed();
+        if written.is_written { StoreError::Unconfirmed(why) } else { StoreError::Away(why) }
+    }
+
+    fn refused(&mut self, part: &Append<'_>, refused: &Refused) -> StoreError {
+        let known = self.node.mirrors.lock().get(part.log).map(|mirror| mirror.last().sequence);
+        let seen = part.seen.max(part.cursor);
+        match *refused {
+            // It is not Redis that is wrong, but whoever asks.
+            Refused::RolledBack(last) if known.is_ok_and(|known| known <= last && last < seen) => {
+                return StoreError::RolledBack { log: part.log, seen, last };
+            }
+            Refused::RolledBack(_) | Refused::NotOpen => self.node.need(Need::Recovery),
+            Refused::Trimmed(_) => self.node.need(Need::Reading),
+            Refused::Lagging(_) => return StoreError::Away(said(refused)),
+            _ => {}
+        }
+        self.node.lost(&said(refused), false)
+    }
+}
+
+/// The entries after `cursor` that this node knows.
+fn others(mirror: &Mirror, cursor: u64) -> Result<Vec<crate::Entry>> {
+    let mut others = Vec::new();
+    for item in mirror.after(cursor) {
+        item.spread(&mut others)?;
+    }
+    others.retain(|entry| entry.stamp.sequence > cursor);
+    Ok(others)
+}
+
+impl Store for RedisStore {
+    fn logs(&self) -> Vec<LogInfo> {
+        let mirrors = self.node.mirrors.lock();
+        let logs = mirrors.logs.iter().filter(|(log, _)| **log != INDEX);
+        logs.map(|(&log, mirror)| LogInfo {
+            id: LogId(log),
+            name: mirror.name.clone(),
+            last: mirror.last(),
+            epoch: self.epoch(),
+            trimmed: mirror.base.sequence,
+        })
+        .collect()
+    }
+
+    fn create(&mut self, name: &str) -> Result<LogId> {
+        self.ready()?;
+        self.node.create(name)
+    }
+
+    fn reign(&mut self, logs: &[LogId]) -> Result<Vec<Epoch>> {
+        self.ready()?;
+        let mirrors = self.node.mirrors.lock();
+        logs.iter().map(|&log| mirrors.get(log).map(|_| self.epoch())).collect()
+    }
+
+    fn append(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>) {
+        if let Err(error) = self.ready() {
+            return results.extend(parts.iter().map(|_| Err(error.clone())));
+        }
+        let mut left = self.round(parts);
+        for _ in 0..PASSES_MAX {
+            let behind: Vec<usize> = (0..left.len()).filter(|&at| left[at].is_none()).collect();
+            if behind.is_empty() {
+                break;
+            }
+            let again: Vec<Append<'_>> = behind.iter().map(|&at| parts[at]).collect();
+            for (at, result) in behind.into_iter().zip(self.round(&again)) {
+                left[at] = result;
+            }
+        }
+        let behind = || StoreError::Away("this node cannot keep up with the others".to_owned());
+        results.extend(left.into_iter().map(|result| result.unwrap_or_else(|| Err(behind()))));
+    }
+
+    fn begin(&mut self, parts: &[Append<'_>], results: &mut Vec<Result<Appended>>) {
+        self.append(parts, results);
+    }
+
+    fn finish(&mut self, _: &mut [Result<Appended>]) {}
+
+    fn clock_ms(&self, log: LogId) -> Result<u64> {
+        Ok(whole_ms(self.node.clock_of(log)?.read(self.node.clock.monotonic())))
+    }
+
+    fn records(&self) -> Box<dyn Records> {
+        Box::new(RedisRecords {
+            mirrors: Arc::clone(&self.node.mirrors),
+            dial: Arc::clone(&self.dial),
+            speaking: Arc::clone(&self.speaking),
+            wait: self.node.wait(),
+            replicas: self.node.options.replicas_needed(),
+            link: Mutex::default(),
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn news(&mut self) -> Result<Vec<LogId>> {
+        self.ready()?;
+        let news = self.node.hear_news();
+        news.map_err(|why| self.node.lost(&why, false))
+    }
+
+    fn resume(&mut self, log: LogId, at: Stamp) -> Result<Resumed> {
+        self.ready()?;
+        let mirrors = self.node.mirrors.lock();
+        Ok(Resumed { epoch: self.epoch(), is_same: mirrors.get(log)?.has(at) })
+    }
+
+    fn leave(&mut self) {
+        if self.ready().is_ok()
+            && let Err(why) = self.node.leave()
+        {
+            tracing::warn!(why, "this node could not leave in order");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The winner of an epoch makes its logs whole: it hears every node of the roll, has what Redis lacks
+//! written back by whoever knows it, and opens the epoch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::calls::{Calls, Refused, number, small};
+use super::control::{ControlRow, Document};
+use super::inspect;
+use super::link::Reply;
+use super::mirror::pack;
+use super::node::{INDEX, Node, Step, said};
+use crate::Batch;
+
+/// How long the nodes of the roll are waited for.
+const NODES_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long all of it may take before it is begun anew, without whoever has not kept their word.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How far sequences jump where entries may have been lost: no key that may have been given is
+/// given again. More than a sale can have holds.
+const GAP: u64 = 1 << 24;
+
+/// The same in the index: few sales are made while a store falls apart.
+const INDEX_GAP: u64 = 1 << 12;
+
+/// What may have been stamped and is not known, where nobody is left who could say.
+const LOST_MAX: Duration = Duration::from_secs(600);
+
+/// An epoch that this node has won and not opened yet.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    version: u64,
+    begun: Duration,
+    is_inspected: bool,
+}
+
+/// Where a log ends: the epoch whose log it is, and its last sequence.
+type End = (u32, u64);
+
+impl Gathering {
+    pub(super) fn new(version: u64, begun: Duration) -> Self {
+        Self { version, begun, is_inspected: false }
+    }
+
+    pub(super) fn is_of(&self, row: &ControlRow) -> bool {
+        self.version == row.version
+    }
+}
+
+impl Node {
+    /// One attempt to open the epoch that this node has won.
+    pub(super) fn gather(&mut self, row: &ControlRow, document: &Document) -> Step<()> {
+        let now = self.clock.monotonic();
+        let begun = self.gathering.as_ref().map_or(now, |gathering| gathering.begun);
+        let lasted = now.saturating_sub(begun);
+        let calls = Calls::new(&self.options.version(), self.caller(row.epoch, &document.token));
+        let mut roll = document.roll.clone();
+        if !roll.contains(&calls.caller.node) {
+            roll.push(calls.caller.node.clone());
+        }
+        match self.ask(calls.reign(&self.options.owner, &roll))? {
+            Ok(_) => {}
+            // The server was restarted meanwhile, or had already another epoch.
+            Err(Refused::Fenced(_)) => return self.win(Some((row, document))),
+            Err(refused) => return Err(said(&refused)),
+        }
+        if self.gathering.as_ref().is_some_and(|gathering| !gathering.is_inspected) {
+            inspect::inspect(self)?;
+            self.gathering.as_mut().map(|gathering| gathering.is_inspected = true);
+        }
+        self.insist(calls.hand_over(self.positions()))?;
+        let heard = heard(&self.insist(calls.heard())?)?;
+        let missing: Vec<&String> = roll.iter().filter(|node| !heard.contains_key(*node)).collect();
+        if !missing.is_empty() && lasted < NODES_PATIENCE {
+            return Err(format!("{} nodes of the last epoch are waited for", missing.len()));
+        }
+        if !self.is_made_whole(&calls, &heard)? {
+            if lasted > PATIENCE {
+                return self.win(Some((row, document)));
+            }
+            return Err("the logs are being written back".to_owned());
+        }
+        for node in &missing {
+            tracing::warn!(node, "a node of the last epoch is lost: units are withheld for a time");
+            self.insist(calls.leave(node))?;
+        }
+        let is_whole = missing.is_empty();
+        let roll: Vec<String> = heard.keys().cloned().collect();
+        self.open_epoch(&calls, document, is_whole)?;
+        let sales = self.end_of(&calls, INDEX)?.1;
+        let opened = Document { is_open: true, roll, left: Vec::new(), sales, ..document.clone() };
+        if !self.control.replace(row.version, row.epoch, &opened.write())? {
+            self.gathering = None;
+            return Err("another node recovers the store".to_owned());
+        }
+        self.gathering = None;
+        self.adopt(calls)
+    }
+
+    /// Whether every log in Redis is as good as anybody knows it; if not, asks for what is missing.
+    fn is_made_whole(&mut self, calls: &Calls, heard: &Heard) -> Step<bool> {
+        let logs: BTreeSet<u32> = heard.values().flat_map(|ends| ends.keys().copied()).collect();
+        let own = calls.caller.node.clone();
+        let mut is_whole = true;
+        for log in logs {
+            let best = heard.iter().filter_map(|(node, ends)| Some((*ends.get(&log)?, node)));
+            // Whoever writes it back best is this node itself.
+            let best = best.max_by_key(|&(end, node)| (end, *node == own));
+            let Some((end, node)) = best else { continue };
+            let there = self.end_of(calls, log)?;
+            if there >= end || end.1 == 0 {
+                continue;
+            }
+            tracing::warn!(log, ?there, ?end, node, "Redis lacks entries: they are written back");
+            if *node == own {
+                self.write_back(calls, log)?;
+            } else {
+                self.insist(calls.assign(log, node))?;
+                is_whole = false;
+            }
+        }
+        Ok(is_whole)
+    }
+
+    fn end_of(&mut self, calls: &Calls, log: u32) -> Step<End> {
+        let position = self.insist(calls.position(log))?;
+        let end = || Ok((small(&position, 0)?, number(&position, 1)?));
+        end().map_err(|odd: Refused| said(&odd))
+    }
+
+    /// Opens every log, and waits until enough data nodes have that.
+    fn open_epoch(&mut self, calls: &Calls, document: &Document, is_whole: bool) -> Step<()> {
+        let now = self.clock.monotonic();
+        let lost = self.current_at.map_or(LOST_MAX, |at| now.saturating_sub(at));
+        self.check_left(calls, document)?;
+        self.open(calls, INDEX, is_whole, lost)?;
+        for log in self.sales_there(calls)?.into_keys() {
+            self.open(calls, log, is_whole, lost)?;
+        }
+        let replies = self.send(&[self.wait()])?;
+        if self.is_confirmed(replies.first()) { Ok(()) } else { Err(self.unconfirmed()) }
+    }
+
+    /// What was there when the last node left, or when the row was last written, must be there.
+    fn check_left(&mut self, calls: &Calls, document: &Document) -> Step<()> {
+        let index = (INDEX, 0, document.sales);
+        for &(log, epoch, last) in document.left.iter().chain([&index]) {
+            let there = self.end_of(calls, log)?;
+            if there.1 < last || there.0 < epoch {
+                return Err(format!(
+                    "Redis has lost what it had: log {log} ends at entry {} and had {last}. Put \
+                     its files back; nothing is sold until then",
+                    there.1
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens one log; where entries may be lost, with an entry that says so.
+    fn open(&mut self, calls: &Calls, log: u32, is_whole: bool, lost: Duration) -> Step<()> {
+        let (_, last) = self.end_of(calls, log)?;
+        let mut batch = Batch::default();
+        let mut gap = 0;
+        if !is_whole && log == INDEX {
+            gap = INDEX_GAP;
+            batch.push(|_| ());
+        } else if !is_whole {
+            gap = GAP;
+            let opening = (self.options.opening)(lost, last + 1);
+            batch.push(|bytes| bytes.extend_from_slice(&opening));
+        }
+        let bytes = if batch.is_empty() { Vec::new() } else { pack(&batch) };
+        self.insist(calls.open(log, last, 0, (gap, batch.len(), bytes)))?;
+        Ok(())
+    }
+}
+
+/// What each node that was heard knows.
+type Heard = BTreeMap<String, BTreeMap<u32, End>>;
+
+fn heard(list: &[Reply]) -> Step<Heard> {
+    let mut heard = Heard::new();
+    for pair in list.chunks(2) {
+        let [node, Reply::Bytes(positions)] = pair else {
+            return Err("a node has handed over nothing".to_owned());
+        };
+        let positions: Vec<(u32, u32, u64)> = serde_json::from_slice(positions)
+            .map_err(|error| format!("what a node has handed over cannot be read: {error}"))?;
+        let node = node.text().unwrap_or_default().to_owned();
+        let ends = positions.into_iter().map(|(log, epoch, last)| (log, (epoch, last)));
+        heard.insert(node, ends.collect());
+    }
+    Ok(heard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_handed_over_is_read() {
+        let reply = |text: &str| Reply::Bytes(text.as_bytes().to_vec());
+        let list = [reply("a"), reply("[[0,3,7],[2,3,90]]"), reply("b"), reply("[]")];
+        let heard = heard(&list).unwrap();
+        assert_eq!(heard["a"], BTreeMap::from([(0, (3, 7)), (2, (3, 90))]));
+        assert_eq!(heard["b"], BTreeMap::new());
+        assert!(super::heard(&[reply("a"), reply("no")]).is_err());
+    }
+
+    #[test]
+    fn the_later_epoch_wins_and_then_the_longer_log() {
+        assert!((6, 101) > (5, 110) && (6, 102) > (6, 101));
+    }
+}

@@ -1,0 +1,124 @@
+//! What a data node of Redis must be set to, so that what it has is still there after a power cut.
+
+use super::link::{Command, Link, Reply};
+use super::node::{Node, Step};
+
+/// Looks at the master and at each replica that it names.
+///
+/// # Errors
+/// What is set otherwise, by the data node's name, and what to do.
+pub(super) fn inspect(node: &mut Node) -> Step<()> {
+    if node.options.allow_volatile {
+        return Ok(());
+    }
+    let replies = node.send(&[words(&["INFO", "replication"]), config()])?;
+    let [info, settings] = replies.as_slice() else { return Err("no reply".to_owned()) };
+    check("the master", settings)?;
+    let info = info.text().unwrap_or_default();
+    let replicas = replicas(info);
+    if replicas.len() as u64 >= u64::from(node.options.data_nodes) {
+        return Err(format!(
+            "Redis has {} data nodes, and --redis-data-nodes says {}: entries would count as safe \
+             that are on too few of them",
+            replicas.len() + 1,
+            node.options.data_nodes
+        ));
+    }
+    for (host, port) in replicas {
+        let name = format!("{host}:{port}");
+        let mut link: Box<dyn Link> = match node.dial.server(&host, port) {
+            Ok(link) => link,
+            Err(why) => {
+                tracing::warn!(replica = name, why, "a data node cannot be looked at");
+                continue;
+            }
+        };
+        let reply = link.call(&[config()])?.pop().unwrap_or(Reply::Nil);
+        check(&name, &reply)?;
+    }
+    Ok(())
+}
+
+fn words(words: &[&str]) -> Command {
+    words.iter().map(|word| word.as_bytes().to_vec()).collect()
+}
+
+fn config() -> Command {
+    words(&["CONFIG", "GET", "appendonly", "appendfsync", "maxmemory-policy"])
+}
+
+/// Whether these are the settings that keep what was written.
+fn check(name: &str, settings: &Reply) -> Step<()> {
+    let Reply::List(list) = settings else {
+        let why = if let Reply::Error(why) = settings { why } else { "no list" };
+        return Err(format!(
+            "{name} of Redis does not say how it is set (CONFIG GET: {why}). Allow it for this user, \
+             or say --allow-volatile and lose what it loses"
+        ));
+    };
+    let value = |name: &str| {
+        let at = list.iter().position(|reply| reply.text() == Some(name))?;
+        list.get(at + 1).and_then(Reply::text)
+    };
+    for (setting, wanted) in
+        [("appendonly", "yes"), ("appendfsync", "always"), ("maxmemory-policy", "noeviction")]
+    {
+        let found = value(setting).unwrap_or("not there");
+        if found != wanted {
+            return Err(format!(
+                "{name} of Redis has {setting} {found}, and must have {wanted}: otherwise it loses \
+                 what was promised. CONFIG SET {setting} {wanted} (and in its file), or say \
+                 --allow-volatile for a demo that may lose sales"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The replicas that `INFO replication` names.
+fn replicas(info: &str) -> Vec<(String, u16)> {
+    let replica = |line: &str| {
+        let (name, fields) = line.split_once(':')?;
+        let number = name.strip_prefix("slave")?;
+        number.parse::<u32>().ok()?;
+        let field = |wanted: &str| {
+            fields.split(',').find_map(|field| field.strip_prefix(wanted)?.strip_prefix('='))
+        };
+        Some((field("ip")?.to_owned(), field("port")?.parse().ok()?))
+    };
+    info.lines().filter_map(replica).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(values: [&str; 3]) -> Reply {
+        let names = ["appendonly", "appendfsync", "maxmemory-policy"];
+        let pairs = names.iter().zip(values).flat_map(|(name, value)| [*name, value]);
+        Reply::List(pairs.map(|text| Reply::Bytes(text.into())).collect())
+    }
+
+    #[test]
+    fn only_what_keeps_everything_is_taken() {
+        assert_eq!(check("it", &settings(["yes", "always", "noeviction"])), Ok(()));
+        for values in [
+            ["no", "always", "noeviction"],
+            ["yes", "everysec", "noeviction"],
+            ["yes", "always", "allkeys-lru"],
+        ] {
+            let why = check("10.0.0.1:6379", &settings(values)).unwrap_err();
+            assert!(why.contains("10.0.0.1:6379"), "{why}");
+        }
+        assert!(check("it", &Reply::Error("NOPERM".to_owned())).is_err());
+    }
+
+    #[test]
+    fn replicas_are_named() {
+        let info = "role:master\r\nconnected_slaves:2\r\n\
+                    slave0:ip=127.0.0.1,port=7001,state=online,offset=98,lag=0\r\n\
+                    slave1:ip=::1,port=7002,state=online,offset=98,lag=1\r\n\
+                    slave_expires_tracked_keys:0\r\n";
+        assert_eq!(replicas(info), [("127.0.0.1".to_owned(), 7001), ("::1".to_owned(), 7002)]);
+    }
+}

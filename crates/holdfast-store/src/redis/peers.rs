@@ -1,0 +1,104 @@
+//! The other nodes: whoever has been silent for too long is taken off the roll.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::calls::number;
+use super::control::Document;
+use super::link::Reply;
+use super::node::{Node, Step, said};
+
+/// How often the roll is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a node may say nothing. One that lives says something every 250 ms.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// What is known of the others.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    looked_at: Option<Duration>,
+    /// How many calls each had made, and since when it is so many.
+    calls: BTreeMap<String, (u64, Duration)>,
+}
+
+impl Peers {
+    /// Takes note of the roll; says who has been silent for too long.
+    fn note(&mut self, roll: &[Reply], now: Duration) -> Vec<String> {
+        let known = std::mem::take(&mut self.calls);
+        for pair in roll.chunks(2) {
+            let Some(node) = pair.first().and_then(Reply::text) else { continue };
+            let calls = number(pair, 1).unwrap_or_default();
+            let since = match known.get(node) {
+                Some(&(before, since)) if before == calls => since,
+                _ => now,
+            };
+            self.calls.insert(node.to_owned(), (calls, since));
+        }
+        let silent = |&(_, since): &(u64, Duration)| now.saturating_sub(since) > SILENCE_MAX;
+        let silent = self.calls.iter().filter(|(_, known)| silent(known));
+        silent.map(|(node, _)| node.clone()).collect()
+    }
+}
+
+impl Node {
+    /// Looks at the roll, if it is time. Returns who was silent and has been taken off the process's
+    /// roll: once all that they may have written is known here, they can be forgotten.
+    pub(super) fn mind_peers(&mut self) -> Step<Vec<String>> {
+        let now = self.clock.monotonic();
+        let is_time = |at: Duration| now.saturating_sub(at) >= LOOK_EVERY;
+        if !self.peers.looked_at.is_none_or(is_time) {
+            return Ok(Vec::new());
+        }
+        self.peers.looked_at = Some(now);
+        let roll = self.ask(self.calls.roll())?.map_err(|refused| said(&refused))?;
+        let own = self.calls.caller.node.clone();
+        let mut silent = self.peers.note(&roll, now);
+        silent.retain(|node| *node != own);
+        for node in &silent {
+            tracing::warn!(node, "a node is silent: it is taken off the roll");
+            self.insist(self.calls.leave(node))?;
+        }
+        Ok(silent)
+    }
+
+    /// Goes in order: whatever this node has written, others have or will read. The last one says where
+    /// all logs end.
+    pub(super) fn leave(&mut self) -> Step<()> {
+        let own = self.calls.caller.node.clone();
+        let roll = self.insist(self.calls.roll())?;
+        let is_last = roll.chunks(2).all(|pair| pair[0].text() == Some(own.as_str()));
+        if is_last {
+            self.take_up_logs()?;
+        }
+        self.insist(self.calls.leave(&own))?;
+        if !is_last {
+            return Ok(());
+        }
+        let Some(row) = self.control.read()? else { return Ok(()) };
+        let document = Document::read(&row.document)?;
+        if row.epoch != self.adopted || !document.is_open {
+            return Ok(());
+        }
+        let mirrors = self.mirrors.lock();
+        let ends = mirrors.logs.iter();
+        let left = ends.map(|(&log, mirror)| (log, row.epoch, mirror.last().sequence)).collect();
+        drop(mirrors);
+        let left = Document { roll: Vec::new(), left, ..document };
+        self.control.replace(row.version, row.epoch, &left.write())?;
+        Ok(())
+    }
+
+    /// Takes nodes off the row whose every entry is known here. Where it cannot be done now, they
+    /// stay there: then the next recovery waits for them in vain, and withholds units.
+    pub(super) fn forget(&mut self, nodes: &[String]) -> Step<()> {
+        let Some(row) = self.control.read()? else { return Ok(()) };
+        let mut document = Document::read(&row.document)?;
+        if row.epoch != self.adopted || !document.is_open {
+            return Ok(());
+        }
+        document.roll.retain(|node| !nodes.contains(node));
+        self.control.replace(row.version, row.epoch, &document.write())?;
+        Ok(())
+    }
+}

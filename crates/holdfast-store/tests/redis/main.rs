@@ -1,0 +1,8 @@
+//! The store in Redis, on real servers.
+
+#[path = "../suite/mod.rs"]
+mod suite;
+
+mod conformance;
+mod rig;
+mod succession;

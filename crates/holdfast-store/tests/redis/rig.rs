@@ -1,0 +1,177 @@
+//! Servers, a control row in memory, and nodes that stand on both.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use holdfast_store::redis::{Control, ControlRow, Dial, Options, Place, RedisStore, Servers};
+use holdfast_store::{Batch, Clock, LogId, Store, SystemClock};
+
+/// A server of one's own on a free port.
+pub(crate) struct Server {
+    child: Option<Child>,
+    folder: tempfile::TempDir,
+    pub(crate) port: u16,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut server = Self { child: None, folder: tempfile::tempdir().unwrap(), port };
+        server.resume(&[]);
+        server
+    }
+
+    pub(crate) fn replica_of(master: &Self) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut server = Self { child: None, folder: tempfile::tempdir().unwrap(), port };
+        server.resume(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+        server
+    }
+
+    pub(crate) fn resume(&mut self, more: &[&str]) {
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        command.args(["--appendonly", "yes", "--appendfsync", "always"]);
+        command.args(["--repl-diskless-sync-delay", "0"]);
+        command.arg("--dir").arg(self.folder.path()).args(more);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = Some(command.spawn().unwrap());
+        while self.call(&["PING"]).as_deref() != Ok("PONG") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Takes away what it has on disk.
+    pub(crate) fn wipe(&mut self) {
+        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let gone = if path.is_dir() {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            };
+            gone.unwrap();
+        }
+    }
+
+    pub(crate) fn call(&self, words: &[&str]) -> Result<String, String> {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
+        let mut connection = client
+            .get_connection_with_timeout(Duration::from_secs(1))
+            .map_err(|e| e.to_string())?;
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| {
+            command.arg(*word);
+        });
+        let value: redis::Value = command.query(&mut connection).map_err(|e| e.to_string())?;
+        redis::from_redis_value::<String>(value.clone()).or_else(|_| Ok(format!("{value:?}")))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The control row, in memory.
+#[derive(Clone, Default)]
+pub(crate) struct Row(pub(crate) Arc<Mutex<Option<ControlRow>>>);
+
+impl Control for Row {
+    fn read(&mut self) -> Result<Option<ControlRow>, String> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    fn replace(&mut self, expected: u64, epoch: u32, document: &str) -> Result<bool, String> {
+        let mut row = self.0.lock().unwrap();
+        if row.as_ref().map_or(0, |row| row.version) != expected {
+            return Ok(false);
+        }
+        assert!(row.as_ref().is_none_or(|row| row.epoch <= epoch), "epochs never fall");
+        *row = Some(ControlRow { version: expected + 1, epoch, document: document.to_owned() });
+        Ok(true)
+    }
+}
+
+static DRAWN: AtomicU64 = AtomicU64::new(1);
+
+pub(crate) fn options(data_nodes: u32) -> Options {
+    Options {
+        owner: "owner".to_owned(),
+        rules: 3,
+        data_nodes,
+        allow_volatile: false,
+        opening: Box::new(|_, first| format!("doubt from {first}").into_bytes()),
+        random: Box::new(|| u128::from(DRAWN.fetch_add(1, Ordering::Relaxed))),
+    }
+}
+
+/// Where the master is looked for.
+pub(crate) fn at(servers: &[&Server]) -> Arc<dyn Dial> {
+    let hosts: Vec<String> =
+        servers.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
+    Arc::new(Servers::new(Place::read(&format!("redis://{}", hosts.join(","))).unwrap()))
+}
+
+/// A node that has joined.
+pub(crate) fn node(dial: &Arc<dyn Dial>, row: &Row, data_nodes: u32) -> RedisStore {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let control = Box::new(row.clone());
+    let patience = Duration::from_secs(20);
+    let rest = &mut |why: &str| {
+        let _ = why;
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    RedisStore::open(options(data_nodes), Arc::clone(dial), control, clock, patience, rest).unwrap()
+}
+
+/// Tries until it is done, and lets the nodes live meanwhile.
+pub(crate) fn until<R>(
+    nodes: &mut [&mut RedisStore],
+    mut done: impl FnMut(&mut [&mut RedisStore]) -> Option<R>,
+) -> R {
+    let begun = std::time::Instant::now();
+    loop {
+        for node in nodes.iter_mut() {
+            let _ = node.news();
+        }
+        if let Some(result) = done(nodes) {
+            return result;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "it does not come to that");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Appends one entry as a node that knows all that it can know.
+pub(crate) fn append(
+    node: &mut RedisStore,
+    log: LogId,
+    entry: &str,
+) -> holdfast_store::Result<u64> {
+    let mut batch = Batch::default();
+    batch.push(|bytes| bytes.extend_from_slice(entry.as_bytes()));
+    Ok(crate::suite::append(node, log, &batch)?.first.sequence)
+}
+
+/// All entries of a log, as the node knows them after a current read.
+pub(crate) fn entries(node: &mut RedisStore, log: LogId) -> Vec<String> {
+    crate::suite::append(node, log, &Batch::default()).unwrap();
+    let mut entries = Vec::new();
+    let read = node.records().read(log, 0, &mut |_, bytes| {
+        entries.push(String::from_utf8(bytes.to_vec()).unwrap());
+        true
+    });
+    read.unwrap();
+    entries
+}
