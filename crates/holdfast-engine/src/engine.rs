@@ -5,6 +5,7 @@ mod gather;
 #[cfg(feature = "planted")]
 mod planted;
 mod round;
+mod shared;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::request::{Replies, Request};
 use crate::slot::Slot;
 use crate::{EngineError, OpenError, Sales};
 use round::Round;
+use shared::Others;
 
 /// How long nothing is written after an append that failed, such as on a full disk: trying again
 /// for every request would keep the disk busy and everyone waiting.
@@ -42,6 +44,8 @@ pub struct Engine<S, T> {
     turn: u64,
     /// Until when nothing is written, in monotonic time, and why: what is due then stays due.
     rest: Option<(Duration, EngineError)>,
+    /// Other nodes that write to the same logs, where there may be any.
+    others: Option<Others>,
     /// Why nothing can be answered any more, once that is so.
     doubt: Option<EngineError>,
     /// Batches that were answered and are still to be written.
@@ -72,6 +76,7 @@ impl<S: Store, T> Engine<S, T> {
         }
         let is_watched = |&at: &usize| sales.slots[at].has_more_to_do();
         let watched = (0..sales.slots.len()).filter(is_watched).collect();
+        let others = store.is_shared().then(|| Others::new(0));
         Ok(Self {
             store,
             clock,
@@ -84,6 +89,7 @@ impl<S: Store, T> Engine<S, T> {
             watched,
             turn: 0,
             rest: None,
+            others,
             doubt: None,
             #[cfg(feature = "planted")]
             late: Vec::new(),
@@ -110,7 +116,13 @@ impl<S: Store, T> Engine<S, T> {
         };
         let wait = self.watched.iter().filter_map(wait).min();
         let rest = |(until, _): &(Duration, _)| until.saturating_sub(self.clock.monotonic());
-        wait.map(|wait| wait.max(self.rest.as_ref().map(rest).unwrap_or_default()))
+        let wait = wait.map(|wait| wait.max(self.rest.as_ref().map(rest).unwrap_or_default()));
+        [wait.filter(|_| self.away().is_none()), self.hear_in()].into_iter().flatten().min()
+    }
+
+    /// Goes in order: other nodes need not wait for this one.
+    pub fn leave(&mut self) {
+        self.store.leave();
     }
 
     /// Why nothing can be answered until a restart, if that is so.

@@ -23,7 +23,7 @@ pub enum EngineError {
 impl From<&StoreError> for EngineError {
     fn from(error: &StoreError) -> Self {
         match error {
-            StoreError::Unknown(_) => Self::Unknown(error.to_string()),
+            StoreError::Unknown(_) | StoreError::Unconfirmed(_) => Self::Unknown(error.to_string()),
             _ => Self::Unavailable(error.to_string()),
         }
     }

@@ -120,7 +120,8 @@ impl Service {
                 crate::planted::set(bugs.0);
                 holdfast_store::planted::set(bugs.1);
             }
-            let rush = if options.flush_aside { RUSH } else { usize::MAX };
+            let has_flusher = options.flush_aside && !engine.is_shared();
+            let rush = if has_flusher { RUSH } else { usize::MAX };
             run(engine, &inbox, dispatch, &minder, (rush, &counting))
         };
         let engine = thread::Builder::new().name("engine".into()).spawn(work)?;
@@ -180,6 +181,7 @@ fn run<S: Store>(
     }
     engine.commit(&mut dispatch);
     dispatch.send();
+    engine.leave();
     engine.doubt().cloned()
 }
 

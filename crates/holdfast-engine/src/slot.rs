@@ -35,6 +35,8 @@ pub(crate) struct Slot {
     pub(crate) durable: u64,
     /// Another reign is in force: this node may not speak for the sale.
     pub(crate) fenced: Option<EngineError>,
+    /// Why the sale could not be read in this turn, where others write to it too.
+    pub(crate) failed: Option<EngineError>,
 }
 
 impl Slot {
@@ -51,6 +53,7 @@ impl Slot {
             prepared: 0,
             place: None,
             fenced: None,
+            failed: None,
         }
     }
 
@@ -110,6 +113,7 @@ impl Slot {
         }
         let mut stamp = core_stamp(appended.first);
         self.clock_ms = self.clock_ms.max(stamp.clock_ms);
+        let commands = if appended.is_written { commands } else { &[] };
         for command in commands {
             let outcome: Outcome = self.sale.apply(stamp, command);
             answer(Answer::read(&self.sale, outcome, stamp.clock_ms));

@@ -22,5 +22,5 @@ pub use clock::{Clock, STEP_MAX, SaleClock, SystemClock};
 pub use disk::{Disk, DiskFile, FolderLock, SystemDisk};
 pub use error::{Result, StoreError};
 pub use log::{
-    Append, Appended, Batch, Entry, Epoch, LogId, LogInfo, Records, Resumed, Stamp, Store,
+    Append, Appended, Batch, Entry, Epoch, LogId, LogInfo, News, Records, Resumed, Stamp, Store,
 };

@@ -121,6 +121,15 @@ pub struct Appended {
     pub is_written: bool,
 }
 
+/// What there is to hear of others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// The reign in force; 0 where each log has its own.
+    pub epoch: Epoch,
+    /// Logs that have entries which were not read since the last time.
+    pub logs: Vec<LogId>,
+}
+
 /// How a writer finds a log again after another reign has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resumed {
@@ -192,8 +201,8 @@ pub trait Store {
     ///
     /// # Errors
     /// `Away`.
-    fn news(&mut self) -> Result<Vec<LogId>> {
-        Ok(Vec::new())
+    fn news(&mut self) -> Result<News> {
+        Ok(News::default())
     }
 
     /// Takes up a log again after `Fenced`: `at` is the last entry that the writer knows of it.

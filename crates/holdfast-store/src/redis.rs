@@ -33,7 +33,7 @@ pub use control::{Control, ControlRow};
 pub use link::{Command, Dial, Link, Reply};
 
 use crate::{
-    Append, Appended, Clock, Epoch, LogId, LogInfo, Records, Result, Resumed, Stamp, Store,
+    Append, Appended, Clock, Epoch, LogId, LogInfo, News, Records, Result, Resumed, Stamp, Store,
     StoreError,
 };
 
@@ -326,10 +326,10 @@ impl Store for RedisStore {
         true
     }
 
-    fn news(&mut self) -> Result<Vec<LogId>> {
+    fn news(&mut self) -> Result<News> {
         self.ready()?;
-        let news = self.node.hear_news();
-        news.map_err(|why| self.node.lost(&why, false))
+        let logs = self.node.hear_news().map_err(|why| self.node.lost(&why, false))?;
+        Ok(News { epoch: self.epoch(), logs })
     }
 
     fn resume(&mut self, log: LogId, at: Stamp) -> Result<Resumed> {

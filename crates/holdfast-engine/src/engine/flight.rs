@@ -8,6 +8,7 @@ use super::round::{Part, Round};
 use super::{Engine, REST};
 use crate::EngineError;
 use crate::request::Replies;
+use crate::slot::Slot;
 
 /// How a store takes a round: flushed before it returns, or flushed meanwhile.
 type Write<S> = fn(&mut S, &[Append<'_>], &mut Vec<Result<Appended, StoreError>>);
@@ -17,6 +18,9 @@ impl<S: Store, T> Engine<S, T> {
     /// applies it, pushes the other replies and answers the looks.
     pub fn commit(&mut self, replies: &mut impl Replies<T>) {
         self.land(replies);
+        if !self.gathering.looks.is_empty() {
+            self.hear();
+        }
         while !self.gathering.is_empty() {
             self.launch(S::append);
             self.land(replies);
@@ -68,16 +72,8 @@ impl<S: Store, T> Engine<S, T> {
         }
         let mut results = mem::take(&mut self.flying.results);
         let slots = &self.sales.slots;
-        let part = |(log, epoch, seen), batch| Append {
-            log,
-            epoch,
-            seen,
-            cursor: seen,
-            batch,
-            only_if_current: false,
-        };
-        let parts = self.flying.parts().iter();
-        let parts: Vec<_> = parts.map(|one| part(slots[one.at].position(), &one.batch)).collect();
+        let part = |one| append(one, &slots[one.at]);
+        let parts: Vec<_> = self.flying.parts().iter().map(part).collect();
         if !parts.is_empty() {
             write(&mut self.store, &parts, &mut results);
         }
@@ -93,8 +89,9 @@ impl<S: Store, T> Engine<S, T> {
         self.store.finish(&mut self.flying.results);
         let slots = &mut self.sales.slots;
         for (part, result) in self.flying.outcomes() {
-            if let Ok(Appended { first, .. }) = result {
-                slots[part.at].durable = first.sequence + part.commands.len() as u64 - 1;
+            if let Ok(appended) = result {
+                let written = if appended.is_written { part.commands.len() as u64 } else { 0 };
+                slots[part.at].durable = appended.first.sequence + written - 1;
             }
         }
     }
@@ -114,7 +111,7 @@ impl<S: Store, T> Engine<S, T> {
             self.gathering.looks.splice(..0, round.looks.drain(..));
         }
         for look in round.looks.drain(..) {
-            match &self.doubt {
+            match self.doubt.as_ref().or(self.away()) {
                 Some(doubt) => look(Err(doubt.clone())),
                 None => look(Ok(&self.sales)),
             }
@@ -138,18 +135,22 @@ impl<S: Store, T> Engine<S, T> {
             refuse(waiting, &error, replies);
             slot.fenced = Some(error);
         }
-        if slot.has_more_to_do() && slot.fenced.is_none() {
-            self.watched.insert(part.at);
-        } else {
-            self.watched.remove(&part.at);
-        }
+        self.watch(part.at);
     }
 
     /// Nothing of a part was applied: says so to everyone who waits for it.
     fn fail(&mut self, part: &mut Part<T>, error: &StoreError, replies: &mut impl Replies<T>) {
         let reason = self.note(error);
-        if matches!(error, StoreError::Fenced { .. } | StoreError::RolledBack { .. }) {
-            self.sales.slots[part.at].fenced = Some(reason.clone());
+        let is_over = matches!(error, StoreError::Fenced { .. } | StoreError::RolledBack { .. });
+        let slot = &mut self.sales.slots[part.at];
+        if self.others.is_some() {
+            slot.failed = Some(EngineError::Unavailable(error.to_string()));
+            self.set_away(Some(error));
+            if is_over {
+                self.take_up_again();
+            }
+        } else if is_over {
+            slot.fenced = Some(reason.clone());
             self.watched.remove(&part.at);
         }
         refuse(part.waiting.drain(..), &reason, replies);
@@ -169,6 +170,14 @@ impl<S: Store, T> Engine<S, T> {
         }
         reason
     }
+}
+
+/// What is asked of the store for a sale.
+fn append<'a, T>(part: &'a Part<T>, slot: &Slot) -> Append<'a> {
+    let (log, epoch, seen) = slot.position();
+    // What nobody waits for need not be written twice, by two nodes.
+    let only_if_current = part.waiting.iter().all(Option::is_none);
+    Append { log, epoch, seen, cursor: seen, batch: &part.batch, only_if_current }
 }
 
 /// Says why to everyone who waits.

@@ -21,6 +21,7 @@ impl<S: Store, T> Engine<S, T> {
         self.rest.take_if(|(until, _)| *until <= now);
         #[cfg(feature = "planted")]
         self.write_late();
+        self.hear_if_due();
         self.prepare_watched();
         self.warm(requests);
         for request in requests.drain(..) {
@@ -44,7 +45,7 @@ impl<S: Store, T> Engine<S, T> {
     }
 
     fn prepare_watched(&mut self) {
-        if self.doubt.is_some() {
+        if self.doubt.is_some() || self.away().is_some() {
             return;
         }
         let watched: Vec<usize> = self.watched.iter().copied().collect();
@@ -59,6 +60,7 @@ impl<S: Store, T> Engine<S, T> {
         if slot.prepared == self.turn || slot.fenced.is_some() {
             return;
         }
+        slot.failed = None;
         let clock_ms = self.store.clock_ms(slot.log).unwrap_or(slot.clock_ms);
         let ticks = slot.prepare(self.turn, clock_ms, self.clock.wall_ms());
         if self.rest.is_none() {
@@ -87,8 +89,8 @@ impl<S: Store, T> Engine<S, T> {
 
     /// Answers a command at once if it would change nothing, or puts it into the round.
     fn queue(&mut self, sale: SaleRef, command: Command, reply: T, replies: &mut impl Replies<T>) {
-        if let Some(doubt) = &self.doubt {
-            return replies.push(reply, Err(doubt.clone()));
+        if let Some(why) = self.doubt.as_ref().or(self.away()) {
+            return replies.push(reply, Err(why.clone()));
         }
         let at = match self.find_or_create(sale, &command) {
             Ok(at) => at,
@@ -100,13 +102,18 @@ impl<S: Store, T> Engine<S, T> {
             return replies.push(reply, Err(error.clone()));
         }
         let settled = slot.sale.settled(slot.clock_ms, &command);
-        if let Some(outcome) = settled.filter(|_| !slot.is_due) {
+        // Where others write too, what is known here may be old: first it is read.
+        let is_current = !slot.is_due && self.others.is_none();
+        if let Some(outcome) = settled.filter(|_| is_current) {
             let answer = Answer::read(&slot.sale, outcome, slot.clock_ms);
             return replies.push(reply, Ok(answer));
         }
         match &self.rest {
             Some((_, why)) => replies.push(reply, Err(why.clone())),
-            None if settled.is_some() => self.gathering.parked.push((at, command, reply)),
+            None if settled.is_some() => {
+                self.touch(at);
+                self.gathering.parked.push((at, command, reply));
+            }
             None => self.push(at, command, Some(reply)),
         }
     }
@@ -122,7 +129,7 @@ impl<S: Store, T> Engine<S, T> {
         let mut is_any_written = false;
         for (at, command, reply) in parked.drain(..) {
             let slot = &self.sales.slots[at];
-            let gone_wrong = self.doubt.as_ref().or(slot.fenced.as_ref());
+            let gone_wrong = self.doubt.as_ref().or(slot.fenced.as_ref()).or(slot.failed.as_ref());
             let gone_wrong = gone_wrong.or(self.rest.as_ref().map(|(_, why)| why));
             if let Some(why) = gone_wrong {
                 replies.push(reply, Err(why.clone()));
@@ -150,6 +157,16 @@ impl<S: Store, T> Engine<S, T> {
         if let Some(at) = self.sales.find(sale) {
             return Ok(at);
         }
+        if self.is_shared() {
+            // Another node may have made it a moment ago.
+            self.hear();
+            if let Some(away) = self.away() {
+                return Err(Box::new(Err(away.clone())));
+            }
+            if let Some(at) = self.sales.find(sale) {
+                return Ok(at);
+            }
+        }
         let outcome = self.nothing.settled(0, command);
         match (outcome, sale) {
             (None, SaleRef::Id(id)) => match &self.rest {
@@ -165,6 +182,9 @@ impl<S: Store, T> Engine<S, T> {
 
     fn create(&mut self, id: SaleId) -> Result<usize, StoreError> {
         let log = self.store.create(id.as_str())?;
+        if self.is_shared() {
+            return self.adopt(log);
+        }
         let epoch = self.store.reign(&[log])?.first().copied().unwrap_or_default();
         Ok(self.sales.push(Slot::new(id, log, epoch, Sale::new(log.0, self.seed))))
     }
