@@ -15,6 +15,9 @@ pub const REASON_BYTES_MAX: usize = 1_000;
 /// How many bytes the names of a provider, of a payment and of a budget may have.
 pub const NAME_BYTES_MAX: usize = 255;
 
+/// How many bytes the control row's document may have.
+pub const DOCUMENT_BYTES_MAX: usize = 262_144;
+
 /// How many slots of a budget there may be in a second.
 pub const PER_SECOND_MAX: u32 = 10_000;
 
@@ -67,6 +70,10 @@ pub(crate) fn budget(name: &str, per_second: u32, now_ms: u64) -> Result<()> {
         return Ok(());
     }
     invalid(&format!("a budget must have 1 to {PER_SECOND_MAX} slots a second, not {per_second}"))
+}
+
+pub(crate) fn document(document: &str) -> Result<()> {
+    text("the control row's document", document, DOCUMENT_BYTES_MAX)
 }
 
 fn batch(size: usize) -> Result<()> {

@@ -11,7 +11,7 @@ pub type Result<T> = std::result::Result<T, LedgerError>;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// Another reign over the sale has begun: whoever asked may write no more.
-    #[error("epoch {reigning} reigns over the sale")]
+    #[error("epoch {reigning} reigns")]
     Fenced {
         /// The reign that the ledger knows.
         reigning: u32,

@@ -5,6 +5,7 @@
 //! gets here.
 
 mod bounds;
+mod control;
 mod error;
 mod lease;
 pub mod memory;
@@ -15,7 +16,11 @@ use std::future::Future;
 
 use holdfast_core::{BuyerId, HoldKey, SaleId, TierId};
 
-pub use bounds::{BATCH_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, PER_SECOND_MAX, REASON_BYTES_MAX};
+pub use bounds::{
+    BATCH_MAX, DOCUMENT_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, PER_SECOND_MAX,
+    REASON_BYTES_MAX,
+};
+pub use control::Control;
 pub use error::{LedgerError, Result};
 pub use lease::Lease;
 pub use memory::MemoryLedger;
@@ -36,8 +41,8 @@ pub struct Fence {
 
 /// Orders, the guard of each tier's capacity, and what is still to be told to others.
 ///
-/// Every write is one transaction. But for [`Ledger::lease`] it may be repeated: a second time it
-/// changes nothing and says what there is. After [`LedgerError::Unknown`], or when its future was
+/// Every write is one transaction. But for [`Ledger::lease`] and [`Ledger::set_control`] it may be
+/// repeated: a second time it changes nothing and says what there is. After [`LedgerError::Unknown`], or when its future was
 /// dropped, it *must* be repeated before anything rests on it.
 /// A batch has at most [`BATCH_MAX`] orders or steps. Times are milliseconds since 1970 UTC, and the
 /// caller's.
@@ -56,10 +61,43 @@ pub trait Ledger: Send + Sync {
     /// Lets go of the database. Nothing can be asked after that.
     fn close(&self) -> impl Future<Output = ()> + Send;
 
+    /// The control row, as it was last set; `None`: nobody has set it. It answers or fails within a
+    /// second, whatever the database does, and waits behind no order.
+    ///
+    /// # Errors
+    /// As the database says.
+    fn control(&self) -> impl Future<Output = Result<Option<Control>>> + Send;
+
+    /// Replaces the control row, if its version is `expected` (0: nobody has set it), and makes its
+    /// version the next one; says whether it was. If not, nothing was changed. Of many who expect
+    /// the same version one gets it.
+    ///
+    /// A later epoch than the row's raises the fence of every sale in the same transaction: an order of an
+    /// earlier reign has been recorded before this returns, and before anyone can read the new
+    /// epoch, or it is `Fenced`. No epoch is taken back, and the first one has to be at least that
+    /// of every sale.
+    ///
+    /// It answers or fails within a second, whatever the database does. After
+    /// [`LedgerError::Unknown`], or when its future was dropped, it must *not* be repeated as it
+    /// was: read the row. If its version is still `expected`, nothing was changed so far, and it can
+    /// be tried again: of two tries at most one succeeds. If not, the document tells whose it is;
+    /// have something in it that nobody else writes.
+    ///
+    /// # Errors
+    /// `Fenced`, with the epoch that is at least needed, if `epoch` is less than the row's or, when it is to be
+    /// another one, than any sale's. `Invalid`, for more than
+    /// [`DOCUMENT_BYTES_MAX`] bytes and for a NUL in the document. And as the database says.
+    fn set_control(
+        &self,
+        expected: u64,
+        epoch: u32,
+        document: &str,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
     /// Begins a reign over a sale, which is made if it is not there.
     ///
     /// # Errors
-    /// `Fenced`, if a later one reigns.
+    /// `Fenced`, if a later one reigns, over the sale or by the control row.
     fn reign(&self, fence: Fence) -> impl Future<Output = Result<()>> + Send;
 
     /// Each sale and its reign, by sale.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use holdfast_core::{BuyerId, HoldKey, SaleId, TierId};
 
 use crate::{
-    Fence, Lease, Ledger, LedgerError, Message, MessageKind, Moved, NO_UNIT, NewOrder, Order,
-    OrderId, OrderStatus, Recorded, Result, Step, TierTotals, bounds,
+    Control, Fence, Lease, Ledger, LedgerError, Message, MessageKind, Moved, NO_UNIT, NewOrder,
+    Order, OrderId, OrderStatus, Recorded, Result, Step, TierTotals, bounds,
 };
 
 /// A ledger in memory; its clones are the same ledger.
@@ -28,6 +28,7 @@ struct Lists {
     messages: u64,
     budgets: Vec<(String, u64)>,
     owner: Option<String>,
+    control: Option<Control>,
 }
 
 impl MemoryLedger {
@@ -49,6 +50,40 @@ impl Lists {
             (_, epoch) if *epoch == fence.epoch => Ok(()),
             (_, epoch) => Err(LedgerError::Fenced { reigning: *epoch }),
         }
+    }
+
+    fn reign(&mut self, fence: Fence) -> Result<()> {
+        let in_force = self.control.as_ref().map_or(0, |control| control.epoch);
+        if in_force > fence.epoch {
+            return Err(LedgerError::Fenced { reigning: in_force });
+        }
+        match self.reigns.iter_mut().find(|(sale, _)| *sale == fence.sale) {
+            Some((_, epoch)) if *epoch > fence.epoch => {
+                return Err(LedgerError::Fenced { reigning: *epoch });
+            }
+            Some((_, epoch)) => *epoch = fence.epoch,
+            None => self.reigns.push((fence.sale, fence.epoch)),
+        }
+        Ok(())
+    }
+
+    fn set_control(&mut self, expected: u64, epoch: u32, document: &str) -> Result<bool> {
+        let before = self.control.as_ref().map(|control| (control.version, control.epoch));
+        let (version, reigning) = before.unwrap_or_default();
+        if version != expected {
+            return Ok(false);
+        }
+        if before.is_none() || epoch != reigning {
+            let epochs = self.reigns.iter().map(|(_, epoch)| *epoch);
+            let reigning = epochs.max().unwrap_or_default().max(reigning);
+            if epoch < reigning {
+                return Err(LedgerError::Fenced { reigning });
+            }
+            self.reigns.iter_mut().for_each(|(_, fence)| *fence = epoch);
+        }
+        let (version, document) = (version + 1, document.to_owned());
+        self.control = Some(Control { version, epoch, document });
+        Ok(true)
     }
 
     fn sold(&self, of_sale: SaleId, of_tier: TierId) -> u32 {
@@ -156,17 +191,17 @@ impl Ledger for MemoryLedger {
 
     async fn close(&self) {}
 
+    async fn control(&self) -> Result<Option<Control>> {
+        Ok(self.look(|lists| lists.control.clone()))
+    }
+
+    async fn set_control(&self, expected: u64, epoch: u32, document: &str) -> Result<bool> {
+        bounds::document(document)?;
+        self.write(|lists| lists.set_control(expected, epoch, document))
+    }
+
     async fn reign(&self, fence: Fence) -> Result<()> {
-        self.write(|lists| {
-            match lists.reigns.iter_mut().find(|(sale, _)| *sale == fence.sale) {
-                Some((_, epoch)) if *epoch > fence.epoch => {
-                    return Err(LedgerError::Fenced { reigning: *epoch });
-                }
-                Some((_, epoch)) => *epoch = fence.epoch,
-                None => lists.reigns.push((fence.sale, fence.epoch)),
-            }
-            Ok(())
-        })
+        self.write(|lists| lists.reign(fence))
     }
 
     async fn reigns(&self) -> Result<Vec<(SaleId, u32)>> {

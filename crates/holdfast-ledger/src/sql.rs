@@ -1,6 +1,7 @@
 //! The ledger in a database: the same statements for SQLite and PostgreSQL.
 
 mod advance;
+mod control;
 mod pool;
 mod read;
 mod record;
@@ -15,8 +16,8 @@ use std::path::Path;
 use holdfast_core::{BuyerId, HoldKey, SaleId, TierId};
 
 use crate::{
-    Fence, Lease, Ledger, Message, Moved, NewOrder, Order, OrderId, Recorded, Result, Step,
-    TierTotals, bounds,
+    Control, Fence, Lease, Ledger, Message, Moved, NewOrder, Order, OrderId, Recorded, Result,
+    Step, TierTotals, bounds,
 };
 use pool::Pool;
 
@@ -37,7 +38,8 @@ impl SqlLedger {
     }
 
     /// Opens the ledger in a PostgreSQL database (`postgres://user:password@host/database`), with
-    /// at most `connections` at a time, at least one, and brings its tables up to date.
+    /// at most `connections` at a time, at least one, and brings its tables up to date. Two more are
+    /// made for the control row once it is asked for.
     ///
     /// # Errors
     /// `Invalid`, `Unavailable` and `Broken`.
@@ -55,6 +57,15 @@ impl Ledger for SqlLedger {
 
     async fn close(&self) {
         self.pool.close().await;
+    }
+
+    async fn control(&self) -> Result<Option<Control>> {
+        control::read(&self.pool).await
+    }
+
+    async fn set_control(&self, expected: u64, epoch: u32, document: &str) -> Result<bool> {
+        bounds::document(document)?;
+        control::set(&self.pool, expected, epoch, document).await
     }
 
     async fn reign(&self, fence: Fence) -> Result<()> {

@@ -12,7 +12,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, SqlSafeStr};
 
-use super::session::{Session, failed, in_time};
+use super::control;
+use super::session::{SILENCE, Session, failed, in_time, within};
 use crate::{LedgerError, Result};
 
 /// How long a database may take to give a connection, or to let go of a lock.
@@ -25,6 +26,15 @@ const STATEMENT_MS: &str = "5000";
 /// still in the middle of one would keep a sale from everybody, even from the next reign.
 const IDLE_MS: &str = "2000";
 
+/// The same where the control row is asked for or set: the database lets go of it before who asked
+/// has lost their patience.
+const CONTROL_STATEMENT_MS: &str = "800";
+const CONTROL_IDLE_MS: &str = "800";
+
+/// How many connections the control row has. A node asks one thing at a time; the other is for when
+/// one has fallen silent.
+const CONTROL_CONNECTIONS: u32 = 2;
+
 /// A file's readers need not wait for each other.
 const READERS: u32 = 4;
 
@@ -32,25 +42,28 @@ const READERS: u32 = 4;
 pub(super) type Version = (&'static str, &'static str);
 
 /// The tables' versions, in order. One that has been released is never changed.
-pub(super) const SQLITE: [Version; 3] = [
+pub(super) const SQLITE: [Version; 4] = [
     ("orders", include_str!("../../migrations/sqlite/0001_orders.sql")),
     ("budgets", include_str!("../../migrations/sqlite/0002_budgets.sql")),
     ("owner", include_str!("../../migrations/sqlite/0003_owner.sql")),
+    ("control", include_str!("../../migrations/sqlite/0004_control.sql")),
 ];
-pub(super) const POSTGRES: [Version; 3] = [
+pub(super) const POSTGRES: [Version; 4] = [
     ("orders", include_str!("../../migrations/postgres/0001_orders.sql")),
     ("budgets", include_str!("../../migrations/postgres/0002_budgets.sql")),
     ("owner", include_str!("../../migrations/postgres/0003_owner.sql")),
+    ("control", include_str!("../../migrations/postgres/0004_control.sql")),
 ];
 
 #[derive(Clone, Debug)]
 pub(super) enum Pool {
     /// One connection writes, so that no writer waits for a lock.
-    Sqlite {
-        writer: SqlitePool,
-        readers: SqlitePool,
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres {
+        orders: PgPool,
+        /// What waits for orders must not keep a node from the control row.
+        control: PgPool,
     },
-    Postgres(PgPool),
 }
 
 impl Pool {
@@ -107,18 +120,17 @@ impl Pool {
         if connections == 0 {
             return Err(LedgerError::Invalid("a ledger must have at least one connection".into()));
         }
-        let options = options.options([
-            ("statement_timeout", STATEMENT_MS),
-            ("idle_in_transaction_session_timeout", IDLE_MS),
-        ]);
-        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
-        let pool = pool.after_release(|connection, _| {
-            // One that has fallen silent is given up, or it would keep its place for minutes.
-            Box::pin(async { in_time(connection.ping()).await.map(|()| true) })
-        });
-        let pool = pool.connect_with(options).await.map_err(|e| failed(&e))?;
-        migrator(versions).run(&pool).await.map_err(|e| not_migrated(&e))?;
-        Ok(Self::Postgres(pool))
+        let patience = control::PATIENCE;
+        let control = pool_of(CONTROL_CONNECTIONS, patience, patience).connect_lazy_with(bounded(
+            options.clone(),
+            CONTROL_STATEMENT_MS,
+            CONTROL_IDLE_MS,
+        ));
+        let options = bounded(options, STATEMENT_MS, IDLE_MS);
+        let orders = pool_of(connections, PATIENCE, SILENCE).connect_with(options);
+        let orders = orders.await.map_err(|e| failed(&e))?;
+        migrator(versions).run(&orders).await.map_err(|e| not_migrated(&e))?;
+        Ok(Self::Postgres { orders, control })
     }
 
     /// Ends every connection; what SQLite has beside its file goes into it.
@@ -129,7 +141,10 @@ impl Pool {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { orders, control } => {
+                control.close().await;
+                orders.close().await;
+            }
         }
     }
 
@@ -143,23 +158,65 @@ impl Pool {
     /// Begins a transaction that writes.
     pub(super) async fn begin(&self) -> Result<Session> {
         match self {
-            // A transaction that began by reading could not become the writer without failing.
-            Self::Sqlite { writer, .. } => {
-                in_time(writer.begin_with("BEGIN IMMEDIATE")).await.map(Session::Sqlite)
-            }
-            Self::Postgres(pool) => in_time(pool.begin()).await.map(Session::Postgres),
+            Self::Sqlite { writer, .. } => begin_to_write(writer).await,
+            Self::Postgres { orders, .. } => begin_in(orders).await,
         }
-        .map_err(|error| failed(&error))
     }
 
     /// Begins one that only reads.
     pub(super) async fn look(&self) -> Result<Session> {
         match self {
-            Self::Sqlite { readers, .. } => in_time(readers.begin()).await.map(Session::Sqlite),
-            Self::Postgres(pool) => in_time(pool.begin()).await.map(Session::Postgres),
+            Self::Sqlite { readers, .. } => begin_to_read(readers).await,
+            Self::Postgres { orders, .. } => begin_in(orders).await,
         }
-        .map_err(|error| failed(&error))
     }
+
+    /// Begins one that sets the control row.
+    pub(super) async fn begin_control(&self) -> Result<Session> {
+        match self {
+            Self::Sqlite { writer, .. } => begin_to_write(writer).await,
+            Self::Postgres { control, .. } => begin_in(control).await,
+        }
+    }
+
+    /// Begins one that only reads the control row.
+    pub(super) async fn look_at_control(&self) -> Result<Session> {
+        match self {
+            Self::Sqlite { readers, .. } => begin_to_read(readers).await,
+            Self::Postgres { control, .. } => begin_in(control).await,
+        }
+    }
+}
+
+async fn begin_to_write(pool: &SqlitePool) -> Result<Session> {
+    // A transaction that began by reading could not become the writer without failing.
+    let begun = in_time(pool.begin_with("BEGIN IMMEDIATE")).await;
+    begun.map(Session::Sqlite).map_err(|error| failed(&error))
+}
+
+async fn begin_to_read(pool: &SqlitePool) -> Result<Session> {
+    in_time(pool.begin()).await.map(Session::Sqlite).map_err(|error| failed(&error))
+}
+
+async fn begin_in(pool: &PgPool) -> Result<Session> {
+    in_time(pool.begin()).await.map(Session::Postgres).map_err(|error| failed(&error))
+}
+
+/// Connections that the server ends if they take too long.
+fn bounded(options: PgConnectOptions, statement_ms: &str, idle_ms: &str) -> PgConnectOptions {
+    options.options([
+        ("statement_timeout", statement_ms),
+        ("idle_in_transaction_session_timeout", idle_ms),
+    ])
+}
+
+/// A pool that gives a connection within `patience`. One that is silent for so long when it comes
+/// back is given up, or it would keep its place for minutes.
+fn pool_of(connections: u32, patience: Duration, silence: Duration) -> PgPoolOptions {
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(patience);
+    pool.after_release(move |connection, _| {
+        Box::pin(async move { within(silence, connection.ping()).await.map(|()| true) })
+    })
 }
 
 /// Makes the file, if it is not there, so that nobody else can read it; what SQLite has beside it is

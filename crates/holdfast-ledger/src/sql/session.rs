@@ -134,11 +134,19 @@ impl Session {
 }
 
 /// How long a database may be silent: longer than it may work on a statement.
-const SILENCE: Duration = Duration::from_secs(10);
+pub(super) const SILENCE: Duration = Duration::from_secs(10);
 
 /// What a database says, unless it says nothing.
 pub(super) async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    let said = tokio::time::timeout(SILENCE, work).await;
+    within(SILENCE, work).await
+}
+
+/// What a database says within `limit`.
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    let said = tokio::time::timeout(limit, work).await;
     said.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 

@@ -85,7 +85,7 @@ async fn old_programs_go_on(
     let before = open(1).await?;
     let lease = before.lease("budget", 1, 1, NOW).await;
     ensure!(matches!(lease, Err(LedgerError::Broken(_))), "{lease:?} in the first version");
-    let new = open(2).await?;
+    let new = open(SQLITE.len()).await?;
     ensure!(new.lease("budget", 1, 1, NOW).await?.granted == 1);
     let after = open(1).await?;
     for (hold, old) in [(1, &before), (2, &after)] {

@@ -3,6 +3,7 @@
 
 use holdfast_core::{BuyerId, SaleId, TierId};
 
+use super::control;
 use super::row::{broken, signed};
 use super::session::{Session, Value, places};
 use crate::{BATCH_MAX, Fence, Lease, LedgerError, MessageKind, Result};
@@ -23,6 +24,7 @@ pub(super) async fn claim(
 pub(super) async fn reign(session: &mut Session, fence: Fence) -> Result<()> {
     const SQL: &str = "INSERT INTO sales (sale, epoch) VALUES ($1, $2) \
          ON CONFLICT (sale) DO UPDATE SET epoch = excluded.epoch WHERE sales.epoch <= excluded.epoch";
+    control::share(session, fence).await?;
     let epoch = Value::Number(fence.epoch.into());
     let won = session.execute(SQL, &[Value::Text(fence.sale.as_str()), epoch]).await?;
     if won == 1 { Ok(()) } else { enter(session, fence).await.map(drop) }

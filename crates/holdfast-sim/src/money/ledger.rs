@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use holdfast_core::{BuyerId, HoldKey, SaleId, TierId};
 use holdfast_ledger::{
-    Fence, Lease, Ledger, LedgerError, MemoryLedger, Message, Moved, NewOrder, Order, OrderId,
-    Recorded, Result, Step, TierTotals,
+    Control, Fence, Lease, Ledger, LedgerError, MemoryLedger, Message, Moved, NewOrder, Order,
+    OrderId, Recorded, Result, Step, TierTotals,
 };
 
 use super::tasks::{Timer, lock};
@@ -75,6 +75,14 @@ impl Ledger for IllLedger {
     }
 
     async fn close(&self) {}
+
+    async fn control(&self) -> Result<Option<Control>> {
+        self.go(self.inner.control()).await
+    }
+
+    async fn set_control(&self, expected: u64, epoch: u32, document: &str) -> Result<bool> {
+        self.go(self.inner.set_control(expected, epoch, document)).await
+    }
 
     async fn reign(&self, fence: Fence) -> Result<()> {
         self.go(self.inner.reign(fence)).await

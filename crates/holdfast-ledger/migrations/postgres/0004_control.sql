@@ -1,0 +1,10 @@
+-- Which reign is in force over the whole store, and what its nodes keep there: one row, always. As
+-- version 0 nobody has set it yet; it is there so that it can be locked.
+CREATE TABLE control (
+    one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    version BIGINT NOT NULL,
+    epoch BIGINT NOT NULL,
+    document TEXT NOT NULL
+);
+
+INSERT INTO control (one, version, epoch, document) VALUES (1, 0, 0, '');

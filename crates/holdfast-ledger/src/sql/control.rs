@@ -1,0 +1,96 @@
+//! The control row. Whoever sets it has it locked before they look at it; whoever begins a reign over
+//! a sale shares that lock, so that no sale gets past a new epoch unseen. Who only writes for a sale
+//! does not come here: the sale's own row, which rises with the epoch, is their fence.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::pool::Pool;
+use super::row::{Row, broken, signed};
+use super::session::{Session, Value};
+use crate::{Control, Fence, LedgerError, Result};
+
+/// How long all of it may take, with some time left of the second in which it is promised.
+pub(super) const PATIENCE: Duration = Duration::from_millis(900);
+
+/// The row, or `None` while nobody has set it.
+pub(super) async fn read(pool: &Pool) -> Result<Option<Control>> {
+    const SQL: &str = "SELECT version, epoch, document FROM control";
+    let row = async { pool.look_at_control().await?.fetch_one(SQL, &[]).await };
+    let row = timeout_at(Instant::now() + PATIENCE, row).await;
+    let row = row.unwrap_or_else(|_| Err(LedgerError::Unavailable(silence())))?;
+    let row = row.ok_or_else(no_row)?;
+    let control =
+        Control { version: row.number(0)?, epoch: row.number(1)?, document: row.text(2)? };
+    Ok((control.version > 0).then_some(control))
+}
+
+/// Replaces the row, if it is the expected one; says whether it was.
+pub(super) async fn set(pool: &Pool, expected: u64, epoch: u32, document: &str) -> Result<bool> {
+    let deadline = Instant::now() + PATIENCE;
+    let prepared = async {
+        let mut session = pool.begin_control().await?;
+        let is_expected = replace(&mut session, expected, epoch, document).await?;
+        Ok((session, is_expected))
+    };
+    let prepared = timeout_at(deadline, prepared).await;
+    let (session, is_expected) =
+        prepared.unwrap_or_else(|_| Err(LedgerError::Unavailable(silence())))?;
+    if is_expected {
+        let committed = timeout_at(deadline, session.commit()).await;
+        committed.unwrap_or_else(|_| Err(LedgerError::Unknown(silence())))?;
+    }
+    Ok(is_expected)
+}
+
+async fn replace(session: &mut Session, expected: u64, epoch: u32, document: &str) -> Result<bool> {
+    const REPLACE: &str = "UPDATE control SET version = $1, epoch = $2, document = $3";
+    let sql = session.choose(
+        "SELECT version, epoch FROM control",
+        "SELECT version, epoch FROM control FOR UPDATE",
+    );
+    let row = session.fetch_one(sql, &[]).await?.ok_or_else(no_row)?;
+    let (version, reigning): (u64, u32) = (row.number(0)?, row.number(1)?);
+    if version != expected {
+        return Ok(false);
+    }
+    if version == 0 || epoch != reigning {
+        raise(session, reigning, epoch).await?;
+    }
+    let version = Value::Number(signed(version + 1)?);
+    let values = [version, Value::Number(epoch.into()), Value::Text(document)];
+    session.execute(REPLACE, &values).await?;
+    Ok(true)
+}
+
+/// Raises every sale's fence to a new epoch. A sale with a later one has had another store: its
+/// epochs must be passed, or nobody could write for it.
+async fn raise(session: &mut Session, reigning: u32, epoch: u32) -> Result<()> {
+    const HIGHEST: &str = "SELECT COALESCE(MAX(epoch), 0) FROM sales";
+    const RAISE: &str = "UPDATE sales SET epoch = $1 WHERE epoch < $1";
+    let highest = session.fetch_one(HIGHEST, &[]).await?;
+    let highest: u32 = highest.ok_or_else(no_row)?.number(0)?;
+    let reigning = reigning.max(highest);
+    if epoch < reigning {
+        return Err(LedgerError::Fenced { reigning });
+    }
+    session.execute(RAISE, &[Value::Number(epoch.into())]).await.map(drop)
+}
+
+/// Refuses whoever would begin a reign over a sale under an epoch that is over, and keeps the epoch as it
+/// is until the transaction has ended.
+pub(super) async fn share(session: &mut Session, fence: Fence) -> Result<()> {
+    let sql = session.choose("SELECT epoch FROM control", "SELECT epoch FROM control FOR SHARE");
+    let row: Row = session.fetch_one(sql, &[]).await?.ok_or_else(no_row)?;
+    let reigning = row.number(0)?;
+    if fence.epoch < reigning { Err(LedgerError::Fenced { reigning }) } else { Ok(()) }
+}
+
+fn no_row() -> LedgerError {
+    broken("the control row is not there")
+}
+
+fn silence() -> String {
+    format!("it has said nothing about the control row for {} ms", PATIENCE.as_millis())
+}
