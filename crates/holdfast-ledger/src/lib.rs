@@ -61,8 +61,8 @@ pub trait Ledger: Send + Sync {
     /// Lets go of the database. Nothing can be asked after that.
     fn close(&self) -> impl Future<Output = ()> + Send;
 
-    /// The control row, as it was last set; `None`: nobody has set it. It answers or fails within a
-    /// second, whatever the database does, and waits behind no order.
+    /// The control row, as it was last set; `None`: nobody has set it. In PostgreSQL it answers or
+    /// fails within a second, whatever happens to the database, and waits behind no order.
     ///
     /// # Errors
     /// As the database says.
@@ -77,8 +77,7 @@ pub trait Ledger: Send + Sync {
     /// epoch, or it is `Fenced`. No epoch is taken back, and the first one has to be at least that
     /// of every sale.
     ///
-    /// It answers or fails within a second, whatever the database does. After
-    /// [`LedgerError::Unknown`], or when its future was dropped, it must *not* be repeated as it
+    /// It answers or fails as soon as [`Ledger::control`]. After [`LedgerError::Unknown`], or when its future was dropped, it must *not* be repeated as it
     /// was: read the row. If its version is still `expected`, nothing was changed so far, and it can
     /// be tried again: of two tries at most one succeeds. If not, the document tells whose it is;
     /// have something in it that nobody else writes.

@@ -1,5 +1,5 @@
--- Which reign is in force over the whole store, and what its nodes keep there: one row, always. As
--- version 0 nobody has set it yet; it is there so that it can be locked.
+-- Which reign is in force over the whole store, and what its nodes keep there: one row, always. At
+-- version 0 nobody has set it yet.
 CREATE TABLE control (
     one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
     version INTEGER NOT NULL,

@@ -7,18 +7,19 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::pool::Pool;
-use super::row::{Row, broken, signed};
-use super::session::{Session, Value};
+use super::row::{broken, signed};
+use super::session::{SILENCE, Session, Value};
 use crate::{Control, Fence, LedgerError, Result};
 
-/// How long all of it may take, with some time left of the second in which it is promised.
+/// How long all of it may take in PostgreSQL, with some time left of the second in which it is
+/// promised.
 pub(super) const PATIENCE: Duration = Duration::from_millis(900);
 
 /// The row, or `None` while nobody has set it.
 pub(super) async fn read(pool: &Pool) -> Result<Option<Control>> {
     const SQL: &str = "SELECT version, epoch, document FROM control";
     let row = async { pool.look_at_control().await?.fetch_one(SQL, &[]).await };
-    let row = timeout_at(Instant::now() + PATIENCE, row).await;
+    let row = timeout_at(deadline(pool), row).await;
     let row = row.unwrap_or_else(|_| Err(LedgerError::Unavailable(silence())))?;
     let row = row.ok_or_else(no_row)?;
     let control =
@@ -28,7 +29,7 @@ pub(super) async fn read(pool: &Pool) -> Result<Option<Control>> {
 
 /// Replaces the row, if it is the expected one; says whether it was.
 pub(super) async fn set(pool: &Pool, expected: u64, epoch: u32, document: &str) -> Result<bool> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = deadline(pool);
     let prepared = async {
         let mut session = pool.begin_control().await?;
         let is_expected = replace(&mut session, expected, epoch, document).await?;
@@ -44,13 +45,15 @@ pub(super) async fn set(pool: &Pool, expected: u64, epoch: u32, document: &str) 
     Ok(is_expected)
 }
 
+fn deadline(pool: &Pool) -> Instant {
+    Instant::now() + if pool.is_shared() { PATIENCE } else { SILENCE }
+}
+
 async fn replace(session: &mut Session, expected: u64, epoch: u32, document: &str) -> Result<bool> {
     const REPLACE: &str = "UPDATE control SET version = $1, epoch = $2, document = $3";
-    let sql = session.choose(
-        "SELECT version, epoch FROM control",
-        "SELECT version, epoch FROM control FOR UPDATE",
-    );
-    let row = session.fetch_one(sql, &[]).await?.ok_or_else(no_row)?;
+    const LOOK: &str = "SELECT version, epoch FROM control";
+    lock(session, "LOCK TABLE control IN EXCLUSIVE MODE").await?;
+    let row = session.fetch_one(LOOK, &[]).await?.ok_or_else(no_row)?;
     let (version, reigning): (u64, u32) = (row.number(0)?, row.number(1)?);
     if version != expected {
         return Ok(false);
@@ -81,10 +84,19 @@ async fn raise(session: &mut Session, reigning: u32, epoch: u32) -> Result<()> {
 /// Refuses whoever would begin a reign over a sale under an epoch that is over, and keeps the epoch as it
 /// is until the transaction has ended.
 pub(super) async fn share(session: &mut Session, fence: Fence) -> Result<()> {
-    let sql = session.choose("SELECT epoch FROM control", "SELECT epoch FROM control FOR SHARE");
-    let row: Row = session.fetch_one(sql, &[]).await?.ok_or_else(no_row)?;
-    let reigning = row.number(0)?;
+    const LOOK: &str = "SELECT epoch FROM control";
+    lock(session, "LOCK TABLE control IN SHARE MODE").await?;
+    let reigning = session.fetch_one(LOOK, &[]).await?.ok_or_else(no_row)?.number(0)?;
     if fence.epoch < reigning { Err(LedgerError::Fenced { reigning }) } else { Ok(()) }
+}
+
+/// Locks the row's table: who waits for that is not passed by those who share it, as they would be
+/// with the row itself. Whoever writes in SQLite has the whole file.
+async fn lock(session: &mut Session, sql: &'static str) -> Result<()> {
+    match session {
+        Session::Sqlite(_) => Ok(()),
+        Session::Postgres(_) => session.execute(sql, &[]).await.map(drop),
+    }
 }
 
 fn no_row() -> LedgerError {
@@ -92,5 +104,5 @@ fn no_row() -> LedgerError {
 }
 
 fn silence() -> String {
-    format!("it has said nothing about the control row for {} ms", PATIENCE.as_millis())
+    "it took too long over the control row".to_owned()
 }

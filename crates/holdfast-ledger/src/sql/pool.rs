@@ -133,6 +133,11 @@ impl Pool {
         Ok(Self::Postgres { orders, control })
     }
 
+    /// Whether other machines may have it too.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres { .. })
+    }
+
     /// Ends every connection; what SQLite has beside its file goes into it.
     pub(super) async fn close(&self) {
         match self {

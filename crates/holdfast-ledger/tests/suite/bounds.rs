@@ -17,7 +17,7 @@ pub(super) async fn all(ledger: &impl Ledger) -> anyhow::Result<()> {
     budgets_have_bounds(ledger).await
 }
 
-fn is_invalid<T>(said: Result<T, LedgerError>, word: &str) -> anyhow::Result<()> {
+pub(super) fn is_invalid<T>(said: Result<T, LedgerError>, word: &str) -> anyhow::Result<()> {
     match said {
         Err(LedgerError::Invalid(why)) if why.contains(word) => Ok(()),
         Err(other) => anyhow::bail!("{word}: {other}"),
