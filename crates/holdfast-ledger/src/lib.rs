@@ -72,20 +72,21 @@ pub trait Ledger: Send + Sync {
     /// version the next one; says whether it was. If not, nothing was changed. Of many who expect
     /// the same version one gets it.
     ///
-    /// A later epoch than the row's raises the fence of every sale in the same transaction: an order of an
-    /// earlier reign has been recorded before this returns, and before anyone can read the new
+    /// A later epoch than the row's raises the fence of every sale in the same transaction: an order
+    /// of an earlier reign has been recorded before this returns, and before anyone can read the new
     /// epoch, or it is `Fenced`. No epoch is taken back, and the first one has to be at least that
     /// of every sale.
     ///
-    /// It answers or fails as soon as [`Ledger::control`]. After [`LedgerError::Unknown`], or when its future was dropped, it must *not* be repeated as it
-    /// was: read the row. If its version is still `expected`, nothing was changed so far, and it can
-    /// be tried again: of two tries at most one succeeds. If not, the document tells whose it is;
-    /// have something in it that nobody else writes.
+    /// It answers or fails as soon as [`Ledger::control`]. After [`LedgerError::Unknown`], or when
+    /// its future was dropped, it must *not* be repeated as it was: read the row. If its version is
+    /// still `expected`, nothing has been changed so far, and it can be tried again: of two tries at
+    /// most one succeeds. If not, the document tells whose it is; have something in it that nobody
+    /// else writes.
     ///
     /// # Errors
-    /// `Fenced`, with the epoch that is at least needed, if `epoch` is less than the row's or, when it is to be
-    /// another one, than any sale's. `Invalid`, for more than
-    /// [`DOCUMENT_BYTES_MAX`] bytes and for a NUL in the document. And as the database says.
+    /// `Fenced`, with the epoch that is needed at least, if `epoch` is less than the row's or, when
+    /// it is to be another one, than any sale's. `Invalid`, for more than [`DOCUMENT_BYTES_MAX`]
+    /// bytes and for a NUL in the document. And as the database says.
     fn set_control(
         &self,
         expected: u64,

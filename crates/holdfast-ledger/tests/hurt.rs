@@ -31,9 +31,7 @@ fn a_way_to_postgres_may_be_narrow_and_cut() -> anyhow::Result<()> {
     let server = Postgres::start()?;
     run(async {
         writes_may_be_dropped_anywhere(&SqlLedger::postgres(&server.url(), 1).await?).await?;
-        let port = server.url().rsplit_once(':').context("a port")?.1.to_owned();
-        let port = port.split('/').next().context("a port")?.parse()?;
-        let proxy = Proxy::to(port)?;
+        let proxy = Proxy::to(server.port())?;
         commits_may_be_cut(&proxy).await?;
         silence_is_not_waited_out(&proxy).await
     })

@@ -23,6 +23,8 @@ pub struct Postgres {
     programs: PathBuf,
     folder: TempDir,
     port: u16,
+    /// Processes that stand still.
+    frozen: Vec<String>,
 }
 
 impl Postgres {
@@ -38,7 +40,7 @@ impl Postgres {
         let made = made.arg("-D").arg(folder.path().join("cluster")).output()?;
         ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut postgres = Self { server: None, programs, folder, port };
+        let mut postgres = Self { server: None, programs, folder, port, frozen: Vec::new() };
         postgres.resume()?;
         Ok(postgres)
     }
@@ -46,6 +48,11 @@ impl Postgres {
     /// Where it is, as `--ledger` takes it.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Its port on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Makes a further database; says where it is.
@@ -88,11 +95,35 @@ impl Postgres {
         Ok(ready.status()?.success())
     }
 
+    /// Stops all its processes where they are: it says nothing more, and its connections stay.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&mut self) -> anyhow::Result<()> {
+        let server = self.server.as_ref().context("it does not run")?.id().to_string();
+        // The first of them makes the others: there will be no more.
+        signal("-STOP", std::slice::from_ref(&server))?;
+        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"))?;
+        self.frozen = children.split_whitespace().map(str::to_owned).collect();
+        self.frozen.push(server);
+        signal("-STOP", &self.frozen)
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Errors
+    /// When one of them is not there any more.
+    pub fn thaw(&mut self) -> anyhow::Result<()> {
+        signal("-CONT", &std::mem::take(&mut self.frozen))
+    }
+
     /// Ends it as if it had crashed; connections break.
     pub fn stop(&mut self) {
         if let Some(mut server) = self.server.take() {
             let _ = server.kill();
             let _ = server.wait();
+            // What is left of it ends by itself, if it can move.
+            let _ = self.thaw();
         }
     }
 }
@@ -101,6 +132,15 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn signal(name: &str, processes: &[String]) -> anyhow::Result<()> {
+    if processes.is_empty() {
+        return Ok(());
+    }
+    let status = Command::new("kill").arg(name).args(processes).stderr(Stdio::null()).status()?;
+    ensure!(status.success(), "kill {name} {}", processes.join(" "));
+    Ok(())
 }
 
 /// The folder of the newest version's programs.

@@ -49,7 +49,12 @@ fn deadline(pool: &Pool) -> Instant {
     Instant::now() + if pool.is_shared() { PATIENCE } else { SILENCE }
 }
 
-async fn replace(session: &mut Session, expected: u64, epoch: u32, document: &str) -> Result<bool> {
+pub(super) async fn replace(
+    session: &mut Session,
+    expected: u64,
+    epoch: u32,
+    document: &str,
+) -> Result<bool> {
     const REPLACE: &str = "UPDATE control SET version = $1, epoch = $2, document = $3";
     const LOOK: &str = "SELECT version, epoch FROM control";
     lock(session, "LOCK TABLE control IN EXCLUSIVE MODE").await?;

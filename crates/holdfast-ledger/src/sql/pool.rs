@@ -207,11 +207,13 @@ async fn begin_in(pool: &PgPool) -> Result<Session> {
     in_time(pool.begin()).await.map(Session::Postgres).map_err(|error| failed(&error))
 }
 
-/// Connections that the server ends if they take too long.
+/// Connections that the server ends if they take too long, and whose commits it has on disk before
+/// it says so, whatever it was told for others.
 fn bounded(options: PgConnectOptions, statement_ms: &str, idle_ms: &str) -> PgConnectOptions {
     options.options([
         ("statement_timeout", statement_ms),
         ("idle_in_transaction_session_timeout", idle_ms),
+        ("synchronous_commit", "on"),
     ])
 }
 

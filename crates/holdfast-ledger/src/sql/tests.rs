@@ -7,8 +7,9 @@ use holdfast_core::{BuyerId, Currency, HoldKey, Money, SaleId, TierId};
 use holdfast_testkit::Postgres;
 
 use super::pool::{POSTGRES, Pool, SQLITE};
-use super::{SqlLedger, record, write};
-use crate::{Fence, Ledger, LedgerError, Moved, NewOrder, OrderId, Recorded, Step};
+use super::session::Session;
+use super::{SqlLedger, control, record, write};
+use crate::{Control, Fence, Ledger, LedgerError, Moved, NewOrder, OrderId, Recorded, Step};
 
 const NOW: u64 = 1_800_000_000_000;
 
@@ -48,7 +49,12 @@ fn programs_may_be_old_and_may_stand_still_in_postgres() -> anyhow::Result<()> {
             Pool::postgres_of(&url, 2, &POSTGRES[..versions]).await.map(|pool| SqlLedger { pool })
         })
         .await?;
-        who_stands_still_keeps_no_sale(&url).await
+        who_stands_still_keeps_no_sale(&url).await?;
+        what_was_committed_is_on_disk(&url).await?;
+        let ledger = SqlLedger::postgres(&url, 1).await?;
+        a_sale_on_its_way_does_not_slip_past_a_new_epoch(&ledger).await?;
+        who_waits_for_orders_keeps_nobody_from_the_control_row(&ledger).await?;
+        who_stands_still_does_not_keep_the_control_row(&ledger).await
     })
 }
 
@@ -118,5 +124,76 @@ async fn who_stands_still_keeps_no_sale(url: &str) -> anyhow::Result<()> {
     let woken = still.commit().await;
     ensure!(matches!(woken, Err(LedgerError::Unknown(_))), "{woken:?}");
     ensure!(ledger.record(old, &[], NOW).await == Err(LedgerError::Fenced { reigning: 2 }));
+    Ok(())
+}
+
+/// Also where the database is told to say so earlier.
+async fn what_was_committed_is_on_disk(url: &str) -> anyhow::Result<()> {
+    const HASTY: &str = "ALTER DATABASE postgres SET synchronous_commit = off";
+    let mut session = SqlLedger::postgres(url, 1).await?.pool.begin().await?;
+    session.execute(HASTY, &[]).await?;
+    session.commit().await?;
+    let ledger = SqlLedger::postgres(url, 1).await?;
+    for mut session in [ledger.pool.begin().await?, ledger.pool.begin_control().await?] {
+        let said = session.fetch_one("SHOW synchronous_commit", &[]).await?;
+        ensure!(said.context("a setting")?.text(0)? == "on");
+    }
+    Ok(())
+}
+
+/// A sale that is made under the old epoch is not there yet for whoever begins the new one.
+async fn a_sale_on_its_way_does_not_slip_past_a_new_epoch(
+    ledger: &SqlLedger,
+) -> anyhow::Result<()> {
+    const WAITING: &str = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted";
+    let slow = Fence { sale: SaleId::new("on-its-way")?, epoch: 2 };
+    let mut making = ledger.pool.begin().await?;
+    write::reign(&mut making, slow).await?;
+    let setting = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.set_control(0, 3, "new").await }
+    });
+    // It is done already where nobody makes it wait.
+    let has_waited = async |making: &mut Session| {
+        let waiting = making.fetch_one(WAITING, &[]).await?.context("a count")?;
+        anyhow::Ok(waiting.number::<u64>(0)? > 0)
+    };
+    while !setting.is_finished() && !has_waited(&mut making).await? {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    making.commit().await?;
+    ensure!(setting.await??);
+    ensure!(ledger.reigns().await?.contains(&(slow.sale, 3)), "it has the old epoch");
+    Ok(())
+}
+
+async fn who_waits_for_orders_keeps_nobody_from_the_control_row(
+    ledger: &SqlLedger,
+) -> anyhow::Result<()> {
+    let _all_there_are = ledger.pool.begin().await?;
+    let row = Control { version: 1, epoch: 3, document: "new".into() };
+    ensure!(ledger.control().await? == Some(row));
+    ensure!(ledger.set_control(1, 3, "among orders").await?);
+    Ok(())
+}
+
+/// A node stands still while it sets the row.
+async fn who_stands_still_does_not_keep_the_control_row(ledger: &SqlLedger) -> anyhow::Result<()> {
+    let mut still = ledger.pool.begin_control().await?;
+    ensure!(control::replace(&mut still, 2, 4, "stands still").await?);
+    ensure!(ledger.control().await?.is_some_and(|row| row.version == 2), "who reads does not wait");
+    // Whoever asks meanwhile may be told to ask again.
+    let set = async {
+        loop {
+            match ledger.set_control(2, 4, "goes on").await {
+                Err(LedgerError::Unavailable(_)) => {}
+                said => return said,
+            }
+        }
+    };
+    ensure!(tokio::time::timeout(Duration::from_secs(20), set).await??);
+    let woken = still.commit().await;
+    ensure!(matches!(woken, Err(LedgerError::Unknown(_))), "{woken:?}");
+    ensure!(ledger.control().await?.is_some_and(|row| row.document == "goes on"));
     Ok(())
 }
