@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BuyerId, HoldKey, KeyDigest, SaleConfig, TierId};
+use crate::{BuyerId, HoldKey, KeyDigest, Receipt, SaleConfig, TierId};
 
 /// What the log wrote on a command: its place and its time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,24 @@ pub enum Command {
         /// What stands in their place; nobody else's name.
         alias: BuyerId,
     },
+    /// The log's end may have been lost, and with it holds that were promised. It is the first entry
+    /// of an epoch. Until every such hold has run out no unit is free.
+    Doubt {
+        /// How far the sale clock may have run in what was lost, in milliseconds.
+        lost_ms: u64,
+        /// The first sequence that may be lost: the one after the last that is known. This entry's
+        /// own sequence is the first that cannot be.
+        first_lost: u64,
+    },
+    /// A buyer shows the receipt of a hold that may be lost; its signature has been checked.
+    Claim {
+        /// What the receipt says.
+        receipt: Receipt,
+        /// For whom it was signed.
+        buyer: BuyerId,
+    },
+    /// The ledger has an order, authorised or paid, of a hold that may be lost, or whose sale may be.
+    Restore(Box<Restore>),
 }
 
 impl Command {
@@ -113,6 +131,8 @@ impl Command {
             | Self::Pay { hold }
             | Self::Void { hold, .. }
             | Self::Refund { hold } => Some(*hold),
+            Self::Claim { receipt, .. } => Some(receipt.key),
+            Self::Restore(restore) => Some(restore.hold),
             Self::Tick { .. }
             | Self::Configure(_)
             | Self::Open
@@ -121,7 +141,8 @@ impl Command {
             | Self::Close
             | Self::SetCapacity { .. }
             | Self::Reserve(_)
-            | Self::Forget { .. } => None,
+            | Self::Forget { .. }
+            | Self::Doubt { .. } => None,
         }
     }
 }
@@ -151,4 +172,21 @@ pub struct Checkout {
     /// What is kept with the order, as JSON; at most [`crate::NOTE_BYTES_MAX`]
     /// bytes. The rules do not read it.
     pub note: Option<Box<str>>,
+}
+
+/// An order that the ledger has, as far as its sale must know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// The hold that the order ends.
+    pub hold: HoldKey,
+    /// Whose.
+    pub buyer: BuyerId,
+    /// The receipt in the reference that the provider knows the order's money by. It is the hold's own,
+    /// unless the money came after the end of its hold and paid for another: then it is that of the
+    /// hold whose money it was.
+    pub source: Receipt,
+    /// Which of the source's payments it was, from 1; it is in the reference too.
+    pub attempt: u8,
+    /// Whether the order is paid; else it is authorised.
+    pub paid: bool,
 }

@@ -40,7 +40,7 @@ mod warm;
 
 pub use audit::Difference;
 pub use codec::CodecError;
-pub use command::{Checkout, Command, Reserve, Stamp};
+pub use command::{Checkout, Command, Reserve, Restore, Stamp};
 pub use config::{Admission, SaleConfig, Terms, TierConfig};
 pub use holds::{HoldIndex, HoldKey, HoldStatus};
 pub use id::{BuyerId, InvalidId, KeyDigest, SaleId, TierId};

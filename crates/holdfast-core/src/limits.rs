@@ -1,5 +1,9 @@
 //! Every bound of a sale in one place. Ranges of the contract; larger input is refused.
 
+/// The version of the rules. Nodes that share a log must have the same: raise it with any change of
+/// what a command means, or of how it is written.
+pub const RULES: u32 = 3;
+
 /// Bytes in the id of a sale, a tier or a buyer.
 pub const ID_BYTES_MAX: usize = 64;
 

@@ -35,6 +35,12 @@ pub enum Outcome {
     Recorded(HoldIndex),
     /// The sale does not know the buyer's name, now or before.
     Forgotten,
+    /// The sale is in doubt.
+    Doubted,
+    /// A hold that had been lost, with its own name and deadline.
+    Claimed(HoldIndex),
+    /// The hold is sold for an order that the ledger has.
+    Restored(HoldIndex),
     /// Nothing was done, and why.
     Refused(Refusal),
 }
@@ -51,12 +57,15 @@ impl Outcome {
             | Self::Confirmed(hold)
             | Self::TooLate(hold)
             | Self::Recorded(hold)
+            | Self::Claimed(hold)
+            | Self::Restored(hold)
             | Self::Refused(Refusal::HoldExists(hold)) => Some(hold),
             Self::Ticked(_)
             | Self::Configured { .. }
             | Self::Moved(_)
             | Self::Resized
             | Self::Forgotten
+            | Self::Doubted
             | Self::Refused(_) => None,
         }
     }

@@ -155,6 +155,9 @@ impl Sale {
             }
             Command::Refund { hold } => self.decide_payment(*hold, None, PaymentStep::Refund),
             Command::Forget { buyer, alias } => self.decide_forget(buyer, alias),
+            Command::Doubt { .. } | Command::Claim { .. } | Command::Restore(_) => {
+                Err(wrong_state("these rules do not know this command yet"))
+            }
         }
     }
 

@@ -128,6 +128,9 @@ impl Model {
             Command::Configure(config) => self.configure(config),
             Command::Cancel { hold, buyer } => self.cancel(*hold, *buyer),
             Command::Forget { buyer, alias } => self.forget(*buyer, *alias),
+            Command::Doubt { .. } | Command::Claim { .. } | Command::Restore(_) => {
+                Verdict::Refused(Reason::WrongState)
+            }
             Command::Checkout(asked) => self.checkout(stamp, asked),
             Command::Call { .. }
             | Command::Decline { .. }

@@ -86,8 +86,12 @@ impl Book {
                 self.touch(*hold);
                 self.cancels.insert((*hold, *buyer));
             }
-            // Nobody in the crowd is forgotten.
-            Command::Tick { .. } | Command::Forget { .. } => {}
+            // Nobody in the crowd is forgotten, and one disk that is never exchanged loses nothing.
+            Command::Tick { .. }
+            | Command::Forget { .. }
+            | Command::Doubt { .. }
+            | Command::Claim { .. }
+            | Command::Restore(_) => {}
             Command::Checkout(asked) => {
                 self.pay(asked.hold);
                 if let Some(buyer) = self.payer(asked) {

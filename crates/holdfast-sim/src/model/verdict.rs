@@ -41,6 +41,12 @@ pub enum Verdict {
     Recorded(HoldKey),
     /// The sale does not know the name.
     Forgotten,
+    /// The sale is in doubt.
+    Doubted,
+    /// This hold had been lost, and is there again.
+    Claimed(HoldKey),
+    /// This hold is sold, as the ledger has it.
+    Restored(HoldKey),
     /// Nothing was done, and why.
     Refused(Reason),
 }
@@ -101,6 +107,9 @@ impl Verdict {
             Outcome::TooLate(_) => Self::TooLate(hold?),
             Outcome::Recorded(_) => Self::Recorded(hold?),
             Outcome::Forgotten => Self::Forgotten,
+            Outcome::Doubted => Self::Doubted,
+            Outcome::Claimed(_) => Self::Claimed(hold?),
+            Outcome::Restored(_) => Self::Restored(hold?),
             Outcome::Refused(refusal) => Self::Refused(Reason::of(refusal, hold)?),
         })
     }

@@ -40,6 +40,9 @@ pub(super) fn kind(answer: &Answer) -> &'static str {
         Outcome::TooLate(_) => "money came too late",
         Outcome::Recorded(_) => "recorded",
         Outcome::Forgotten => "forgotten",
+        Outcome::Doubted => "in doubt",
+        Outcome::Claimed(_) => "a lost hold",
+        Outcome::Restored(_) => "sold, says the ledger",
         Outcome::Refused(refusal) => match refusal {
             Refusal::SaleNotFound => "no such sale",
             Refusal::TierNotFound => "no such tier",
