@@ -68,11 +68,12 @@ local function refused(args, joins)
   if own then own.calls = own.calls + 1 elseif not joins then return { 'NOT_ON_ROLL' } end
 end
 
-local function register(name, flags, body)
+local function register(name, count, flags, body)
   redis.register_function({
     function_name = 'holdfast_' .. V .. '_' .. name,
     flags = flags,
     callback = function(keys, args)
+      if #keys ~= count then fail('it takes ' .. count .. ' keys') end
       return name ~= 'reign' and refused(args, name == 'join') or body(keys, args)
     end,
   })
@@ -152,7 +153,7 @@ local function lagging(log, last)
 end
 
 -- owner, roll (nodes)… → OK replid | OWNED owner | FENCED epoch. Begins a reign in this process: nothing is open.
-register('reign', {}, function(keys, args)
+register('reign', 1, {}, function(keys, args)
   local token, epoch, owner = given(args[1], 'token'), whole(args[2], 'epoch'), given(args[4], 'owner')
   local replid = process()
   if not replid then fail('a replica does not reign') end
@@ -170,18 +171,18 @@ register('reign', {}, function(keys, args)
 end)
 
 -- Of meta → OK epoch last clock trimmed, as persisted; zeros if there is nothing. The log need not be open.
-register('position', { 'no-writes' }, function(keys)
+register('position', 1, { 'no-writes' }, function(keys)
   return { 'OK', persisted(keys[1]) }
 end)
 
 -- bytes → OK. Keeps what the node says of its logs.
-register('hand_over', { 'no-writes' }, function(_, args)
+register('hand_over', 0, { 'no-writes' }, function(_, args)
   reign.roll[args[3]].bytes = given(args[4], 'bytes')
   return { 'OK' }
 end)
 
 -- → OK, then node, bytes of each that has handed over.
-register('heard', { 'no-writes' }, function()
+register('heard', 0, { 'no-writes' }, function()
   local reply = { 'OK' }
   for _, node in ipairs(ascending(reign.roll)) do
     local bytes = reign.roll[node].bytes
@@ -191,7 +192,7 @@ register('heard', { 'no-writes' }, function()
 end)
 
 -- log, who → OK | GONE (who is not on the roll). That node, and no other, is to restore the log.
-register('assign', { 'no-writes' }, function(_, args)
+register('assign', 0, { 'no-writes' }, function(_, args)
   local log = whole(args[4], 'log')
   if not reign.roll[args[5]] then return { 'GONE' } end
   reign.duties[log] = args[5]
@@ -199,7 +200,7 @@ register('assign', { 'no-writes' }, function(_, args)
 end)
 
 -- → OK, then the logs that the caller is to restore.
-register('duties', { 'no-writes' }, function(_, args)
+register('duties', 0, { 'no-writes' }, function(_, args)
   local reply = { 'OK' }
   for _, log in ipairs(ascending(reign.duties)) do
     if reign.duties[log] == args[3] then reply[#reply + 1] = log end
@@ -209,7 +210,7 @@ end)
 
 -- Of meta, log. log, from_epoch, base, base_epoch, done (0, 1), then last, n, e, c, b of each batch → OK last | OPEN
 -- | FENCED epoch | DIFFERS last. Puts back what comes after the batch that ends at base, as it was.
-register('restore', {}, function(keys, args)
+register('restore', 2, {}, function(keys, args)
   local log, from_epoch, base = whole(args[4], 'log'), whole(args[5], 'from_epoch'), whole(args[6], 'base')
   local base_epoch, done = whole(args[7], 'base_epoch'), whole(args[8], 'done', 1)
   local refusal, last, clock = closed(keys[1], log, from_epoch)
@@ -233,7 +234,7 @@ end)
 
 -- Of meta, log, snapshot 0, 1. log, from_epoch, sequence, epoch, clock, bytes → OK last | OPEN | FENCED epoch. Forgets
 -- what is there and begins at that snapshot (sequence 0: with nothing).
-register('reset', {}, function(keys, args)
+register('reset', 4, {}, function(keys, args)
   local log, from_epoch, sequence = whole(args[4], 'log'), whole(args[5], 'from_epoch'), whole(args[6], 'sequence')
   local epoch, clock = whole(args[7], 'epoch', from_epoch), whole(args[8], 'clock')
   local bytes = given(args[9], 'bytes')
@@ -252,7 +253,7 @@ end)
 
 -- Of meta, log. log, last, gap, clock, n, bytes → OK last clock | FENCED epoch | DIFFERS last | ROLLED_BACK last.
 -- Begins the epoch in the log, with a batch that leaves `gap` sequences out, or (n = 0) without one.
-register('open', {}, function(keys, args)
+register('open', 2, {}, function(keys, args)
   local log, expected, gap = whole(args[4], 'log'), whole(args[5], 'last'), whole(args[6], 'gap')
   local wanted, n, bytes = whole(args[7], 'clock'), whole(args[8], 'n', LAG), given(args[9], 'bytes')
   if reign.head[log] then
@@ -275,7 +276,7 @@ end)
 -- Of meta, log, view. log, seen, cursor, clock, only_if_current (0, 1), n, bytes, then name, value… of the view → OK
 -- first clock written (0, 1) [batches after cursor] | NOT_OPEN | ROLLED_BACK last | TRIMMED trimmed | BEHIND [batches] |
 -- LAGGING node. `seen` is the highest sequence that the node knows of. What is not written is told as if it were.
-register('append', {}, function(keys, args)
+register('append', 3, {}, function(keys, args)
   local log, seen, cursor = whole(args[4], 'log'), whole(args[5], 'seen'), whole(args[6], 'cursor')
   local wanted, only_if_current = whole(args[7], 'clock'), whole(args[8], 'only_if_current', 1)
   local n, bytes = whole(args[9], 'n', LAG), given(args[10], 'bytes')
@@ -300,7 +301,7 @@ register('append', {}, function(keys, args)
 end)
 
 -- after → OK counter, then the logs that were opened or written since `after`, an earlier counter of this reign.
-register('news', { 'no-writes' }, function(_, args)
+register('news', 0, { 'no-writes' }, function(_, args)
   local after, changed = whole(args[4], 'after'), {}
   if after <= reign.count and reign.count - after <= RECENT then
     for at = after + 1, reign.count do changed[reign.recent[at % RECENT]] = true end
@@ -313,7 +314,7 @@ register('news', { 'no-writes' }, function(_, args)
 end)
 
 -- Of meta, snapshot 0, 1 → OK sequence epoch clock bytes of the newest; sequence 0 if there is none.
-register('fetch', { 'no-writes' }, function(keys)
+register('fetch', 3, { 'no-writes' }, function(keys)
   local newest = snapshots(keys[1])
   if newest.sequence == 0 then return { 'OK', 0, 0, 0, '' } end
   local bytes = redis.call('GET', keys[2 + newest.slot]) or fail('the snapshot is gone')
@@ -322,7 +323,7 @@ end)
 
 -- Of meta, log, snapshot 0, 1. log, sequence, epoch, clock, bytes → OK 1 | OK 0 (there is one as new) | NOT_OPEN
 -- | ROLLED_BACK last | BEYOND last | DIFFERS last (no batch of that epoch ends there). Takes the older one's place.
-register('snapshot', {}, function(keys, args)
+register('snapshot', 4, {}, function(keys, args)
   local log, sequence, epoch = whole(args[4], 'log'), whole(args[5], 'sequence'), whole(args[6], 'epoch')
   local clock, bytes = whole(args[7], 'clock'), given(args[8], 'bytes')
   local refusal, last = opened(keys[1], log)
@@ -339,7 +340,7 @@ register('snapshot', {}, function(keys, args)
 end)
 
 -- Of meta, log. log → OK trimmed | NOT_OPEN | ROLLED_BACK last. Drops what both snapshots and all nodes have.
-register('trim', { 'allow-oom' }, function(keys, args)
+register('trim', 2, { 'allow-oom' }, function(keys, args)
   local log = whole(args[4], 'log')
   local refusal, _, _, trimmed = opened(keys[1], log)
   if refusal then return refusal end
@@ -355,7 +356,7 @@ register('trim', { 'allow-oom' }, function(keys, args)
 end)
 
 -- who → OK. It is on the roll from now on; whoever left stays away.
-register('join', { 'no-writes' }, function(_, args)
+register('join', 0, { 'no-writes' }, function(_, args)
   local who = given(args[4], 'who')
   if reign.left[who] then return { 'NOT_ON_ROLL' } end
   reign.roll[who] = reign.roll[who] or { calls = 0, seen = {} }
@@ -363,7 +364,7 @@ register('join', { 'no-writes' }, function(_, args)
 end)
 
 -- who → OK, also when it was not on the roll. What it handed over, had seen and had to do is forgotten.
-register('leave', { 'no-writes' }, function(_, args)
+register('leave', 0, { 'no-writes' }, function(_, args)
   local who = given(args[4], 'who')
   reign.roll[who], reign.left[who] = nil, true
   for log, whose in pairs(reign.duties) do
@@ -373,7 +374,7 @@ register('leave', { 'no-writes' }, function(_, args)
 end)
 
 -- → OK, then node, calls of each on the roll.
-register('roll', { 'no-writes' }, function()
+register('roll', 0, { 'no-writes' }, function()
   local reply = { 'OK' }
   for _, node in ipairs(ascending(reign.roll)) do
     reply[#reply + 1] = node
