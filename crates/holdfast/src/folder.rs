@@ -63,6 +63,12 @@ impl Folder {
         Ok(ReceiptKey::new(bytes))
     }
 
+    /// Whether there is a secret under which holds' ids are signed.
+    pub(crate) fn has_receipt_key(&self) -> anyhow::Result<bool> {
+        let path = self.path.join(RECEIPT_KEY);
+        path.try_exists().with_context(|| format!("look for {}", path.display()))
+    }
+
     /// A secret of 64 hexadecimal digits; made when it is asked for the first time, durably and
     /// for the owner's eyes only.
     pub(crate) fn secret(&self, name: &str) -> anyhow::Result<String> {

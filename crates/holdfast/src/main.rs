@@ -16,6 +16,7 @@ mod rehearse;
 mod secret_file;
 mod serve;
 mod settings;
+mod shared;
 mod signals;
 mod telemetry;
 mod token;

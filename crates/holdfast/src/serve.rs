@@ -13,6 +13,7 @@ use holdfast_core::ReceiptKey;
 use holdfast_engine::{Engine, Handle, Service};
 use holdfast_front::{Front, Stop};
 use holdfast_http::{App, BuyerKeys, MerchantKeys, ProviderName, Scrape, Site};
+use holdfast_metrics::Histogram;
 use holdfast_store::journal::Upkeep;
 use holdfast_store::{Store, SystemClock};
 use prometheus_client::registry::Unit;
@@ -25,7 +26,8 @@ use crate::money;
 use crate::output::say;
 use crate::process::ProcessMetrics;
 use crate::secret_file;
-use crate::settings::{ServeArgs, Settings};
+use crate::settings::{self, ServeArgs, Settings};
+use crate::shared;
 use crate::signals;
 
 /// How often the next segment of the journal is looked after.
@@ -41,26 +43,22 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let front = bind(settings.listen, settings.front, "--listen")?;
     let metrics = settings.metrics_listen.map(bind_metrics).transpose()?;
     let folder = Folder::open(&settings.data_dir)?;
-    let clock = Arc::new(SystemClock::new());
-    let (journal, flushes) = folder.journal(clock.clone(), settings.journal)?;
-    let receipts = folder.receipt_key(!journal.logs().is_empty())?;
+    let engine = Running::start(&settings, &folder)?;
+    let Running { service, receipts, flushes } = engine;
     let demo = settings.demo.then(|| demo::equip(&mut settings, &folder)).transpose()?;
     let made_key = settings.merchant_keys.is_empty();
     if made_key {
         settings.merchant_keys.push(random_hex()?);
     }
-    start_upkeep(journal.upkeep())?;
-    let engine = Engine::open(journal, clock, random_seed()?)?;
-    #[cfg(feature = "planted")]
-    plant();
-    let service = Service::start(engine, settings.engine)?;
     let (checkout, provider_secret) =
         money::start(&settings, &folder, front.address(), service.handle(), receipts.clone())?;
     let app = app(&settings, receipts, service.handle(), checkout.checkout(), provider_secret)?;
     let stop = Stop::new();
     let mut registry = holdfast_http::registry();
-    let help = "How long the journal's flushes take";
-    registry.register_with_unit("flush", help, Unit::Seconds, flushes);
+    if let Some(flushes) = flushes {
+        let help = "How long the journal's flushes take";
+        registry.register_with_unit("flush", help, Unit::Seconds, flushes);
+    }
     front.metrics().register(&mut registry);
     app.register(&mut registry);
     registry.register_collector(Box::new(ProcessMetrics));
@@ -87,6 +85,45 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     tracing::info!("stopped");
     // A supervisor that looks at the exit code is to start a server again that could not go on.
     doubt.map_or(Ok(ExitCode::SUCCESS), |doubt| Err(doubt).context("the store is in doubt"))
+}
+
+/// A running engine, over the store that the settings name.
+struct Running {
+    service: Service,
+    receipts: ReceiptKey,
+    /// How long the journal's flushes take, if there is one.
+    flushes: Option<Histogram>,
+}
+
+impl Running {
+    fn start(settings: &Settings, folder: &Folder) -> anyhow::Result<Self> {
+        let clock = Arc::new(SystemClock::new());
+        match &settings.store {
+            settings::Store::Embedded => {
+                let (journal, flushes) = folder.journal(clock.clone(), settings.journal)?;
+                let receipts = folder.receipt_key(!journal.logs().is_empty())?;
+                start_upkeep(journal.upkeep())?;
+                let service = start_engine(journal, clock, settings)?;
+                Ok(Self { service, receipts, flushes: Some(flushes) })
+            }
+            settings::Store::Redis(redis) => {
+                let (store, receipts) = shared::open(redis, folder, clock.clone())?;
+                let service = start_engine(store, clock, settings)?;
+                Ok(Self { service, receipts, flushes: None })
+            }
+        }
+    }
+}
+
+fn start_engine<S: Store + Send + 'static>(
+    store: S,
+    clock: Arc<SystemClock>,
+    settings: &Settings,
+) -> anyhow::Result<Service> {
+    let engine = Engine::open(store, clock, random_seed()?)?;
+    #[cfg(feature = "planted")]
+    plant();
+    Ok(Service::start(engine, settings.engine)?)
 }
 
 /// Switches on the bug that the tests name, for the engine's and the checkout's threads to take over;

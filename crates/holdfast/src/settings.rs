@@ -5,6 +5,7 @@ mod file;
 mod keys;
 mod kinds;
 mod money;
+mod store;
 mod values;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,6 +19,7 @@ use holdfast_http::LimitOptions;
 pub(crate) use keys::{Told, decide as decide_keys};
 pub(crate) use kinds::Address;
 pub(crate) use money::{LedgerPlace, Money, MoneyArgs, Payments};
+pub(crate) use store::{Redis, Store};
 use values::{DATA, Values};
 
 use crate::files::Connections;
@@ -71,6 +73,7 @@ pub(crate) struct Settings {
     pub(crate) buyer_keys: Vec<PathBuf>,
     pub(crate) journal: holdfast_store::journal::Options,
     pub(crate) engine: holdfast_engine::Options,
+    pub(crate) store: Store,
     pub(crate) money: Money,
     pub(crate) payments_per_second: NonZeroU32,
     pub(crate) demo: bool,
@@ -109,6 +112,7 @@ impl ServeArgs {
         let is_named = |path: &PathBuf| !path.as_os_str().is_empty();
         ensure!(values.buyer_key.iter().all(is_named), "buyer_key is empty: it must name a file");
         let (front, connections) = values.front()?;
+        let money = self.money.decide(&values)?;
         Ok(Settings {
             listen: values.listen().unwrap_or((Ipv4Addr::LOCALHOST, 8080).into()),
             metrics_listen: values.metrics_listen(),
@@ -120,7 +124,8 @@ impl ServeArgs {
             merchant_keys,
             journal: values.journal(),
             engine: values.engine(),
-            money: self.money.decide(&values)?,
+            store: Store::decide(&values, &money)?,
+            money,
             payments_per_second: values.payments_per_second(),
             buyer_keys: values.buyer_key,
             demo: self.demo,

@@ -88,6 +88,8 @@ macro_rules! numbers {
 numbers! {
     /// So many of something that the system has few of.
     Count: "", 1 to 65_535;
+    /// So many data nodes of Redis.
+    DataNodes: "", 1 to 15;
     /// So many connections.
     Connections: "", 1 to 10_000_000;
     /// A time, up to an hour.

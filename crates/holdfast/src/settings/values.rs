@@ -12,10 +12,11 @@ use serde::Deserialize;
 
 use super::Told;
 use super::kinds::{
-    Address, Bytes, Connections, Count, Limit, Milliseconds, Network, PerSecond, SegmentBytes,
-    read, read_list, read_some,
+    Address, Bytes, Connections, Count, DataNodes, Limit, Milliseconds, Network, PerSecond,
+    SegmentBytes, read, read_list, read_some,
 };
 use super::money::{LedgerPlace, Payments};
+use super::store::StorePlace;
 use crate::files;
 
 /// Headings in the help.
@@ -24,6 +25,7 @@ const ADDRESSES: &str = "Addresses";
 const KEYS: &str = "Keys";
 const LIMITS: &str = "Limits";
 const CONNECTIONS: &str = "Connections";
+const STORE: &str = "Store";
 const OVERLOAD: &str = "Overload";
 pub(super) const PAYMENTS: &str = "Orders and payments";
 
@@ -171,6 +173,34 @@ pub(crate) struct Values {
     #[serde(deserialize_with = "read")]
     pub(super) snapshot_bytes: Option<Bytes>,
 
+    #[arg(
+        long,
+        env = "HOLDFAST_STORE",
+        hide_env = true,
+        value_name = "STORE",
+        help_heading = STORE,
+        help = "Where sales are kept: embedded, in the data folder of this one server; or Redis, for \
+                several: redis://[user:password@]host:port[,host:port…][/db], rediss:// over TLS, \
+                redis+sentinel://host:port[,…]/service [default: embedded] [env: HOLDFAST_STORE=]"
+    )]
+    #[serde(deserialize_with = "read")]
+    pub(super) store: Option<StorePlace>,
+
+    /// File with the store's address in it, for its password's sake
+    #[arg(long, env = "HOLDFAST_STORE_FILE", value_name = "FILE", help_heading = STORE)]
+    pub(super) store_file: Option<PathBuf>,
+
+    /// Data nodes that Redis has, the master with them, 1 to 15, connected or not: an entry counts
+    /// once more than half of them have it on disk. To be said with --store redis://
+    #[arg(long, env = "HOLDFAST_REDIS_DATA_NODES", value_name = "COUNT", help_heading = STORE)]
+    #[serde(deserialize_with = "read")]
+    pub(super) redis_data_nodes: Option<DataNodes>,
+
+    /// Take data nodes of Redis that are not set to keep everything (appendonly yes, appendfsync
+    /// always, maxmemory-policy noeviction). For demos: what they lose was promised to buyers
+    #[arg(long, env = "HOLDFAST_ALLOW_VOLATILE", help_heading = STORE)]
+    pub(super) allow_volatile: bool,
+
     /// Where orders are and who takes the money. Only the settings file says it here: as flags and in
     /// the environment it is there for every command that reads them.
     #[arg(skip)]
@@ -217,6 +247,10 @@ impl Values {
             shed_standing_ms: self.shed_standing_ms.or(below.shed_standing_ms),
             journal_segment_bytes: self.journal_segment_bytes.or(below.journal_segment_bytes),
             snapshot_bytes: self.snapshot_bytes.or(below.snapshot_bytes),
+            store: self.store.or(below.store),
+            store_file: self.store_file.or(below.store_file),
+            redis_data_nodes: self.redis_data_nodes.or(below.redis_data_nodes),
+            allow_volatile: self.allow_volatile || below.allow_volatile,
             ledger: below.ledger,
             ledger_file: below.ledger_file,
             payments: below.payments,
@@ -297,6 +331,12 @@ impl Values {
     pub(super) fn payments_per_second(&self) -> NonZeroU32 {
         let set = self.payments_per_second.and_then(|PerSecond(set)| u32::try_from(set).ok());
         set.and_then(NonZeroU32::new).unwrap_or(PAYMENTS_PER_SECOND)
+    }
+
+    /// How many data nodes Redis has, if that is said.
+    pub(super) fn redis_data_nodes(&self) -> anyhow::Result<Option<u32>> {
+        let nodes = self.redis_data_nodes.map(|DataNodes(nodes)| u32::try_from(nodes));
+        Ok(nodes.transpose()?)
     }
 
     /// How the journal is kept.
