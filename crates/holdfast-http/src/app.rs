@@ -12,7 +12,7 @@ use holdfast_core::{
 };
 use holdfast_engine::{Answer, Handle, SaleRef, Sales};
 use prometheus_client::registry::Registry;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::auth::MerchantKeys;
 use crate::limits::{LimitOptions, Limits};
@@ -25,10 +25,11 @@ use crate::views::{Moves, Views};
 /// How long a request's body may take to arrive, unless something else is set.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long the store may take before whoever asked hears that it does not answer: a disk hangs.
-const STORE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the store may take before whoever asked hears that it does not answer: a disk hangs, or
+/// Redis is away.
+const STORE_DEADLINE: Duration = Duration::from_millis(1_900);
 
-const NO_ANSWER: &str = "the store has not answered for 5 seconds";
+const NO_ANSWER: &str = "the store has not answered for 2 seconds";
 
 /// What the routes need.
 pub struct Options {
@@ -122,9 +123,9 @@ impl App {
 
     /// Applies a command to a sale.
     pub(crate) async fn execute(&self, sale: SaleRef, command: Command) -> Result<Answer, Problem> {
-        let answer = timeout(STORE_DEADLINE, self.engine.execute(sale, command)).await;
+        let answer = in_time(self.engine.execute(sale, command)).await;
         // It may still be written.
-        let answer = answer.map_err(|_| Problem::new(Code::OutcomeUnknown).because(NO_ANSWER))?;
+        let answer = answer.ok_or_else(|| Problem::new(Code::OutcomeUnknown).because(NO_ANSWER))?;
         answer.map_err(|error| problem::of_engine(&error))
     }
 
@@ -137,8 +138,8 @@ impl App {
         capacity: u32,
     ) -> Result<Answer, Problem> {
         let unknown = |why| Problem::new(Code::OutcomeUnknown).because(why);
-        let answer = timeout(STORE_DEADLINE, self.checkout.resize(sale, tier, capacity)).await;
-        answer.map_err(|_| unknown(NO_ANSWER))?.map_err(|error| {
+        let answer = in_time(self.checkout.resize(sale, tier, capacity)).await;
+        answer.ok_or_else(|| unknown(NO_ANSWER))?.map_err(|error| {
             let problem = problem::of_checkout(&error);
             match error {
                 CheckoutError::Engine(_) => problem,
@@ -153,8 +154,8 @@ impl App {
         R: Send + 'static,
         F: FnOnce(&Sales) -> R + Send + 'static,
     {
-        let seen = timeout(STORE_DEADLINE, self.engine.look(look)).await;
-        let seen = seen.map_err(|_| Problem::new(Code::StoreUnavailable).because(NO_ANSWER))?;
+        let seen = in_time(self.engine.look(look)).await;
+        let seen = seen.ok_or_else(|| Problem::new(Code::StoreUnavailable).because(NO_ANSWER))?;
         seen.map_err(|error| problem::of_engine(&error))
     }
 
@@ -198,6 +199,14 @@ impl App {
             .map(|view| holdfast_api::Sale::new(id, view))
             .ok_or_else(problem::sale_not_found)
     }
+}
+
+/// What comes of it, if that comes in time. An answer that this process has slept over is none: others
+/// may have gone on meanwhile.
+async fn in_time<T>(work: impl Future<Output = T>) -> Option<T> {
+    let asked = Instant::now();
+    let answer = timeout(STORE_DEADLINE, work).await.ok();
+    answer.filter(|_| asked.elapsed() <= STORE_DEADLINE)
 }
 
 /// The hold whose order a hold has: its own once it is sold, another's if its money came late and

@@ -43,6 +43,10 @@ const LIBRARY: u32 = 1;
 /// Passes over what one log has and this node does not know; each brings 512 batches.
 const PASSES_MAX: usize = 10_000;
 
+/// How old an answer of Redis may be. Longer than a server may be silent: what is older was not on the
+/// way, but this node stood still.
+const ANSWER_MAX: Duration = Duration::from_millis(1_500);
+
 /// What a log's first entry in an epoch says where entries may have been lost: how long ago those
 /// may have been stamped at most, and the first sequence that may be lost.
 pub type Opening = Box<dyn Fn(Duration, u64) -> Vec<u8> + Send>;
@@ -155,6 +159,11 @@ impl RedisStore {
                 return lost.map(|(made, lost)| Some(Err(made.err().unwrap_or(lost)))).collect();
             }
         };
+        if self.node.clock.monotonic().saturating_sub(sent) > ANSWER_MAX {
+            // This node stood still: what it has heard may be over by now. It hears it again.
+            let why = "the answer of Redis came too late".to_owned();
+            return parts.iter().map(|part| Some(Err(unknown(part, why.clone())))).collect();
+        }
         let is_confirmed = self.node.is_confirmed(replies.pop().as_ref());
         let mut replies = replies.into_iter();
         let answer = |(part, made): (&Append<'_>, Result<Command>)| {
@@ -245,6 +254,11 @@ impl RedisStore {
         }
         self.node.lost(&said(refused), false)
     }
+}
+
+/// What to say of a part of which nothing is known.
+fn unknown(part: &Append<'_>, why: String) -> StoreError {
+    if part.batch.is_empty() { StoreError::Away(why) } else { StoreError::Unconfirmed(why) }
 }
 
 /// The entries after `cursor` that this node knows.

@@ -252,30 +252,39 @@ impl Node {
     /// Takes up an epoch that is open; begins the next one if the server does not know it.
     fn enter(&mut self, row: &ControlRow, document: &Document) -> Step<()> {
         self.awaited = None;
-        let is_on_row = document.roll.contains(&self.calls.caller.node);
-        if !is_on_row && self.adopted > 0 {
-            // Whoever was left behind comes back as somebody else.
-            self.calls.caller.node = self.options.draw();
-        }
-        let caller = self.caller(row.epoch, &document.token);
-        let calls = Calls::new(&self.options.version(), caller);
-        match self.ask(calls.roll())? {
+        let mut calls =
+            Calls::new(&self.options.version(), self.caller(row.epoch, &document.token));
+        let is_on_roll = match self.ask(calls.roll())? {
             Err(Refused::NoReign) => return self.win(Some((row, document))),
             _ if self.need == Need::Recovery && row.epoch == self.adopted => {
                 return self.win(Some((row, document)));
             }
-            Err(Refused::NotOnRoll) | Ok(_) => {}
+            Err(Refused::NotOnRoll) => false,
+            Ok(_) => true,
             Err(refused) => return Err(said(&refused)),
+        };
+        if !is_on_roll || !document.roll.contains(&calls.caller.node) {
+            self.join(row, document, &mut calls)?;
         }
-        if !is_on_row {
-            let mut joined = document.clone();
-            joined.roll.push(self.calls.caller.node.clone());
-            if !self.control.replace(row.version, row.epoch, &joined.write())? {
-                return Err("the control row has moved on".to_owned());
-            }
-        }
-        self.insist(calls.join(&self.calls.caller.node))?;
         self.adopt(calls)
+    }
+
+    /// Puts this node on the row's roll, and then on the process's: as somebody else, if it was on one
+    /// of them before and was left behind.
+    fn join(&mut self, row: &ControlRow, document: &Document, calls: &mut Calls) -> Step<()> {
+        let before = self.calls.caller.node.clone();
+        if self.adopted > 0 || document.roll.contains(&before) {
+            self.calls.caller.node = self.options.draw();
+            calls.caller.node.clone_from(&self.calls.caller.node);
+        }
+        let mut joined = document.clone();
+        // What it knew as who it was, it knows as who it is.
+        joined.roll.retain(|node| *node != before);
+        joined.roll.push(calls.caller.node.clone());
+        if !self.control.replace(row.version, row.epoch, &joined.write())? {
+            return Err("the control row has moved on".to_owned());
+        }
+        self.insist(calls.join(&calls.caller.node)).map(drop)
     }
 
     /// From here on this node speaks under these calls' epoch, with its logs.
