@@ -222,7 +222,7 @@ pub struct Tier {
 impl Sale {
     /// A sale under its id.
     pub fn new(id: SaleId, sale: SaleView) -> Self {
-        let SaleView { terms, status, tiers } = sale;
+        let SaleView { terms, status, tiers, .. } = sale;
         Self {
             id,
             name: terms.name,

@@ -6,7 +6,6 @@ use std::fmt;
 use crate::arena::Position;
 use crate::holds::{Hold, NONE};
 use crate::sale::Sale;
-use crate::tier::is_punctual;
 use crate::{HoldStatus, PaymentStatus};
 
 /// Something that is not as it must be.
@@ -72,22 +71,29 @@ impl Sale {
         if is_sold { u64::from(hold.quantity) } else { 0 }
     }
 
+    fn restored_units(&self, hold: &Hold) -> u64 {
+        let is_restored = hold.payment != NONE && self.payments[hold.payment].is_restored;
+        if is_restored { self.sold_units(hold) } else { 0 }
+    }
+
     fn audit_buyers(&self, found: &mut Vec<Difference>) {
         let limit = self.terms.as_ref().map_or(0, |terms| u64::from(terms.max_per_buyer));
-        let mut has = BTreeMap::<Position, (u32, u64, u64)>::new();
+        let mut has = BTreeMap::<Position, (u32, u64, u64, u64)>::new();
         let with_units = |hold: &&Hold| self.live_units(hold) + self.sold_units(hold) > 0;
         for hold in self.holds.iter().filter(with_units) {
-            let (holds, live, sold) = has.entry(hold.buyer).or_default();
+            let (holds, live, sold, restored) = has.entry(hold.buyer).or_default();
             *holds += u32::from(hold.status.is_live());
             (*live, *sold) = (*live + self.live_units(hold), *sold + self.sold_units(hold));
+            *restored += self.restored_units(hold);
         }
-        for (buyer, (holds, live, sold)) in has {
+        for (buyer, (holds, live, sold, restored)) in has {
             let name = || self.name(buyer);
             if holds > 1 {
                 let what = format!("buyer {} has {holds} live holds", name());
                 found.push(Difference { promise: 7, what });
             }
-            if live + sold > limit {
+            // Of an order that the ledger had first nobody could ask whether the limit allows it.
+            if live + sold - restored > limit {
                 let what = format!("buyer {} has {} units of {limit}", name(), live + sold);
                 found.push(Difference { promise: 9, what });
             }
@@ -122,7 +128,11 @@ impl Sale {
                 PaymentStatus::Declined => {
                     !matches!(hold.status, HoldStatus::Paying | HoldStatus::Sold)
                 }
-                PaymentStatus::TooLate | PaymentStatus::Moved => hold.status == HoldStatus::Expired,
+                PaymentStatus::TooLate => hold.status == HoldStatus::Expired,
+                // What had run out may have been given back once more, after the loss of its end.
+                PaymentStatus::Moved => {
+                    matches!(hold.status, HoldStatus::Expired | HoldStatus::Cancelled)
+                }
                 PaymentStatus::Authorised
                 | PaymentStatus::Paid
                 | PaymentStatus::Void
@@ -143,7 +153,7 @@ impl Sale {
     fn audit_deadlines(&self, found: &mut Vec<Difference>) {
         for tier in &self.tiers {
             let id = tier.config.id;
-            let punctual = tier.due.iter().filter(|&&row| is_punctual(&self.holds[row]));
+            let punctual = tier.due.iter().filter(|&&row| self.holds.is_punctual(row));
             let deadlines: Vec<u64> = punctual.map(|&row| self.holds[row].deadline_ms).collect();
             let is_late = |&&(deadline_ms, row): &&(u64, u32)| {
                 self.holds[row].status.is_live() && self.deadline_ms(row) == deadline_ms

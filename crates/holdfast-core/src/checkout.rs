@@ -111,9 +111,16 @@ impl Sale {
         let status = PaymentStatus::Queued;
         let payment = if hold.payment == NONE {
             let (linked, queued_ms, attempt) = (NONE, 0, 1);
-            let payment =
-                Payment { hold: row, linked, queued_at_ms, queued_ms, attempt, status, note };
-            self.payments.push(payment)
+            self.payments.push(Payment {
+                hold: row,
+                linked,
+                queued_at_ms,
+                queued_ms,
+                attempt,
+                status,
+                note,
+                is_restored: false,
+            })
         } else {
             self.payments.change(hold.payment, |payment| {
                 (payment.queued_at_ms, payment.status, payment.note) = (queued_at_ms, status, note);
@@ -188,7 +195,7 @@ impl Sale {
         let (buyer, quantity) = (self.buyers.get(hold.buyer), u32::from(hold.quantity));
         let limit = self.terms.as_ref().map_or(0, |terms| terms.max_per_buyer);
         self.status == Status::Open
-            && quantity <= self.tiers[usize::from(hold.tier)].free()
+            && quantity <= self.free(&self.tiers[usize::from(hold.tier)])
             && !buyer.is_live
             && quantity + u32::from(buyer.ordered) <= limit
             && buyer.holds < HOLDS_PER_BUYER_MAX
@@ -238,7 +245,7 @@ impl Sale {
     }
 
     /// What was waited so far counts; from here on the buyer's time runs again.
-    fn stop_queueing(&mut self, row: u32, status: PaymentStatus) {
+    pub(crate) fn stop_queueing(&mut self, row: u32, status: PaymentStatus) {
         let clock_ms = self.last.clock_ms;
         self.payments.change(self.holds[row].payment, |payment| {
             payment.queued_ms = payment.queued_ms(clock_ms);
@@ -265,7 +272,7 @@ impl Sale {
     }
 
     /// A live hold whose deadline is forgotten becomes an order.
-    fn sell(&mut self, row: u32) {
+    pub(crate) fn sell(&mut self, row: u32) {
         self.end_hold(row, HoldStatus::Sold);
         let Hold { buyer, tier, quantity, .. } = self.holds[row];
         self.tiers[usize::from(tier)].sold += u32::from(quantity);
@@ -286,6 +293,7 @@ impl Sale {
             attempt: 1,
             status,
             note,
+            is_restored: false,
         };
         let payment = self.payments.push(payment);
         self.payments.change(old.payment, |payment| {
@@ -330,12 +338,11 @@ impl Sale {
         self.payments[hold.payment].deadline_ms(hold, grace_ms(self.terms.as_ref()))
     }
 
-    /// Takes a hold that has been at the checkout out of its tier's late deadlines.
+    /// Takes a hold out of its tier's late deadlines, if it is there.
     pub(crate) fn forget_deadline(&mut self, row: u32) {
-        let hold = self.holds[row];
-        if hold.payment != NONE {
+        if self.holds.is_late(row) {
             let deadline_ms = self.deadline_ms(row);
-            self.tiers[usize::from(hold.tier)].late.remove(&(deadline_ms, row));
+            self.tiers[usize::from(self.holds[row].tier)].late.remove(&(deadline_ms, row));
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::arena::Position;
+use crate::recovered::Recovered;
 use crate::slab::Slab;
 
 /// Stands for "no row" in a column of row numbers.
@@ -100,14 +101,17 @@ pub(crate) struct Hold {
 
 const _: () = assert!(size_of::<Hold>() == 32, "ten million holds are held to 128 bytes each");
 
-/// All holds of a sale, in the order of their keys.
+/// All holds of a sale, in the order of their places: a hold's place is its key, but that of one that
+/// was brought back is where a new hold of that entry would be.
 ///
-/// Keys only grow, so a sparse directory (the first row of every 64 sequences) and a short binary
-/// search find a key: smaller than a hash table, and nothing to rebuild when it grows.
+/// Places only grow, so a sparse directory (the first row of every 64 sequences) and a short binary
+/// search find a key: smaller than a hash table, and nothing to rebuild when it grows. What was
+/// brought back is in a table of its own, too.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holds {
     rows: Slab<Hold>,
     blocks: Vec<u32>,
+    recovered: Recovered,
 }
 
 impl Holds {
@@ -119,31 +123,79 @@ impl Holds {
         self.rows.iter()
     }
 
-    /// Adds a hold whose key is greater than every other's.
+    /// Adds a hold whose key is greater than every other's place.
     pub(crate) fn push(&mut self, hold: Hold) -> u32 {
-        let block = hold.key.block();
+        self.push_at(hold.key, hold)
+    }
+
+    /// Brings back a hold that had been lost. `place` is greater than every other's.
+    pub(crate) fn bring_back(&mut self, hold: Hold, place: HoldKey) -> u32 {
+        let row = self.push_at(place, hold);
+        self.recovered.insert(hold.key, row, place);
+        row
+    }
+
+    fn push_at(&mut self, place: HoldKey, hold: Hold) -> u32 {
+        let block = place.block();
         while self.blocks.len() <= block {
             self.blocks.push(self.rows.len());
         }
         self.rows.push(hold)
     }
 
-    /// The greatest key.
-    pub(crate) fn last_key(&self) -> Option<HoldKey> {
-        Some(self.rows[self.rows.len().checked_sub(1)?].key)
+    /// What was brought back: rows and places, in order.
+    pub(crate) fn recovered(&self) -> impl Iterator<Item = (u32, HoldKey)> {
+        self.recovered.iter()
     }
 
-    /// The row of the first hold whose key is greater; the number of rows if there is none.
-    pub(crate) fn first_after(&self, key: HoldKey) -> u32 {
-        match self.search(key) {
-            Ok(row) => row + 1,
-            Err(row) => row,
-        }
+    /// Where a hold stands among the others: its key, or the place at which it was brought back.
+    pub(crate) fn place(&self, row: u32) -> HoldKey {
+        self.recovered.place(row).unwrap_or(self.rows[row].key)
+    }
+
+    /// Whether a live hold's deadline is in order with those around it: it is the one that the hold was
+    /// made with, at its own place.
+    pub(crate) fn is_punctual(&self, row: u32) -> bool {
+        let hold = &self.rows[row];
+        let is_first = hold.status == HoldStatus::Held && hold.payment == NONE;
+        is_first && self.recovered.place(row).is_none()
+    }
+
+    /// Whether a live hold is among its tier's late deadlines, even if it has only been held so far.
+    pub(crate) fn is_late(&self, row: u32) -> bool {
+        self.rows[row].payment != NONE || self.recovered.place(row).is_some()
+    }
+
+    /// The last place.
+    pub(crate) fn last_place(&self) -> Option<HoldKey> {
+        Some(self.place(self.rows.len().checked_sub(1)?))
+    }
+
+    /// The rows of all holds whose keys are greater, in the order of their keys.
+    pub(crate) fn after(&self, key: Option<HoldKey>) -> impl Iterator<Item = u32> {
+        let first = key.map_or(0, |key| self.search(key).map_or_else(|row| row, |row| row + 1));
+        let in_place = (first..self.len()).filter(|&row| self.recovered.place(row).is_none());
+        let mut in_place = in_place.peekable();
+        let mut recovered = self.recovered.after(key).peekable();
+        std::iter::from_fn(move || match (in_place.peek(), recovered.peek()) {
+            (Some(&one), Some(&other)) if self.rows[other].key < self.rows[one].key => {
+                recovered.next()
+            }
+            (Some(_), _) => in_place.next(),
+            (None, _) => recovered.next(),
+        })
     }
 
     /// The row of the hold with this key.
     pub(crate) fn find(&self, key: HoldKey) -> Option<u32> {
-        self.search(key).ok()
+        if let Some(guess) = self.guess(key).filter(|&guess| self.rows[guess].key == key) {
+            return Some(guess);
+        }
+        if let Some(row) = self.recovered.find(key) {
+            return Some(row);
+        }
+        // The place of one that was brought back is nobody's key.
+        self.search(key).ok().filter(|&row| self.rows[row].key == key)
     }
 
     /// The row where the hold is if every entry of its block made one; nobody has looked there.
@@ -152,17 +204,14 @@ impl Holds {
         (guess < self.rows.len()).then_some(guess)
     }
 
-    /// The key's row, or the row it would have.
-    fn search(&self, key: HoldKey) -> Result<u32, u32> {
-        if let Some(guess) = self.guess(key).filter(|&guess| self.rows[guess].key == key) {
-            return Ok(guess);
-        }
-        let block = key.block();
+    /// The row at this place, or the row it would have.
+    fn search(&self, place: HoldKey) -> Result<u32, u32> {
+        let block = place.block();
         let start = |block: usize| self.blocks.get(block).copied().unwrap_or(self.rows.len());
         let (mut low, mut high) = (start(block), start(block.saturating_add(1)));
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.rows[middle].key.cmp(&key) {
+            match self.place(middle).cmp(&place) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Equal => return Ok(middle),
                 std::cmp::Ordering::Greater => high = middle,
@@ -191,23 +240,26 @@ mod tests {
     use super::*;
     use crate::arena::Arena;
 
+    fn hold(key: HoldKey) -> Hold {
+        Hold {
+            key,
+            deadline_ms: 0,
+            epoch: 1,
+            buyer: Arena::default().push(&[0], &[]),
+            payment: NONE,
+            quantity: 1,
+            tier: 0,
+            status: HoldStatus::Held,
+        }
+    }
+
     #[test]
     fn finds_every_key_and_no_other() {
         let mut holds = Holds::default();
-        let buyer = Arena::default().push(&[0], &[]);
         let sequences = [1, 2, 3, 63, 64, 65, 700, 701, 100_000];
         for (sequence, nth) in sequences.iter().flat_map(|&s| [(s, 0), (s, 5), (s, 1_023)]) {
             let key = HoldKey::new(sequence, nth);
-            holds.push(Hold {
-                key,
-                deadline_ms: 0,
-                epoch: 1,
-                buyer,
-                payment: NONE,
-                quantity: 1,
-                tier: 0,
-                status: HoldStatus::Held,
-            });
+            holds.push(hold(key));
             assert_eq!(holds.find(key), Some(holds.len() - 1));
         }
         for row in 0..holds.len() {
@@ -216,5 +268,45 @@ mod tests {
         }
         assert_eq!(holds.find(HoldKey(0)), None);
         assert_eq!(holds.find(HoldKey(u64::MAX)), None);
+    }
+
+    /// Against a sorted list: one gap after another, and keys out of each brought back in any order.
+    #[test]
+    fn finds_and_lists_what_was_brought_back_among_the_others() {
+        let gap = 1 << 24;
+        let (mut holds, mut expected) = (Holds::default(), Vec::new());
+        for reign in 0..3_u64 {
+            let lost: Vec<u64> = (0..90).map(|n| 1 + reign * gap + 200 + n * 37 % 90).collect();
+            for n in 0..200_u64 {
+                let place = HoldKey::new(1 + reign * gap + n, 0);
+                // Nothing is lost before the first reign ends.
+                match (reign.checked_sub(1), lost.get(usize::try_from(n / 2).unwrap())) {
+                    (Some(_), Some(&sequence)) if n % 2 == 0 => {
+                        let key = HoldKey::new(sequence - gap, 0);
+                        holds.bring_back(hold(key), place);
+                        expected.push(key);
+                    }
+                    _ if n % 3 == 0 => {}
+                    _ => {
+                        holds.push(hold(place));
+                        expected.push(place);
+                    }
+                }
+            }
+        }
+        expected.sort();
+        let keys = |after| holds.after(after).map(|row| holds[row].key).collect::<Vec<_>>();
+        assert_eq!(keys(None), expected);
+        for (at, &key) in expected.iter().enumerate() {
+            assert_eq!(holds.find(key).map(|row| holds[row].key), Some(key));
+            assert_eq!(keys(Some(key)), expected[at + 1..]);
+            let next = HoldKey(key.0 + 1);
+            assert_eq!((holds.find(next), keys(Some(next))), (None, expected[at + 1..].to_vec()));
+        }
+        for (_, place) in holds.recovered() {
+            assert_eq!(holds.find(place), None, "the place of what was brought back is no key");
+        }
+        let bytes = holds.blocks.len() * size_of::<u32>();
+        assert!(bytes <= 3 << 20, "a gap costs a megabyte: {bytes}");
     }
 }

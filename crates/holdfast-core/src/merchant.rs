@@ -8,7 +8,8 @@ use crate::{Outcome, Refusal, SaleConfig, TierId};
 impl Sale {
     pub(crate) fn decide_configure<'a>(&self, config: &'a SaleConfig) -> Decision<'a> {
         config.check().map_err(|invalid| Outcome::Refused(Refusal::Invalid(invalid)))?;
-        if self.status != Status::Scheduled {
+        // A hold in a sale that has not opened was brought back: its opening was lost.
+        if self.status != Status::Scheduled || self.holds.len() > 0 {
             return Err(wrong_state("a sale can be changed only before it opens"));
         }
         if self.has_config(config) {
@@ -77,6 +78,9 @@ impl Sale {
         }
         if capacity < self.tiers[tier].held + self.tiers[tier].sold {
             return Err(wrong_state("more units than that are held or sold"));
+        }
+        if self.doubt.until_ms().is_some() && capacity < self.tiers[tier].config.capacity {
+            return Err(wrong_state("units may be held that nobody knows of: try again later"));
         }
         Ok(Change::Resize { tier, capacity })
     }

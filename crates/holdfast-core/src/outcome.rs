@@ -115,7 +115,8 @@ pub enum Refusal {
     },
     /// No unit is free, but some are held or withheld and may come back.
     AllHeld {
-        /// The earliest deadline of a hold in this tier, in milliseconds since 1970 UTC.
+        /// The earliest deadline of a hold in this tier, in milliseconds since 1970 UTC; in doubt, when
+        /// that ends, if anything can be free then.
         next_return_at_ms: Option<u64>,
     },
     /// Every unit is sold.

@@ -62,6 +62,8 @@ pub(crate) struct Payment {
     pub(crate) status: PaymentStatus,
     /// What goes into the order with it; dropped once the ledger has it.
     pub(crate) note: Option<Box<str>>,
+    /// The ledger had its order before the sale did, for units beyond any limit.
+    pub(crate) is_restored: bool,
 }
 
 impl Payment {

@@ -54,6 +54,22 @@ mod switch {
         VoidLosesUnits,
         /// The limit per buyer does not count orders.
         OrdersUncounted,
+        /// In doubt units are sold as if they were free.
+        SellsInDoubt,
+        /// The doubt does not last for what may have been made in what was lost.
+        DoubtEndsEarly,
+        /// A restart forgets that the sale is in doubt.
+        ForgetsDoubt,
+        /// A receipt is believed of a hold that cannot have been lost.
+        ClaimsUnlost,
+        /// A receipt makes a hold each time that it is shown.
+        ClaimsTwice,
+        /// A claim has its units, left or not.
+        ClaimsOversell,
+        /// The hold that a buyer had before the one that they claim stays live.
+        KeepsWhatEnded,
+        /// A restored order has its units, left or not.
+        RestoreOversells,
     }
 
     thread_local! {

@@ -174,19 +174,14 @@ impl Sale {
 
     fn check_availability(&self, tier: u8, quantity: u32, clock_ms: u64) -> Result<(), Refusal> {
         let tier = &self.tiers[usize::from(tier)];
-        let free = tier.free() + u32::from(planted!(OneTooMany));
+        let free = self.free(tier) + u32::from(planted!(OneTooMany));
         if quantity <= free {
             return Ok(());
         }
         if free > 0 {
             return Err(Refusal::NotEnough { free });
         }
-        if tier.held + tier.withheld == 0 || planted!(SoldOutTooSoon) {
-            return Err(Refusal::SoldOut);
-        }
-        let next = tier.next_deadline_ms(&self.holds);
-        let next_return_at_ms = next.map(|deadline| self.wall_ms(deadline.max(clock_ms)));
-        Err(Refusal::AllHeld { next_return_at_ms })
+        Err(self.too_few(tier, self.next_return_ms(tier), clock_ms))
     }
 }
 

@@ -6,9 +6,12 @@ use crate::anchor::Anchor;
 use crate::arena::Position;
 use crate::buyers::Buyers;
 use crate::checkout::{NewCheckout, PaymentStep};
+use crate::claim::NewClaim;
+use crate::doubt::Doubt;
 use crate::holds::{HoldStatus, Holds, NONE};
 use crate::payments::{PaymentStatus, Payments};
 use crate::reserve::NewHold;
+use crate::restore::NewRestore;
 use crate::tier::Tier;
 use crate::{
     BuyerId, Command, HoldIndex, HoldKey, KeyDigest, Outcome, Refusal, SaleConfig, Stamp, Terms,
@@ -42,6 +45,7 @@ pub struct Sale {
     pub(crate) holds: Holds,
     pub(crate) buyers: Buyers,
     pub(crate) payments: Payments,
+    pub(crate) doubt: Doubt,
 }
 
 /// A change that the rules allow, found by looking and not yet made.
@@ -56,6 +60,9 @@ pub(crate) enum Change<'a> {
     Checkout(NewCheckout<'a>),
     Payment { hold: u32, step: PaymentStep },
     Forget { buyer: Position, alias: &'a BuyerId },
+    Doubt { lost_ms: u64, first_lost: u64 },
+    Claim(NewClaim<'a>),
+    Restore(NewRestore<'a>),
 }
 
 /// What the rules say of a command: a change to make, or an outcome that changes nothing.
@@ -75,6 +82,7 @@ impl Sale {
             holds: Holds::default(),
             buyers: Buyers::new(seed),
             payments: Payments::default(),
+            doubt: Doubt::default(),
         }
     }
 
@@ -117,9 +125,11 @@ impl Sale {
         self.status
     }
 
-    /// The earliest deadline of a live hold, in milliseconds of the sale clock.
+    /// The earliest deadline of a live hold, or the end of the doubt, in milliseconds of the sale clock:
+    /// as long as there is one, that clock has to run.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.tiers.iter().filter_map(|tier| tier.next_deadline_ms(&self.holds)).min()
+        let holds = self.tiers.iter().filter_map(|tier| tier.next_deadline_ms(&self.holds));
+        holds.chain(self.doubt.until_ms()).min()
     }
 
     /// When the sale opens by itself, in milliseconds since 1970 UTC, if that is still to come.
@@ -155,9 +165,9 @@ impl Sale {
             }
             Command::Refund { hold } => self.decide_payment(*hold, None, PaymentStep::Refund),
             Command::Forget { buyer, alias } => self.decide_forget(buyer, alias),
-            Command::Doubt { .. } | Command::Claim { .. } | Command::Restore(_) => {
-                Err(wrong_state("these rules do not know this command yet"))
-            }
+            &Command::Doubt { lost_ms, first_lost } => Ok(Change::Doubt { lost_ms, first_lost }),
+            Command::Claim { receipt, buyer } => self.decide_claim(clock_ms, receipt, buyer),
+            Command::Restore(order) => self.decide_restore(clock_ms, order),
         }
     }
 
@@ -184,6 +194,9 @@ impl Sale {
             Change::Checkout(checkout) => self.commit_checkout(&checkout),
             Change::Payment { hold, step } => self.commit_payment(hold, step),
             Change::Forget { buyer, alias } => self.commit_forget(buyer, alias),
+            Change::Doubt { lost_ms, first_lost } => self.commit_doubt(lost_ms, first_lost),
+            Change::Claim(claim) => self.commit_claim(&claim),
+            Change::Restore(restore) => self.commit_restore(&restore),
         }
     }
 

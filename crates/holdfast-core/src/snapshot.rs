@@ -3,19 +3,22 @@
 //! Only what cannot be derived is written. Counters, deadlines, chains and tables are built again
 //! from the holds, by the same code that built them at first where that is possible.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::anchor::Anchor;
 use crate::arena::Position;
 use crate::codec::Tail;
+use crate::doubt::Doubt;
 use crate::holds::{Hold, HoldKey, HoldStatus, NONE, NTH_MAX};
 use crate::payments::{Payment, PaymentStatus};
 use crate::sale::{Sale, Status};
-use crate::tier::{Tier, is_punctual};
+use crate::tier::Tier;
 use crate::{BuyerId, CodecError, KeyDigest, Stamp, Terms, TierConfig};
 
-/// The format that this version writes, and the newest that it reads.
-const FORMAT: u32 = 2;
+/// The format that this version writes and reads.
+const FORMAT: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -29,6 +32,11 @@ struct Head {
     holds: u32,
     payments: u32,
     keys: u32,
+    doubt: Doubt,
+    /// Rows of holds that were brought back, and their places.
+    recovered: Vec<(u32, HoldKey)>,
+    /// Of their buyers, by place, the row of the latest hold: not always the last one.
+    latest: BTreeMap<u32, u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,6 +70,7 @@ struct PaymentRow {
     attempt: u8,
     status: PaymentStatus,
     note: Option<Box<str>>,
+    is_restored: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,13 +85,13 @@ impl Sale {
     /// The sale as bytes. Equal states have equal bytes, whatever way they came about.
     pub fn to_snapshot(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        put(&mut bytes, &FORMAT);
-        put(&mut bytes, &self.head());
-        for buyer in self.buyers.iter() {
-            put(&mut bytes, &self.buyers.name(buyer));
-        }
         let known: Vec<Position> = self.buyers.iter().collect();
         let place = |buyer| known.binary_search(&buyer).map_or(u32::MAX, narrow);
+        put(&mut bytes, &FORMAT);
+        put(&mut bytes, &self.head(place));
+        for &buyer in &known {
+            put(&mut bytes, &self.buyers.name(buyer));
+        }
         for payment in self.payments.iter() {
             put(&mut bytes, &PaymentRow::of(payment));
         }
@@ -115,6 +124,7 @@ impl Sale {
         let mut sale = Self::new(head.number, seed);
         (sale.last, sale.anchor) = (head.last, head.anchor);
         (sale.terms, sale.status) = (head.terms, head.status);
+        sale.doubt = if planted!(ForgetsDoubt) { Doubt::default() } else { head.doubt };
         let tiers = head.tiers.into_iter();
         sale.tiers = tiers
             .map(|row| Tier { sold: row.sold, withheld: row.withheld, ..Tier::new(row.config) })
@@ -127,8 +137,16 @@ impl Sale {
         for _ in 0..head.payments {
             sale.restore_payment(reader.take()?, head.holds)?;
         }
-        for _ in 0..head.holds {
-            sale.restore_hold(&reader.take()?, &known)?;
+        let mut recovered = head.recovered.into_iter().peekable();
+        for row in 0..head.holds {
+            let place = recovered.next_if(|&(other, _)| other == row).map(|(_, place)| place);
+            sale.restore_hold(&reader.take()?, &known, place)?;
+        }
+        if recovered.next().is_some() {
+            return Err(contradiction("a hold brought back that is not there"));
+        }
+        for (buyer, row) in head.latest {
+            sale.restore_latest(known.get(buyer as usize).copied(), row)?;
         }
         for _ in 0..head.keys {
             sale.restore_key(&reader.take()?, &known)?;
@@ -136,7 +154,7 @@ impl Sale {
         if reader.0.is_empty() { Ok(sale) } else { Err(contradiction("bytes left over")) }
     }
 
-    fn head(&self) -> Head {
+    fn head(&self, place: impl Fn(Position) -> u32) -> Head {
         let row = |tier: &Tier| TierRow {
             config: tier.config.clone(),
             sold: tier.sold,
@@ -153,10 +171,23 @@ impl Sale {
             holds: self.holds.len(),
             payments: self.payments.len(),
             keys: self.buyers.key_count(),
+            doubt: self.doubt.clone(),
+            recovered: self.holds.recovered().collect(),
+            latest: self
+                .holds
+                .recovered()
+                .map(|(row, _)| self.holds[row].buyer)
+                .map(|buyer| (place(buyer), self.buyers.get(buyer).latest))
+                .collect(),
         }
     }
 
-    fn restore_hold(&mut self, row: &HoldRow, known: &[Position]) -> Result<(), CodecError> {
+    fn restore_hold(
+        &mut self,
+        row: &HoldRow,
+        known: &[Position],
+        brought_back_at: Option<HoldKey>,
+    ) -> Result<(), CodecError> {
         let &HoldRow { key, deadline_ms, epoch, buyer, payment, quantity, tier, status } = row;
         let buyer = known.get(buyer as usize).copied();
         let buyer = buyer.ok_or_else(|| contradiction("a hold without its buyer"))?;
@@ -167,11 +198,16 @@ impl Sale {
             return Err(contradiction("a hold without its payment"));
         }
         let hold = Hold { key, deadline_ms, epoch, buyer, payment, quantity, tier, status };
-        let is_next = self.holds.last_key().is_none_or(|last| last < hold.key);
-        if !is_next || hold.key > self.last_key() {
+        let place = brought_back_at.unwrap_or(key);
+        let is_next = self.holds.last_place().is_none_or(|last| last < place);
+        let is_lost = place == key || (key < place && self.holds.find(key).is_none());
+        if !is_next || !is_lost || place > self.last_key() {
             return Err(contradiction("a hold out of order"));
         }
-        let row = self.holds.push(hold);
+        let row = match brought_back_at {
+            Some(place) => self.holds.bring_back(hold, place),
+            None => self.holds.push(hold),
+        };
         let is_live = hold.status.is_live();
         let has_units = payment != NONE && self.payments[payment].status.has_units();
         let ordered = if has_units { quantity } else { 0 };
@@ -183,12 +219,23 @@ impl Sale {
         if is_live {
             let tier = &mut self.tiers[usize::from(tier)];
             tier.held += u32::from(quantity);
-            if is_punctual(&hold) {
+            if self.holds.is_punctual(row) {
                 tier.due.push_back(row);
             } else {
                 self.remember_deadline(row);
             }
         }
+        Ok(())
+    }
+
+    /// Of a buyer with a hold that was brought back.
+    fn restore_latest(&mut self, buyer: Option<Position>, row: u32) -> Result<(), CodecError> {
+        let is_theirs =
+            |buyer: &Position| row < self.holds.len() && self.holds[row].buyer == *buyer;
+        let buyer = buyer.filter(is_theirs);
+        let buyer = buyer.ok_or_else(|| contradiction("a buyer without their latest hold"))?;
+        let is_live = self.holds[row].status.is_live();
+        self.buyers.change(buyer, |buyer| (buyer.latest, buyer.is_live) = (row, is_live));
         Ok(())
     }
 
@@ -225,16 +272,27 @@ impl HoldRow {
 
 impl PaymentRow {
     fn of(payment: &Payment) -> Self {
-        let &Payment { hold, linked, queued_at_ms, queued_ms, attempt, status, .. } = payment;
+        let &Payment {
+            hold, linked, queued_at_ms, queued_ms, attempt, status, is_restored, ..
+        } = payment;
         let note = payment.note.clone();
-        Self { hold, linked, queued_at_ms, queued_ms, attempt, status, note }
+        Self { hold, linked, queued_at_ms, queued_ms, attempt, status, note, is_restored }
     }
 }
 
 impl From<PaymentRow> for Payment {
     fn from(row: PaymentRow) -> Self {
-        let PaymentRow { hold, linked, queued_at_ms, queued_ms, attempt, status, note } = row;
-        Self { hold, linked, queued_at_ms, queued_ms, attempt, status, note }
+        let PaymentRow {
+            hold,
+            linked,
+            queued_at_ms,
+            queued_ms,
+            attempt,
+            status,
+            note,
+            is_restored,
+        } = row;
+        Self { hold, linked, queued_at_ms, queued_ms, attempt, status, note, is_restored }
     }
 }
 

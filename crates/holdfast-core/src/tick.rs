@@ -7,11 +7,11 @@ use crate::tier::Tier;
 use crate::{ANCHOR_TOLERANCE_MS, EXPIRE_BATCH_MAX, Outcome};
 
 impl Sale {
-    /// Whether a tick must be written at this moment: a hold or the opening is due, or the anchor
-    /// is off while somebody holds a unit and may ask until when.
+    /// Whether a tick must be written at this moment: a hold, the opening or the end of the doubt is
+    /// due, or the anchor is off while somebody may ask until when they hold a unit, or wait for one.
     pub fn is_due(&self, clock_ms: u64, wall_ms: u64) -> bool {
-        let is_held = self.next_deadline_ms().is_some();
-        self.has_come(clock_ms, wall_ms) || (is_held && self.is_anchor_off(clock_ms, wall_ms))
+        let is_awaited = self.next_deadline_ms().is_some();
+        self.has_come(clock_ms, wall_ms) || (is_awaited && self.is_anchor_off(clock_ms, wall_ms))
     }
 
     /// How many ticks it takes to end what is due at this moment; a few more if many of the due
@@ -31,7 +31,7 @@ impl Sale {
         anchor_ms.abs_diff(self.anchor.now_ms()) > ANCHOR_TOLERANCE_MS
     }
 
-    /// Whether the time of a hold's end or of the opening has come.
+    /// Whether the time of a hold's end, of the opening or of the end of the doubt has come.
     fn has_come(&self, clock_ms: u64, wall_ms: u64) -> bool {
         self.opens_at_ms().is_some_and(|opens_at| opens_at <= wall_ms)
             || self.next_deadline_ms().is_some_and(|deadline| deadline <= clock_ms)
@@ -46,6 +46,7 @@ impl Sale {
 
     pub(crate) fn commit_tick(&mut self, wall_ms: u64) -> Ticked {
         self.move_anchor(wall_ms);
+        self.end_doubt();
         let opened = self.opens_at_ms().is_some_and(|opens_at| opens_at <= wall_ms);
         if opened {
             self.status = Status::Open;
@@ -65,7 +66,7 @@ impl Sale {
         let oldest = || {
             let punctual = self.tiers.iter().filter_map(|tier| tier.due.front().copied());
             let late = self.tiers.iter().flat_map(|tier| tier.late.iter().map(|&(_, row)| row));
-            let oldest = punctual.chain(late).map(|row| self.holds[row].key).min();
+            let oldest = punctual.chain(late).map(|row| self.holds.place(row)).min();
             oldest.filter(|_| !planted!(AnchorGoesBack))
         };
         self.anchor.set(anchor_ms, last, oldest);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::TierConfig;
-use crate::holds::{Hold, HoldStatus, Holds, NONE};
+use crate::holds::Holds;
 
 /// A tier: free is what is left of its capacity, never a counter of its own.
 #[derive(Clone, Debug)]
@@ -11,18 +11,15 @@ pub(crate) struct Tier {
     pub(crate) config: TierConfig,
     pub(crate) held: u32,
     pub(crate) sold: u32,
+    /// By the ledger's word: it counts more orders than the sale.
     pub(crate) withheld: u32,
     /// Rows of holds by deadline. A sale's holds all last equally long, so a new one always goes
     /// to the end; ended ones and those that went to the checkout stay until they come to the
     /// front. The front is always held.
     pub(crate) due: VecDeque<u32>,
-    /// Deadlines and rows of live holds that have been at the checkout: theirs moved.
+    /// Deadlines and rows of live holds that have been at the checkout: theirs moved; and of those
+    /// that were brought back, whose turn has passed.
     pub(crate) late: BTreeSet<(u64, u32)>,
-}
-
-/// Whether a hold's deadline is the one that it was made with.
-pub(crate) fn is_punctual(hold: &Hold) -> bool {
-    hold.status == HoldStatus::Held && hold.payment == NONE
 }
 
 impl Tier {
@@ -35,8 +32,8 @@ impl Tier {
         self.held + self.sold + self.withheld
     }
 
-    /// Units that anyone may have.
-    pub(crate) fn free(&self) -> u32 {
+    /// Units that nobody has, as far as the sale knows: free, unless it is in doubt.
+    pub(crate) fn left(&self) -> u32 {
         self.config.capacity.saturating_sub(self.taken())
     }
 
@@ -53,7 +50,7 @@ impl Tier {
 
     /// Drops from the front of the deadlines what is not held any more, or not there.
     pub(crate) fn settle_due(&mut self, holds: &Holds) {
-        while self.due.front().is_some_and(|&row| !is_punctual(&holds[row])) {
+        while self.due.front().is_some_and(|&row| !holds.is_punctual(row)) {
             self.due.pop_front();
         }
     }

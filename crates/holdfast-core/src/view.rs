@@ -31,6 +31,9 @@ pub struct SaleView {
     pub status: Status,
     /// Its tiers, as configured.
     pub tiers: Vec<TierView>,
+    /// Until when the sale is in doubt, in milliseconds since 1970 UTC, if it is: holds may have been
+    /// lost that were promised, and until they have run out no unit is free.
+    pub doubt_until_ms: Option<u64>,
 }
 
 /// A tier as everyone may see it. `free + held + sold + withheld = capacity`.
@@ -48,7 +51,7 @@ pub struct TierView {
     pub withheld: u32,
     /// What that means for a buyer.
     pub availability: Availability,
-    /// When a unit can next come back, in milliseconds since 1970 UTC, if any is held.
+    /// When a unit can next come back, in milliseconds since 1970 UTC, if any is held or in doubt.
     pub next_return_at_ms: Option<u64>,
 }
 
@@ -97,10 +100,11 @@ impl Sale {
     pub fn view(&self, clock_ms: u64) -> Option<SaleView> {
         let terms = self.terms.clone()?;
         let tiers = (0..self.tiers.len()).map(|index| self.tier_view(index, clock_ms)).collect();
-        Some(SaleView { terms, status: self.status, tiers })
+        let doubt_until_ms = self.doubt.until_ms().map(|ms| self.wall_ms(ms.max(clock_ms)));
+        Some(SaleView { terms, status: self.status, tiers, doubt_until_ms })
     }
 
-    /// Each tier with its units that are held, sold or withheld, and its capacity.
+    /// Each tier with its units that are held, sold or withheld by the ledger's word, and its capacity.
     pub fn units_taken(&self) -> impl Iterator<Item = (TierId, u64, u64)> {
         self.tiers.iter().map(|tier| {
             let taken = [tier.held, tier.sold, tier.withheld].map(u64::from).iter().sum();
@@ -121,20 +125,21 @@ impl Sale {
 
     fn tier_view(&self, index: usize, clock_ms: u64) -> TierView {
         let tier = &self.tiers[index];
-        let availability = match (tier.free(), tier.held + tier.withheld) {
+        let (free, withheld) = (self.free(tier), self.withheld(tier));
+        let availability = match (free, tier.held + withheld) {
             (1.., _) => Availability::Available,
             (0, 1..) => Availability::AllHeld,
             (0, 0) => Availability::SoldOut,
         };
-        let next = tier.next_deadline_ms(&self.holds);
+        let next = self.next_return_ms(tier);
         TierView {
             config: tier.config.clone(),
-            free: tier.free(),
+            free,
             held: tier.held,
             sold: tier.sold,
-            withheld: tier.withheld,
+            withheld,
             availability,
-            next_return_at_ms: next.map(|deadline| self.wall_ms(deadline.max(clock_ms))),
+            next_return_at_ms: next.map(|next_ms| self.wall_ms(next_ms.max(clock_ms))),
         }
     }
 
@@ -154,7 +159,8 @@ impl Sale {
         // has made sure of, so that a later word is never an earlier time.
         let sure_ms = clock_ms.min(self.last.clock_ms);
         let told_ms = payment.map_or(hold.deadline_ms, |it| it.expires_ms(hold, sure_ms));
-        let expires_at_ms = told_ms.saturating_add(self.anchor.of(hold.key));
+        let anchor_ms = self.anchor.of(self.holds.place(index.0));
+        let expires_at_ms = told_ms.saturating_add(anchor_ms);
         Some(HoldView {
             key: hold.key,
             receipt: Receipt {
@@ -172,17 +178,23 @@ impl Sale {
             expires_at_ms: is_live.then_some(expires_at_ms),
             remaining_ms: if is_live { left_ms } else { 0 },
             total: tier.price.times(quantity),
-            payment: payment.map(|payment| self.payment_view(hold, payment, sure_ms)),
+            payment: payment.map(|payment| self.payment_view(hold, payment, sure_ms, anchor_ms)),
         })
     }
 
-    fn payment_view(&self, hold: &Hold, payment: &Payment, sure_ms: u64) -> PaymentView {
+    fn payment_view(
+        &self,
+        hold: &Hold,
+        payment: &Payment,
+        sure_ms: u64,
+        anchor_ms: u64,
+    ) -> PaymentView {
         let pay_by_ms = payment.pay_by_ms(hold, grace_ms(self.terms.as_ref()), sure_ms);
         let is_paying = hold.status == HoldStatus::Paying;
         PaymentView {
             status: payment.status,
             attempt: payment.attempt,
-            pay_by_ms: is_paying.then(|| pay_by_ms.saturating_add(self.anchor.of(hold.key))),
+            pay_by_ms: is_paying.then(|| pay_by_ms.saturating_add(anchor_ms)),
             linked: (payment.linked != NONE).then(|| self.holds[payment.linked].key),
         }
     }
@@ -228,16 +240,15 @@ impl Sale {
         self.hold(HoldIndex(latest), clock_ms)
     }
 
-    /// Up to `limit` holds after a key, in the order in which they were made.
+    /// Up to `limit` holds after a key, in the order in which they were made; one that was brought back
+    /// is where it was first made.
     pub fn holds_after(
         &self,
         after: Option<HoldKey>,
         limit: usize,
         clock_ms: u64,
     ) -> impl Iterator<Item = HoldView> {
-        let first = after.map_or(0, |key| self.holds.first_after(key));
-        (first..self.holds.len())
-            .take(limit)
-            .filter_map(move |row| self.hold(HoldIndex(row), clock_ms))
+        let rows = self.holds.after(after).take(limit);
+        rows.filter_map(move |row| self.hold(HoldIndex(row), clock_ms))
     }
 }

@@ -26,6 +26,9 @@ impl Witness {
         let before = sale.last();
         self.ended_before.get_or_insert_with(|| count_ended(sale));
         let was_live = command.hold().is_some_and(|hold| is_live(sale, hold));
+        // What brings back one hold may end another. It is rare, and so they are simply counted.
+        let brings_back = matches!(command, Command::Claim { .. } | Command::Restore(_));
+        let ended = if brings_back { count_ended(sale) } else { 0 };
         let step_ms = stamp.clock_ms.wrapping_sub(before.clock_ms);
         if u128::from(step_ms) > STEP_MAX.as_millis() {
             let (from, to) = (before.clock_ms, stamp.clock_ms);
@@ -33,6 +36,7 @@ impl Witness {
         }
         match sale.apply(core_stamp(stamp), command) {
             Outcome::Ticked(ticked) => self.endings += u64::from(ticked.expired),
+            _ if brings_back => self.endings += count_ended(sale).saturating_sub(ended),
             // Money that came late: a hold was made, and sold at once.
             Outcome::Confirmed(hold) if is_made_by(sale.key(hold), stamp) => self.endings += 1,
             _ if was_live => {

@@ -29,6 +29,8 @@ enum Bug {
     Store(store::Bug),
 }
 
+/// Those that one process with one disk can show: what lost the end of its log is not among its
+/// schedules.
 fn all() -> Vec<Bug> {
     let core = [
         core::Bug::OneTooMany,
@@ -99,6 +101,18 @@ impl Bug {
             | Self::Store(store::Bug::ClockUncapped) => (8, "The buyer's time is the buyer's"),
             Self::Core(core::Bug::NoLimit | core::Bug::OrdersUncounted) => (9, "Limits bind"),
             Self::Core(core::Bug::SoldOutTooSoon) => (10, "Honest words"),
+            Self::Core(core::Bug::ClaimsOversell | core::Bug::RestoreOversells) => {
+                (1, "No oversell")
+            }
+            Self::Core(
+                core::Bug::SellsInDoubt
+                | core::Bug::DoubtEndsEarly
+                | core::Bug::ForgetsDoubt
+                | core::Bug::ClaimsUnlost,
+            ) => (4, "Fail closed"),
+            Self::Core(core::Bug::ClaimsTwice | core::Bug::KeepsWhatEnded) => {
+                (7, "Same request, same answer")
+            }
         }
     }
 
@@ -119,6 +133,14 @@ impl Bug {
             Self::Core(core::Bug::LateMoneyOversells) => "late money has a unit, free or not",
             Self::Core(core::Bug::VoidLosesUnits) => "a void order keeps its units",
             Self::Core(core::Bug::OrdersUncounted) => "the limit does not count orders",
+            Self::Core(core::Bug::SellsInDoubt) => "in doubt units are sold as if free",
+            Self::Core(core::Bug::DoubtEndsEarly) => "the doubt ends before lost holds do",
+            Self::Core(core::Bug::ForgetsDoubt) => "a restart forgets the doubt",
+            Self::Core(core::Bug::ClaimsUnlost) => "a claim of what was not lost is believed",
+            Self::Core(core::Bug::ClaimsTwice) => "a receipt makes a hold each time",
+            Self::Core(core::Bug::ClaimsOversell) => "a claim has its units, left or not",
+            Self::Core(core::Bug::KeepsWhatEnded) => "the hold before a claimed one stays live",
+            Self::Core(core::Bug::RestoreOversells) => "an order has its units, left or not",
             Self::Engine(engine::Bug::AnswersFirst) => "answers before it writes",
             Self::Engine(engine::Bug::AnswersInFlight) => "answers before the flush",
             Self::Engine(engine::Bug::AppliesInFlight) => "applies before the flush",

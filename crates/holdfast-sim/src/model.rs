@@ -7,6 +7,7 @@
 mod checkout;
 pub(crate) mod config;
 mod forget;
+mod loss;
 mod payment;
 mod reserve;
 mod verdict;
@@ -18,6 +19,7 @@ use holdfast_core::{
 };
 
 use checkout::set_status;
+use loss::Loss;
 use payment::Payment;
 
 pub use verdict::{Reason, Verdict};
@@ -34,6 +36,11 @@ pub struct Model {
     keys: Vec<UsedKey>,
     /// When the last entry was made, on the sale clock.
     last_ms: u64,
+    losses: Vec<Loss>,
+    /// Until when no unit is free, on the sale clock.
+    doubt_until_ms: Option<u64>,
+    /// Units that were withheld by the ledger's word, until orders came for them.
+    withheld_no_more: Vec<(TierId, u64)>,
 }
 
 /// A hold, live or ended.
@@ -75,6 +82,9 @@ impl Model {
             holds: Vec::new(),
             keys: Vec::new(),
             last_ms: 0,
+            losses: Vec::new(),
+            doubt_until_ms: None,
+            withheld_no_more: Vec::new(),
         }
     }
 
@@ -128,9 +138,9 @@ impl Model {
             Command::Configure(config) => self.configure(config),
             Command::Cancel { hold, buyer } => self.cancel(*hold, *buyer),
             Command::Forget { buyer, alias } => self.forget(*buyer, *alias),
-            Command::Doubt { .. } | Command::Claim { .. } | Command::Restore(_) => {
-                Verdict::Refused(Reason::WrongState)
-            }
+            Command::Doubt { lost_ms, first_lost } => self.doubt(stamp, *lost_ms, *first_lost),
+            Command::Claim { receipt, buyer } => self.claim(stamp, receipt, *buyer),
+            Command::Restore(order) => self.restore(stamp, order),
             Command::Checkout(asked) => self.checkout(stamp, asked),
             Command::Call { .. }
             | Command::Decline { .. }
@@ -166,7 +176,7 @@ impl Model {
         if let Some(field) = config::wrong_field(config) {
             return Verdict::Refused(Reason::Invalid(field));
         }
-        if self.status != Status::Scheduled {
+        if self.status != Status::Scheduled || !self.holds.is_empty() {
             return Verdict::Refused(Reason::WrongState);
         }
         let created = self.config.is_none();
@@ -191,6 +201,8 @@ impl Model {
             return Verdict::Resized;
         }
         let taken = self.held(id) + self.sold(id);
+        // In doubt any unit may be somebody's.
+        let taken = if self.doubt_until_ms.is_some() { tier.capacity.into() } else { taken };
         if self.status == Status::Closed || u64::from(capacity) < taken {
             return Verdict::Refused(Reason::WrongState);
         }
@@ -199,7 +211,8 @@ impl Model {
                 tier.capacity = capacity;
             }
         }
-        // The ledger agrees to it: nothing is in doubt any more.
+        // The ledger agrees to it: by its word nothing is withheld any more.
+        self.withheld_no_more.retain(|&(tier, _)| tier != id);
         for hold in self.holds.iter_mut().filter(|hold| hold.tier == id) {
             hold.payment.iter_mut().for_each(|payment| payment.withheld = false);
         }
@@ -227,7 +240,9 @@ impl Model {
             && self.opens_at_ms().is_some_and(|opens_at_ms| opens_at_ms <= wall_ms);
         let due = self.due(clock_ms);
         let anchor_ms = wall_ms.saturating_sub(clock_ms);
-        if !opened && due.is_empty() && anchor_ms.abs_diff(self.anchor_ms) <= ANCHOR_TOLERANCE_MS {
+        let clears = self.doubt_until_ms.is_some_and(|until_ms| until_ms <= clock_ms);
+        let is_anchored = anchor_ms.abs_diff(self.anchor_ms) <= ANCHOR_TOLERANCE_MS;
+        if !opened && !clears && due.is_empty() && is_anchored {
             return Verdict::Ticked { expired: 0, opened: false, more: false };
         }
         self.anchor_ms = anchor_ms;
@@ -237,18 +252,25 @@ impl Model {
         if opened {
             self.status = Status::Open;
         }
+        if clears {
+            self.doubt_until_ms = None;
+        }
         let batch = usize::try_from(EXPIRE_BATCH_MAX).unwrap_or(usize::MAX);
         for &hold in due.iter().take(batch) {
-            let hold = &mut self.holds[hold];
-            hold.status = HoldStatus::Expired;
-            // What still waited was never asked of the provider.
-            if hold.payment_status() == Some(PaymentStatus::Queued) {
-                set_status(hold, PaymentStatus::Declined);
-            }
+            self.run_out(hold);
         }
         let more = due.len() > batch;
         let expired = u32::try_from(due.len().min(batch)).unwrap_or(u32::MAX);
         Verdict::Ticked { expired, opened, more }
+    }
+
+    fn run_out(&mut self, at: usize) {
+        let hold = &mut self.holds[at];
+        hold.status = HoldStatus::Expired;
+        // What still waited was never asked of the provider.
+        if hold.payment_status() == Some(PaymentStatus::Queued) {
+            set_status(hold, PaymentStatus::Declined);
+        }
     }
 
     /// Live holds whose time is up, tier by tier, the earliest first.

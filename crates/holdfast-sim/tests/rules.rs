@@ -8,6 +8,7 @@ use holdfast_core::{
 };
 use holdfast_sim::model::{Reason, Verdict};
 use proptest::prelude::*;
+use support::lost::{Lost, lost};
 use support::{Pair, WALL_MS, buyer, config, tier};
 
 /// One step of a test: time passes, then something is asked.
@@ -46,6 +47,7 @@ enum Ask {
         says: Says,
         attempt: u8,
     },
+    Lost(Lost),
     Tick,
     Restart,
     NextReign,
@@ -102,6 +104,7 @@ fn asks() -> impl Strategy<Value = Ask> {
         24 => till,
         8 => cancel.prop_map(|(back, buyer)| Ask::Cancel { back, buyer }),
         8 => Just(Ask::Tick),
+        8 => lost().prop_map(Ask::Lost),
         2 => capacity.prop_map(|(number, capacity)| {
             Ask::Command(Command::SetCapacity { tier: tier(number), capacity })
         }),
@@ -136,7 +139,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..120)
 }
 
-fn command(ask: &Ask, pair: &Pair, wall_off_ms: u64) -> Option<Command> {
+fn command(ask: &Ask, pair: &mut Pair, wall_off_ms: u64) -> Option<Command> {
     // One of the last few holds; if there is none, one that nobody has.
     let recent = |back: u64| {
         let holds: Vec<_> = pair.model.holds(pair.stamp.clock_ms).map(|hold| hold.key).collect();
@@ -145,6 +148,7 @@ fn command(ask: &Ask, pair: &Pair, wall_off_ms: u64) -> Option<Command> {
     };
     Some(match ask {
         Ask::Command(command) => command.clone(),
+        Ask::Lost(lost) => lost.command(pair),
         Ask::Reserve { buyer: number, tier: place, quantity, key } => Command::Reserve(Reserve {
             buyer: buyer(*number),
             tier: tier(*place),
@@ -192,7 +196,7 @@ fn play(config: SaleConfig, steps: &[Step]) -> (Pair, Vec<(Stamp, Command)>) {
     let steps = std::iter::once(&first).chain(open).chain(steps);
     for Step { wait_ms, wall_off_ms, ask } in steps {
         pair.wait(*wait_ms);
-        match command(ask, &pair, *wall_off_ms) {
+        match command(ask, &mut pair, *wall_off_ms) {
             Some(command) => {
                 pair.apply(&command);
                 log.push((pair.stamp, command));
@@ -327,6 +331,14 @@ mod controls {
             Bug::LateMoneyOversells,
             Bug::VoidLosesUnits,
             Bug::OrdersUncounted,
+            Bug::SellsInDoubt,
+            Bug::DoubtEndsEarly,
+            Bug::ForgetsDoubt,
+            Bug::ClaimsUnlost,
+            Bug::ClaimsTwice,
+            Bug::ClaimsOversell,
+            Bug::KeepsWhatEnded,
+            Bug::RestoreOversells,
         ];
         let missed: Vec<Bug> = bugs.into_iter().filter(|&bug| !finds(bug)).collect();
         let _ = std::panic::take_hook();

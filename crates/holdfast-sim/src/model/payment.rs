@@ -43,6 +43,11 @@ impl Hold {
         Some(self.payment.as_ref()?.status)
     }
 
+    /// How often it has gone to the checkout.
+    pub(super) fn attempt(&self) -> u8 {
+        self.payment.as_ref().map_or(0, |payment| payment.attempt)
+    }
+
     /// Whether its order has its units.
     pub(super) fn is_ordered(&self) -> bool {
         let has_units = [PaymentStatus::Authorised, PaymentStatus::Paid];
@@ -98,12 +103,14 @@ impl Model {
         sold.map(|hold| u64::from(hold.quantity)).sum()
     }
 
-    /// Units of a tier that nobody can prove free.
+    /// Units of a tier that nobody can prove free, by the ledger's word.
     pub(super) fn withheld(&self, tier: TierId) -> u64 {
         let withheld = |payment: &Payment| payment.withheld;
         let of_tier = self.holds.iter().filter(|hold| hold.tier == tier);
         let withheld = of_tier.filter(|hold| hold.payment.as_ref().is_some_and(withheld));
-        withheld.map(|hold| u64::from(hold.quantity)).sum()
+        let all: u64 = withheld.map(|hold| u64::from(hold.quantity)).sum();
+        let no_more = self.withheld_no_more.iter().filter(|(id, _)| *id == tier);
+        all - no_more.map(|(_, units)| units).sum::<u64>()
     }
 
     /// Units of a buyer's orders.

@@ -104,10 +104,10 @@ impl Model {
         if free > 0 {
             return Some(Reason::NotEnough(free));
         }
-        if self.held(tier.id) + self.withheld(tier.id) == 0 {
+        if self.sold(tier.id) >= u64::from(tier.capacity) {
             return Some(Reason::SoldOut);
         }
-        Some(Reason::AllHeld(self.next_return_at_ms(tier.id, clock_ms)))
+        Some(Reason::AllHeld(self.next_return_at_ms(tier, clock_ms)))
     }
 
     fn hold(&mut self, config: &SaleConfig, stamp: Stamp, request: &Reserve) -> Verdict {

@@ -12,12 +12,16 @@ impl Model {
     pub fn view(&self, clock_ms: u64) -> Option<SaleView> {
         let config = self.config.as_ref()?;
         let tiers = config.tiers.iter().map(|tier| self.tier_view(tier, clock_ms)).collect();
-        Some(SaleView { terms: config.terms.clone(), status: self.status, tiers })
+        let doubt_until_ms = self.doubt_until_ms.map(|ms| ms.max(clock_ms) + self.anchor_ms);
+        let terms = config.terms.clone();
+        Some(SaleView { terms, status: self.status, tiers, doubt_until_ms })
     }
 
-    /// Every hold, live or ended, in the order in which they were made.
+    /// Every hold, live or ended, in the order in which they were first made.
     pub fn holds(&self, clock_ms: u64) -> impl Iterator<Item = HoldView> {
-        self.holds.iter().filter_map(move |hold| self.hold_view(hold, clock_ms))
+        let mut holds: Vec<_> = self.holds.iter().collect();
+        holds.sort_by_key(|hold| hold.key);
+        holds.into_iter().filter_map(move |hold| self.hold_view(hold, clock_ms))
     }
 
     /// A hold by its key.
@@ -40,22 +44,30 @@ impl Model {
         hold.expires_ms(clock_ms.min(self.last_ms))
     }
 
-    /// Units that anyone may have: what is left of the capacity.
+    /// Units that anyone may have: what is left of the capacity, or nothing in doubt.
     pub(super) fn free(&self, tier: &TierConfig) -> u32 {
-        let taken = self.held(tier.id) + self.sold(tier.id) + self.withheld(tier.id);
-        let free = u64::from(tier.capacity).saturating_sub(taken);
+        let free = if self.doubt_until_ms.is_some() { 0 } else { self.left(tier) };
         u32::try_from(free).unwrap_or(u32::MAX)
     }
 
     /// When the next unit may come back, on the wall.
-    pub(super) fn next_return_at_ms(&self, tier: TierId, clock_ms: u64) -> Option<u64> {
-        let first = self.live_of_tier(tier).map(|hold| hold.ends_ms(self.grace_ms())).min()?;
-        Some(first.max(clock_ms) + self.anchor_ms)
+    pub(super) fn next_return_at_ms(&self, tier: &TierConfig, clock_ms: u64) -> Option<u64> {
+        let is_any_left = self.doubt_until_ms.is_some() && self.left(tier) > 0;
+        let first = if is_any_left { Some(0) } else { self.first_end_ms(tier.id) };
+        // In doubt nothing comes back before that ends.
+        let not_before_ms = self.doubt_until_ms.unwrap_or(0).max(clock_ms);
+        Some(first?.max(not_before_ms) + self.anchor_ms)
+    }
+
+    /// When the first hold of a tier ends, on the sale clock.
+    pub(super) fn first_end_ms(&self, tier: TierId) -> Option<u64> {
+        self.live_of_tier(tier).map(|hold| hold.ends_ms(self.grace_ms())).min()
     }
 
     fn tier_view(&self, tier: &TierConfig, clock_ms: u64) -> TierView {
         let (free, held) = (self.free(tier), self.held(tier.id));
-        let (sold, withheld) = (self.sold(tier.id), self.withheld(tier.id));
+        let sold = self.sold(tier.id);
+        let withheld = u64::from(tier.capacity).saturating_sub(u64::from(free) + held + sold);
         let availability = match (free, held + withheld) {
             (0, 0) => Availability::SoldOut,
             (0, _) => Availability::AllHeld,
@@ -68,7 +80,7 @@ impl Model {
             sold: u32::try_from(sold).unwrap_or(u32::MAX),
             withheld: u32::try_from(withheld).unwrap_or(u32::MAX),
             availability,
-            next_return_at_ms: self.next_return_at_ms(tier.id, clock_ms),
+            next_return_at_ms: self.next_return_at_ms(tier, clock_ms),
         }
     }
 

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod lost;
+
 use holdfast_core::{
     Admission, BuyerId, Command, Currency, HoldKey, Money, Outcome, Refusal, Sale, SaleConfig,
     Stamp, Terms, TierConfig, TierId,
@@ -20,12 +22,24 @@ pub(crate) struct Pair {
     pub(crate) sale: Sale,
     pub(crate) model: Model,
     pub(crate) stamp: Stamp,
+    /// Of each loss the first sequence that may be lost, and the epoch in which that was found.
+    pub(crate) losses: Vec<(u64, u32)>,
 }
 
 impl Pair {
     pub(crate) fn new() -> Self {
         let stamp = Stamp { epoch: 1, ..Stamp::default() };
-        Self { sale: Sale::new(NUMBER, 7), model: Model::new(NUMBER), stamp }
+        let (sale, model) = (Sale::new(NUMBER, 7), Model::new(NUMBER));
+        Self { sale, model, stamp, losses: Vec::new() }
+    }
+
+    /// The end of the log is lost: a new epoch begins beyond all that it can have had.
+    pub(crate) fn lose(&mut self, lost_ms: u64, gap: u64) -> Command {
+        let first_lost = self.stamp.sequence + 1;
+        self.stamp.sequence += gap;
+        self.stamp.epoch += 1;
+        self.losses.push((first_lost, self.stamp.epoch));
+        Command::Doubt { lost_ms, first_lost }
     }
 
     /// Lets time pass.
