@@ -3,10 +3,17 @@
 
 pub mod build;
 pub mod interrupt;
+mod port;
 mod postgres;
 mod process;
+mod proxy;
+mod redis;
 mod schema;
 
 pub use postgres::Postgres;
 pub use process::Process;
+pub use proxy::{Proxy, Way};
+pub use redis::{
+    Backup, Persistence, Program, Redis, RedisOptions, Sentinel, SentinelOptions, Trio,
+};
 pub use schema::conforms;

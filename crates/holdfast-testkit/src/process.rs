@@ -8,13 +8,21 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use rustix::process::{Pid, test_kill_process_group};
 
 /// How long a server may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A process that ends when its standard input does (`--until-eof`), so that it cannot outlive this
 /// one. Dropping it ends it: by itself within 5 s, else it is killed.
-pub struct Process(Child);
+pub struct Process {
+    child: Child,
+    id: u32,
+}
+
+/// Starts what follows, says its number, and kills it when standard input ends.
+const UNTIL_EOF: &str =
+    r#""$@" </dev/null >/dev/null 2>&1 & echo $!; cat >/dev/null; kill -9 $!; wait"#;
 
 impl Process {
     /// Starts it. Ctrl-C is for the program that started it, which stops it in order.
@@ -24,7 +32,37 @@ impl Process {
     pub fn start(command: &mut Command) -> anyhow::Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0).spawn();
-        Ok(Self(child.with_context(|| format!("start {name}"))?))
+        let child = child.with_context(|| format!("start {name}"))?;
+        Ok(Self { id: child.id(), child })
+    }
+
+    /// Starts a program that knows nothing of that: a shell between the two kills it when this
+    /// process ends or lets go of it, also when it is stopped (SIGSTOP). What it prints is lost.
+    ///
+    /// # Errors
+    /// When the system cannot start a shell.
+    pub fn guarded(command: &Command) -> anyhow::Result<Self> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", UNTIL_EOF, "sh", "env"]);
+        for (name, value) in command.get_envs() {
+            let mut setting = name.to_owned();
+            setting.push("=");
+            setting.push(value.context("a guarded program keeps all variables")?);
+            shell.arg(setting);
+        }
+        shell.arg(command.get_program()).args(command.get_args());
+        let mut guarded = Self::start(&mut shell)?;
+        let line = guarded.line()?;
+        guarded.id = line.trim().parse().with_context(|| format!("a process number: {line:?}"))?;
+        Ok(guarded)
+    }
+
+    /// The first line that it prints. To be asked once.
+    fn line(&mut self) -> anyhow::Result<String> {
+        let mut line = String::new();
+        let stdout = self.child.stdout.as_mut().context("a server's output is read once")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        Ok(line)
     }
 
     /// Where it listens, as its first line says. To be asked once.
@@ -32,17 +70,15 @@ impl Process {
     /// # Errors
     /// When its first line says something else.
     pub fn address(&mut self) -> anyhow::Result<SocketAddr> {
-        let mut line = String::new();
-        let stdout = self.0.stdout.as_mut().context("a server's output is read once")?;
-        BufReader::new(stdout).read_line(&mut line)?;
+        let line = self.line()?;
         let address = line.trim().strip_prefix("listening on http://");
         let address = address.with_context(|| format!("the server did not start: {line:?}"))?;
         Ok(address.parse()?)
     }
 
-    /// Its number.
+    /// Its number; of a guarded one the program's, not the shell's.
     pub fn id(&self) -> u32 {
-        self.0.id()
+        self.id
     }
 
     /// Ends it.
@@ -56,17 +92,28 @@ impl Process {
 
     /// Whether it ended by itself.
     fn end(&mut self) -> bool {
-        drop(self.0.stdin.take());
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if !matches!(self.0.try_wait(), Ok(None)) {
-                return true;
-            }
-            sleep(Duration::from_millis(5));
+        drop(self.child.stdin.take());
+        let has_ended = within_patience(|| !matches!(self.child.try_wait(), Ok(None)));
+        if !has_ended {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        false
+        // What it forked may still be about to write a file.
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        within_patience(|| group.is_none_or(|it| test_kill_process_group(it).is_err()));
+        has_ended
+    }
+}
+
+/// Waits until something is so; whether it is.
+fn within_patience(mut is_so: impl FnMut() -> bool) -> bool {
+    let begun = Instant::now();
+    loop {
+        let is_so = is_so();
+        if is_so || begun.elapsed() > PATIENCE {
+            return is_so;
+        }
+        sleep(Duration::from_millis(2));
     }
 }
 
