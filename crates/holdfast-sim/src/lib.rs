@@ -6,13 +6,14 @@
 //!
 //! In reading order: [`plan`] (what a run is made of), [`world`] (the clock and the disk),
 //! [`crowd`] (who asks), [`run`] (what happens), [`auditor`] (whether the promises were kept);
-//! and [`model`], the rules once more.
+//! [`model`], the rules once more; and [`redis`], servers of Redis that a world moves.
 
 pub mod auditor;
 pub mod crowd;
 pub mod model;
 pub mod money;
 pub mod plan;
+pub mod redis;
 pub mod report;
 pub mod rng;
 pub mod run;

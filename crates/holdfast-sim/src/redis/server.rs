@@ -1,0 +1,352 @@
+//! One server.
+
+use std::collections::BTreeMap;
+use std::mem::take;
+use std::sync::Arc;
+
+use super::data::{self, Data};
+use super::functions::{Call, Library, name_of};
+use super::memory::Memory;
+use super::reply::{Command, Reply};
+
+/// What was written in one call. It travels, and reaches the disk, as one.
+pub(super) type Effect = Arc<[Command]>;
+
+/// What a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Master,
+    /// Of the server with that number.
+    Replica {
+        of: usize,
+        is_linked: bool,
+    },
+}
+
+/// The stream of writes, as a server numbers them.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    /// `master_replid`.
+    pub(super) replid: String,
+    /// The name that the stream had before, and the last offset that it is right for.
+    pub(super) second: Option<(String, u64)>,
+    /// How many writes it has had.
+    pub(super) offset: u64,
+    /// The newest of them, so that a replica can go on from where it was.
+    pub(super) backlog: Vec<Effect>,
+}
+
+impl Stream {
+    pub(super) fn new(replid: String) -> Self {
+        Self { replid, second: None, offset: 0, backlog: Vec::new() }
+    }
+
+    /// What follows an offset of a stream, if this is that stream and still has it.
+    pub(super) fn after(&self, replid: &str, offset: u64) -> Option<&[Effect]> {
+        let is_own = replid == self.replid && offset <= self.offset;
+        let second = self.second.as_ref();
+        let is_second = second.is_some_and(|(name, last)| replid == name && offset <= *last);
+        let missing = usize::try_from(self.offset.checked_sub(offset)?).ok()?;
+        let from = self.backlog.len().checked_sub(missing)?;
+        (is_own || is_second).then(|| &self.backlog[from..])
+    }
+
+    /// Gives it a new name; the old one is right up to here.
+    pub(super) fn rename(&mut self, replid: String) {
+        self.second = Some((std::mem::replace(&mut self.replid, replid), self.offset));
+    }
+}
+
+/// What a server has on disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disk {
+    base: Data,
+    effects: Vec<Effect>,
+    flushed: usize,
+    /// The offset up to which it is flushed.
+    pub(super) offset: u64,
+}
+
+/// One server: a process and its disk.
+pub(super) struct Server {
+    pub(super) is_alive: bool,
+    /// Its connections are of one of its lives.
+    pub(super) life: u64,
+    pub(super) role: Role,
+    pub(super) stream: Stream,
+    pub(super) data: Data,
+    libraries: BTreeMap<String, Library>,
+    pub(super) disk: Disk,
+    /// Whether every write is flushed before it is answered.
+    pub(super) flushes: bool,
+    /// As a replica: up to where its master knows that it has flushed.
+    pub(super) acknowledged: u64,
+}
+
+/// A process as it was at some moment, its disk too.
+#[derive(Clone)]
+pub struct Image {
+    pub(super) role: Role,
+    pub(super) stream: Stream,
+    pub(super) data: Data,
+    memories: BTreeMap<String, Memory>,
+    pub(super) disk: Disk,
+    pub(super) acknowledged: u64,
+}
+
+impl Server {
+    pub(super) fn new(replid: String) -> Self {
+        Self {
+            is_alive: true,
+            life: 0,
+            role: Role::Master,
+            stream: Stream::new(replid),
+            data: Data::default(),
+            libraries: BTreeMap::new(),
+            disk: Disk::default(),
+            flushes: true,
+            acknowledged: 0,
+        }
+    }
+
+    /// Runs a command, but for `WAIT`. `replicas` are the lines of `INFO` about them.
+    pub(super) fn run(&mut self, command: &Command, replicas: &[String]) -> Reply {
+        let Some((name, args)) = command.split_first() else { return wrong("empty command") };
+        let name = name.to_ascii_uppercase();
+        match (name.as_slice(), args) {
+            (b"PING", []) => Reply::text("PONG"),
+            (b"INFO", _) => Reply::text(&self.info(replicas)),
+            (b"FCALL", [function, count, rest @ ..]) => {
+                self.call(function, count, rest, replicas).into()
+            }
+            (b"FUNCTION", [what, source]) if what.eq_ignore_ascii_case(b"LOAD") => {
+                self.load(source, command).into()
+            }
+            (b"FUNCTION", [what]) if what.eq_ignore_ascii_case(b"FLUSH") => {
+                self.unload(command).into()
+            }
+            (b"FUNCTION", [what, rest @ ..]) if what.eq_ignore_ascii_case(b"LIST") => {
+                self.list(rest)
+            }
+            _ => self.plain(command).into(),
+        }
+    }
+
+    fn plain(&mut self, command: &Command) -> Result<Reply, String> {
+        let kind = data::kind(&command[0]).ok_or("ERR unknown command")?;
+        if kind.is_write && self.role != Role::Master {
+            return Err("READONLY You can't write against a read only replica.".to_owned());
+        }
+        let reply = self.data.run(kind, command)?;
+        if kind.is_write {
+            self.written([command.clone()].into());
+        }
+        Ok(reply)
+    }
+
+    fn call(
+        &mut self,
+        function: &[u8],
+        count: &[u8],
+        rest: &[Vec<u8>],
+        replicas: &[String],
+    ) -> Result<Reply, String> {
+        let name = String::from_utf8_lossy(function);
+        let count = std::str::from_utf8(count).ok().and_then(|count| count.parse().ok());
+        let count: usize = count.ok_or("ERR Bad number of keys provided")?;
+        let parts = rest.split_at_checked(count);
+        let (keys, args) =
+            parts.ok_or("ERR Number of keys can't be greater than number of args")?;
+        let info = self.info(replicas);
+        let mut libraries = self.libraries.values();
+        let found = libraries.find_map(|it| Some((it, it.is_read_only(&name)?)));
+        let (library, is_read_only) = found.ok_or("ERR Function not found")?;
+        if !is_read_only && self.role != Role::Master {
+            return Err(
+                "READONLY Can not run script with write flag on readonly replica.".to_owned()
+            );
+        }
+        let call = Call { name: &name, keys, args };
+        let (reply, written) = library.call(&call, info, &mut self.data);
+        if !written.is_empty() {
+            self.written(written.into());
+        }
+        Ok(reply)
+    }
+
+    fn load(&mut self, source: &[u8], command: &Command) -> Result<Reply, String> {
+        let source = std::str::from_utf8(source).map_err(|_| "ERR the source is not a text")?;
+        let name = name_of(source)?;
+        if self.role != Role::Master {
+            return Err("READONLY You can't write against a read only replica.".to_owned());
+        }
+        if self.libraries.contains_key(name) {
+            return Err(format!("ERR Library '{name}' already exists"));
+        }
+        self.libraries.insert(name.to_owned(), Library::load(source)?);
+        self.data.libraries.insert(name.to_owned(), source.into());
+        self.written([command.clone()].into());
+        Ok(Reply::text(name))
+    }
+
+    fn unload(&mut self, command: &Command) -> Result<Reply, String> {
+        if self.role != Role::Master {
+            return Err("READONLY You can't write against a read only replica.".to_owned());
+        }
+        self.libraries.clear();
+        self.data.libraries.clear();
+        self.written([command.clone()].into());
+        Ok(Reply::text("OK"))
+    }
+
+    /// `FUNCTION LIST LIBRARYNAME name WITHCODE`: name and source.
+    fn list(&self, words: &[Vec<u8>]) -> Reply {
+        let [_, name, _] = words else { return wrong("FUNCTION LIST LIBRARYNAME name WITHCODE") };
+        let of =
+            self.data.libraries.iter().filter(|(known, _)| known.as_bytes() == name.as_slice());
+        Reply::List(
+            of.map(|(name, source)| {
+                let fields = ["library_name", name, "library_code", source];
+                Reply::List(fields.map(Reply::text).into())
+            })
+            .collect(),
+        )
+    }
+
+    fn written(&mut self, effect: Effect) {
+        self.stream.offset += 1;
+        self.stream.backlog.push(Arc::clone(&effect));
+        self.disk.effects.push(effect);
+        if self.flushes && self.role == Role::Master {
+            self.flush();
+        }
+    }
+
+    /// Takes what its master sent.
+    pub(super) fn receive(&mut self, effect: &Effect) {
+        replay(&mut self.data, effect);
+        self.load_all();
+        self.written(Arc::clone(effect));
+    }
+
+    /// Everything that it has done reaches its disk.
+    pub(super) fn flush(&mut self) {
+        self.disk.flushed = self.disk.effects.len();
+        self.disk.offset = self.stream.offset;
+        if self.disk.flushed > 4096 {
+            self.rewrite();
+        }
+    }
+
+    /// The disk gets what it has in memory, instead of how it came to be.
+    pub(super) fn rewrite(&mut self) {
+        let (base, offset) = (self.data.clone(), self.stream.offset);
+        self.disk = Disk { base, effects: Vec::new(), flushed: 0, offset };
+    }
+
+    /// A process of its own begins, with what its disk has.
+    pub(super) fn begin(&mut self, replid: String) {
+        let Disk { base, effects, flushed, .. } = take(&mut self.disk);
+        self.data = base;
+        effects[..flushed].iter().for_each(|effect| replay(&mut self.data, effect));
+        self.stream = Stream::new(replid);
+        (self.is_alive, self.acknowledged) = (true, 0);
+        self.life += 1;
+        self.libraries.clear();
+        self.load_all();
+        self.rewrite();
+    }
+
+    /// Becomes a copy of another: nothing that a library kept is left.
+    pub(super) fn copy(&mut self, data: Data, stream: &Stream) {
+        self.data = data;
+        self.stream = Stream { backlog: Vec::new(), second: None, ..stream.clone() };
+        self.libraries.clear();
+        self.load_all();
+        self.rewrite();
+    }
+
+    /// Loads the libraries that it has as sources only, and forgets those that it has no more.
+    fn load_all(&mut self) {
+        let sources = &self.data.libraries;
+        self.libraries.retain(|name, _| sources.contains_key(name));
+        for (name, source) in &self.data.libraries {
+            if !self.libraries.contains_key(name) {
+                let library = Library::load(source).expect("it was loaded before");
+                self.libraries.insert(name.clone(), library);
+            }
+        }
+    }
+
+    pub(super) fn image(&self) -> Image {
+        let memories = self.libraries.iter().map(|(name, library)| {
+            let memory = library.memory().expect("a library keeps only what can be copied");
+            (name.clone(), memory)
+        });
+        Image {
+            role: self.role,
+            stream: self.stream.clone(),
+            data: self.data.clone(),
+            memories: memories.collect(),
+            disk: self.disk.clone(),
+            acknowledged: self.acknowledged,
+        }
+    }
+
+    /// The process is what it was. Its connections are gone.
+    pub(super) fn set_back(&mut self, image: &Image) {
+        let Image { role, stream, data, memories, disk, acknowledged } = image.clone();
+        (self.role, self.stream, self.data, self.disk) = (role, stream, data, disk);
+        (self.is_alive, self.acknowledged) = (true, acknowledged);
+        self.life += 1;
+        self.libraries.clear();
+        self.load_all();
+        for (name, memory) in &memories {
+            self.libraries[name].set_memory(memory).expect("it was there before");
+        }
+    }
+
+    fn info(&self, replicas: &[String]) -> String {
+        let mut lines = vec!["# Replication".to_owned()];
+        match self.role {
+            Role::Master => lines.push("role:master".to_owned()),
+            Role::Replica { of, is_linked } => {
+                let link = if is_linked { "up" } else { "down" };
+                lines.push(format!("role:slave\r\nmaster_host:server\r\nmaster_port:{of}"));
+                lines.push(format!("master_link_status:{link}"));
+            }
+        }
+        lines.push(format!("connected_slaves:{}", replicas.len()));
+        lines.extend(replicas.iter().cloned());
+        let none = ("0".repeat(40), 0);
+        let (second, last) = self.stream.second.as_ref().unwrap_or(&none);
+        lines.push(format!("master_replid:{}\r\nmaster_replid2:{second}", self.stream.replid));
+        lines.push(format!(
+            "master_repl_offset:{}\r\nsecond_repl_offset:{last}",
+            self.stream.offset
+        ));
+        lines.join("\r\n") + "\r\n"
+    }
+}
+
+fn wrong(what: &str) -> Reply {
+    Reply::Error(format!("ERR {what}"))
+}
+
+/// Does once more what went well before.
+fn replay(data: &mut Data, effect: &Effect) {
+    for command in effect.iter() {
+        if command[0].eq_ignore_ascii_case(b"FUNCTION") {
+            let Some(source) = command.get(2) else {
+                data.libraries.clear();
+                continue;
+            };
+            let source = String::from_utf8_lossy(source);
+            let name = name_of(&source).expect("it was loaded before").to_owned();
+            data.libraries.insert(name, source.as_ref().into());
+        } else {
+            let kind = data::kind(&command[0]).expect("it was run before");
+            data.run(kind, command).expect("it went well before");
+        }
+    }
+}
