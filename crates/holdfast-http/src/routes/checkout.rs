@@ -17,7 +17,7 @@ use crate::app::{App, ProviderName};
 use crate::auth::Caller;
 use crate::body;
 use crate::problem::{hold_not_found, of_refusal};
-use crate::routes::holds::{find, idempotency_key};
+use crate::routes::holds::{Claimant, find, idempotency_key};
 use crate::routes::{Answer, private};
 
 /// Takes a hold to the checkout. The answer does not wait for the provider.
@@ -26,9 +26,10 @@ pub(crate) async fn begin(
     Path(hold): Path<String>,
     request: Request,
 ) -> Answer {
-    let caller = app.caller(request.headers())?;
+    let claimant = Claimant::read(&app, request.headers(), request.uri())?;
+    let caller = claimant.caller;
     let key = idempotency_key(request.headers())?;
-    let (sale, found) = find(&app, caller, &hold).await?;
+    let (sale, found) = find(&app, claimant, &hold).await?;
     let asked = body::read_if_any::<PostCheckout>(request, app.body_deadline).await?;
     let note = note(&app, caller, asked)?.write();
     has_room(&app, &found)?;

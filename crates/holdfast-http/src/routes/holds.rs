@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::IntoResponse;
-use holdfast_api::{Me, Order, Page, PostHold, Problem};
+use holdfast_api::{Code, Me, Order, Page, PostHold, Problem};
 use holdfast_core::{
-    BuyerId, Command, HoldKey, HoldView, KeyDigest, Outcome, Receipt, Reserve, SaleId,
+    BuyerId, Command, HoldKey, HoldView, KeyDigest, Outcome, Receipt, Refusal, Reserve, SaleId,
     SignedReceipt,
 };
 use holdfast_engine::SaleRef;
@@ -140,10 +140,11 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(app): State<App>,
     Path(hold): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    let caller = app.caller(&headers)?;
-    let (sale, hold) = find(&app, caller, &hold).await?;
+    let claimant = Claimant::read(&app, &headers, &uri)?;
+    let (sale, hold) = find(&app, claimant, &hold).await?;
     Ok(private(StatusCode::OK, &app.hold(sale, &hold)))
 }
 
@@ -151,10 +152,11 @@ pub(crate) async fn show(
 pub(crate) async fn cancel(
     State(app): State<App>,
     Path(hold): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    let caller = app.caller(&headers)?;
-    let (_, found) = find(&app, caller, &hold).await?;
+    let claimant = Claimant::read(&app, &headers, &uri)?;
+    let (_, found) = find(&app, claimant, &hold).await?;
     let sale = SaleRef::Number(found.receipt.sale);
     let command = Command::Cancel { hold: found.key, buyer: Some(found.buyer) };
     let answer = app.execute(sale, command).await?;
@@ -164,17 +166,39 @@ pub(crate) async fn cancel(
     }
 }
 
+/// Who asks for a hold, and whose they say it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Claimant {
+    pub(crate) caller: Caller,
+    /// A buyer themselves, or whom a merchant names.
+    buyer: Option<BuyerId>,
+}
+
+impl Claimant {
+    /// Reads who asks. A merchant may name the buyer; of a buyer it is refused.
+    pub(crate) fn read(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Self, Problem> {
+        let caller = app.caller(headers)?;
+        let named = parameter(uri, "buyer")?.as_deref().map(BuyerId::new).transpose();
+        let named = named.map_err(|error| Problem::invalid("buyer", error.to_string()))?;
+        let buyer = match (caller, named) {
+            (Caller::Merchant, named) => named,
+            (caller, named) => Some(who(caller, named)?),
+        };
+        Ok(Self { caller, buyer })
+    }
+}
+
 /// Finds a hold by its id. The id must be genuine for the hold's own buyer, and a buyer sees only
-/// their own: everything else is not there.
+/// their own: everything else is not there. One that was lost is claimed by its id, if it is known for
+/// whom that was signed.
 pub(crate) async fn find(
     app: &App,
-    caller: Caller,
+    claimant: Claimant,
     id: &str,
 ) -> Result<(SaleId, HoldView), Problem> {
     let signed: SignedReceipt = Receipt::read(id).ok_or_else(hold_not_found)?;
-    if let Caller::Buyer(buyer) = &caller
-        && !signed.is_genuine(&app.options.receipts, buyer)
-    {
+    let is_theirs = |buyer: &BuyerId| signed.is_genuine(&app.options.receipts, buyer);
+    if claimant.buyer.is_some_and(|buyer| !is_theirs(&buyer)) {
         return Err(hold_not_found());
     }
     let Receipt { sale, key, .. } = signed.receipt;
@@ -182,10 +206,26 @@ pub(crate) async fn find(
         let (found, clock_ms) = sales.get(SaleRef::Number(sale))?;
         Some((sales.id(sale)?, found.hold_by_key(key, clock_ms)?))
     });
-    let found = found.await?;
-    let is_genuine =
-        |(_, hold): &(SaleId, HoldView)| signed.is_genuine(&app.options.receipts, &hold.buyer);
-    found.filter(is_genuine).ok_or_else(hold_not_found)
+    match (found.await?, claimant.buyer) {
+        (Some((sale, hold)), _) if is_theirs(&hold.buyer) => Ok((sale, hold)),
+        (None, Some(buyer)) => claim(app, signed.receipt, buyer).await,
+        _ => Err(hold_not_found()),
+    }
+}
+
+/// Brings back a hold that nobody but its buyer knows, with a receipt that is known to be genuine.
+async fn claim(app: &App, receipt: Receipt, buyer: BuyerId) -> Result<(SaleId, HoldView), Problem> {
+    let number = SaleRef::Number(receipt.sale);
+    let sale = app.look(move |sales| sales.id(receipt.sale)).await?.ok_or_else(hold_not_found)?;
+    let answer = app.execute(number, Command::Claim { receipt, buyer }).await?;
+    match (answer.outcome, answer.hold) {
+        (Outcome::Claimed(_) | Outcome::Existing(_), Some(hold)) => Ok((sale, hold)),
+        (Outcome::Refused(Refusal::AllHeld { .. } | Refusal::NotEnough { .. }), _) => {
+            let why = "this hold was lost in an outage, and its units are another's for now";
+            Err(Problem::new(Code::StoreUnavailable).because(why))
+        }
+        _ => Err(hold_not_found()),
+    }
 }
 
 /// Whom a request is for: a buyer speaks for themselves, a merchant says for whom.
