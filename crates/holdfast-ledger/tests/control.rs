@@ -7,13 +7,15 @@ mod proxy;
 #[allow(dead_code)]
 mod suite;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use holdfast_ledger::{Control, Ledger, LedgerError, Recorded, SqlLedger};
+use holdfast_ledger::{Control, Ledger, LedgerError, Recorded, Result, SqlLedger};
 use holdfast_testkit::Postgres;
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -23,46 +25,54 @@ use suite::{NOW, new_order, run, sale};
 /// How long the control row may take at most.
 const PROMISED: Duration = Duration::from_secs(1);
 
+/// Its runtime runs only while something is asked, as where a thread asks that has nothing else to
+/// do there.
 #[test]
 fn the_control_row_answers_or_fails_at_once_in_postgres() -> anyhow::Result<()> {
     let mut server = Postgres::start()?;
-    run(async {
-        let ledger = SqlLedger::postgres(&server.url(), 1).await?;
-        let fence = sale(&ledger, "goes-on", 10).await?;
-        ensure!(ledger.set_control(0, 1, "before").await?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ledger = runtime.block_on(SqlLedger::postgres(&server.url(), 1))?;
+    let fence = runtime.block_on(sale(&ledger, "goes-on", 10))?;
+    ensure!(runtime.block_on(ledger.set_control(0, 1, "before"))?);
 
-        server.freeze()?;
-        is_unavailable_at_once(&ledger).await?;
-        server.thaw()?;
-        ensure!(back(&ledger).await?.document == "before");
-        ensure!(ledger.set_control(1, 1, "after the silence").await?);
+    server.freeze()?;
+    is_unavailable_at_once(&runtime, &ledger)?;
+    server.thaw()?;
+    ensure!(runtime.block_on(back(&ledger))?.document == "before");
+    ensure!(runtime.block_on(ledger.set_control(1, 1, "after the silence"))?);
 
-        server.stop();
-        is_unavailable_at_once(&ledger).await?;
-        server.resume()?;
-        ensure!(back(&ledger).await?.document == "after the silence");
-        ensure!(ledger.set_control(2, 1, "after the crash").await?);
-        let recorded = ledger.record(fence, &[new_order("goes-on", 1, 1)], NOW).await?;
-        ensure!(matches!(recorded[..], [Recorded::New(_)]), "{recorded:?}");
-        Ok(())
-    })
+    server.stop();
+    is_unavailable_at_once(&runtime, &ledger)?;
+    server.resume()?;
+    ensure!(runtime.block_on(back(&ledger))?.document == "after the silence");
+    ensure!(runtime.block_on(ledger.set_control(2, 1, "after the crash"))?);
+    let recorded = runtime.block_on(ledger.record(fence, &[new_order("goes-on", 1, 1)], NOW))?;
+    ensure!(matches!(recorded[..], [Recorded::New(_)]), "{recorded:?}");
+    Ok(())
 }
 
 /// More often than there are connections. Nobody waits for real.
-async fn is_unavailable_at_once(ledger: &SqlLedger) -> anyhow::Result<()> {
-    tokio::time::pause();
+fn is_unavailable_at_once(runtime: &Runtime, ledger: &SqlLedger) -> anyhow::Result<()> {
+    runtime.block_on(async { tokio::time::pause() });
     for _ in 0..4 {
-        let begun = Instant::now();
-        let read = ledger.control().await;
-        ensure!(matches!(read, Err(LedgerError::Unavailable(_))), "{read:?}");
-        ensure!(begun.elapsed() < PROMISED, "read in {:?}", begun.elapsed());
-        let begun = Instant::now();
-        let set = ledger.set_control(1, 1, "nobody hears").await;
-        ensure!(matches!(set, Err(LedgerError::Unavailable(_))), "{set:?}");
-        ensure!(begun.elapsed() < PROMISED, "set in {:?}", begun.elapsed());
+        is_unavailable_within_a_second(runtime, ledger.control())?;
+        is_unavailable_within_a_second(runtime, ledger.set_control(1, 1, "nobody hears"))?;
     }
-    tokio::time::resume();
+    runtime.block_on(async { tokio::time::resume() });
     Ok(())
+}
+
+fn is_unavailable_within_a_second<T: Debug>(
+    runtime: &Runtime,
+    asked: impl Future<Output = Result<T>>,
+) -> anyhow::Result<()> {
+    runtime.block_on(async {
+        let begun = Instant::now();
+        let said = asked.await;
+        ensure!(matches!(said, Err(LedgerError::Unavailable(_))), "{said:?}");
+        ensure!(begun.elapsed() < PROMISED, "it took {:?}", begun.elapsed());
+        Ok(())
+    })
 }
 
 /// The row, once the database answers again.
@@ -77,6 +87,20 @@ async fn back(ledger: &SqlLedger) -> anyhow::Result<Control> {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), answers).await?
+}
+
+#[test]
+fn who_is_not_let_in_is_told_so_at_once() -> anyhow::Result<()> {
+    let server = Postgres::start()?;
+    let nowhere = format!("{}-of-nobody", server.url());
+    let nobody = server.url().replace("//postgres@", "//nobody@");
+    run(async {
+        for url in [nowhere, nobody] {
+            let opened = SqlLedger::postgres(&url, 1).await;
+            ensure!(matches!(opened, Err(LedgerError::Invalid(_))), "{url}: {opened:?}");
+        }
+        Ok(())
+    })
 }
 
 #[test]

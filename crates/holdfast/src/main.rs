@@ -7,6 +7,7 @@ mod damage;
 mod demo;
 mod files;
 mod folder;
+mod ledger;
 mod listen;
 mod money;
 mod output;

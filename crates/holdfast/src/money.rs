@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use holdfast_checkout::provider::simulated::{self, Bank, Client, ClientOptions, Webhooks, serve};
@@ -16,18 +17,12 @@ use holdfast_ledger::{Ledger, SqlLedger};
 use tokio::net::TcpListener;
 
 use crate::folder::Folder;
-use crate::provider;
 use crate::settings::{LedgerPlace, Money, Payments, Settings};
-
-/// The ledger's file in the data folder.
-const LEDGER: &str = "ledger.sqlite";
+use crate::{ledger, provider};
 
 /// The folder of the provider in this process, and the file of its secret.
 const PROVIDER: &str = "provider";
 const PROVIDER_SECRET: &str = "provider.secret";
-
-/// Connections to PostgreSQL: few, for orders are written in batches.
-const CONNECTIONS: u32 = 4;
 
 /// A running checkout.
 pub(crate) type Checkout = Service<Live<SqlLedger, Client>>;
@@ -55,7 +50,7 @@ pub(crate) fn start(
     let data_dir = folder.path()?;
     let make = async move || {
         let has_sold = engine.look(have_payments).await?;
-        let ledger = open_ledger(&money.ledger, &data_dir).await?;
+        let ledger = ledger::open(&money.ledger, &data_dir, ledger::PATIENCE).await?;
         claim(&ledger, &money.ledger, &receipts.fingerprint(), has_sold).await?;
         if has_sold && money.payments == Payments::Simulated && !data_dir.join(PROVIDER).exists() {
             bail!(
@@ -126,10 +121,10 @@ pub(crate) fn audit(
 ) -> anyhow::Result<Vec<(SaleId, MoneyAudit)>> {
     let is_here = money.payments == Payments::Simulated;
     let has_file = |name: &str| data_dir.join(name).exists();
-    let has_ledger = money.ledger != LedgerPlace::Sqlite || has_file(LEDGER);
+    let has_ledger = money.ledger != LedgerPlace::Sqlite || has_file(ledger::FILE);
     let has_provider = !is_here || (has_file(PROVIDER) && has_file(PROVIDER_SECRET));
     if !has_ledger || !has_provider {
-        let missing = if has_ledger { PROVIDER } else { LEDGER };
+        let missing = if has_ledger { PROVIDER } else { ledger::FILE };
         if have_payments(&sales) {
             let flag =
                 if has_ledger { "--payments simulated=URL" } else { "--ledger postgres://…" };
@@ -151,7 +146,7 @@ pub(crate) fn audit(
     let bank = simulated::Options { per_second: None, ..simulated::Options::new(&secret) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let ledger = open_ledger(&money.ledger, data_dir).await?;
+        let ledger = ledger::open(&money.ledger, data_dir, Duration::ZERO).await?;
         let client = reach_provider(&money.payments, data_dir, bank).await?;
         let world = Stopped::new(sales, ledger, client);
         let mut audits = Vec::new();
@@ -176,20 +171,6 @@ fn secret(money: &Money, made: impl FnOnce() -> anyhow::Result<String>) -> anyho
     };
     provider::check_secret(&secret)?;
     Ok(secret)
-}
-
-async fn open_ledger(place: &LedgerPlace, data_dir: &Path) -> anyhow::Result<SqlLedger> {
-    match place {
-        LedgerPlace::Sqlite => {
-            let file = data_dir.join(LEDGER);
-            let opened = SqlLedger::sqlite(&file).await;
-            opened.with_context(|| format!("open the ledger {}", file.display()))
-        }
-        LedgerPlace::Postgres(url) => {
-            let opened = SqlLedger::postgres(url, CONNECTIONS).await;
-            opened.with_context(|| format!("open the ledger at {place}"))
-        }
-    }
 }
 
 /// A client of the provider. One in this process is run first, as the peer over HTTP that it is

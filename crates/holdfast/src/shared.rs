@@ -11,6 +11,7 @@ use holdfast_store::redis::{Control, ControlRow, Options, RedisStore, Servers};
 use tokio::runtime::Runtime;
 
 use crate::folder::Folder;
+use crate::ledger;
 use crate::settings::Redis;
 
 /// How long the store may be away when a server starts.
@@ -109,8 +110,8 @@ struct LedgerControl {
 impl LedgerControl {
     fn open(url: &str) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let ledger = runtime.block_on(SqlLedger::postgres(url, CONNECTIONS));
-        Ok(Self { runtime, ledger: ledger.context("open the ledger")? })
+        let ledger = runtime.block_on(ledger::postgres(url, CONNECTIONS, ledger::PATIENCE))?;
+        Ok(Self { runtime, ledger })
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
@@ -128,7 +129,7 @@ impl Pool {
         ));
         let options = bounded(options, STATEMENT_MS, IDLE_MS);
         let orders = pool_of(connections, PATIENCE, SILENCE).connect_with(options);
-        let orders = orders.await.map_err(|e| failed(&e))?;
+        let orders = orders.await.map_err(|e| not_opened(&e))?;
         migrator(versions).run(&orders).await.map_err(|e| not_migrated(&e))?;
         Ok(Self::Postgres { orders, control })
     }
@@ -242,6 +243,13 @@ fn migrator(versions: &[Version]) -> Migrator {
     let mut migrator = Migrator::with_migrations(migrations.collect());
     migrator.set_ignore_missing(true);
     migrator
+}
+
+/// A database that has no such user, or no such database, says so again.
+fn not_opened(error: &sqlx::Error) -> LedgerError {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    let is_for_good = code.is_some_and(|code| code.starts_with("28") || code == "3D000");
+    if is_for_good { LedgerError::Invalid(error.to_string()) } else { failed(error) }
 }
 
 fn not_migrated(error: &MigrateError) -> LedgerError {

@@ -1,5 +1,6 @@
 //! Checkouts where something is short: the database is away, or the provider's budget is small.
 
+use std::net::TcpListener;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -104,6 +105,28 @@ fn while_postgres_is_away_holds_go_on_and_nothing_is_captured_without_its_order(
     let all = before.len() + during.len();
     assert_eq!((&audit["ok"], &audit["money"]["paid"]), (&json!(true), &json!(all)), "{audit}");
     assert_eq!(audit["money"]["captured"], all, "{audit}");
+}
+
+/// Started with its database, or before it: the port is taken by something that is none yet.
+#[test]
+fn a_server_waits_for_its_postgres() {
+    let mut postgres = Postgres::start().unwrap();
+    postgres.stop();
+    let not_yet = TcpListener::bind(("127.0.0.1", postgres.port())).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = command(folder.path());
+    serve.env("HOLDFAST_LEDGER", postgres.url());
+    let server = thread::spawn(move || Server::spawn(&mut serve));
+    not_yet.set_nonblocking(true).unwrap();
+    // It has asked, and is told nothing.
+    drop(wait_for("it asks for its ledger", || not_yet.accept().ok()));
+    assert!(!server.is_finished(), "it started without its ledger");
+    drop(not_yet);
+    postgres.resume().unwrap();
+    let server = server.join().unwrap();
+    open_sale(&server, 1, 600);
+    let hold = check_out(&server.address, "alice");
+    wait_for("it is paid", || (payment(&server.address, &hold) == "paid").then_some(()));
 }
 
 /// As many as a provider with 25 calls a second takes two thirds of a hold's time for. Ten times
