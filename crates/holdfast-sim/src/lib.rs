@@ -9,6 +9,7 @@
 //! [`model`], the rules once more; and [`redis`], servers of Redis that a world moves.
 
 pub mod auditor;
+pub mod cluster;
 pub mod crowd;
 pub mod model;
 pub mod money;

@@ -174,7 +174,7 @@ impl RedisStore {
             match answer {
                 Ok(written) if is_confirmed => self.take(part, written, sent),
                 Ok(written) => Some(Err(self.unconfirmed(&written))),
-                Err(refused) => Some(Err(self.refused(part, &refused))),
+                Err(refused) => Some(Err(self.refused(&refused))),
             }
         };
         parts.iter().zip(made).map(answer).collect()
@@ -187,10 +187,17 @@ impl RedisStore {
         if part.epoch != reigning {
             return Err(StoreError::Fenced { log: part.log, epoch: part.epoch, reigning });
         }
-        let cursor = self.node.mirrors.lock().get(part.log)?.last().sequence;
+        let (cursor, seen) = {
+            let last = self.node.mirrors.lock().get(part.log)?.last().sequence;
+            (last, part.seen.max(part.cursor))
+        };
+        if seen > cursor {
+            // Whoever asks has seen it here, or nowhere.
+            return Err(StoreError::RolledBack { log: part.log, seen, last: cursor });
+        }
         Ok(self.node.calls.append(AppendCall {
             log: part.log.0,
-            seen: part.seen.max(part.cursor),
+            seen,
             cursor,
             clock_ms: whole_ms(clock.read(sent)),
             only_if_current: part.only_if_current,
@@ -239,14 +246,8 @@ impl RedisStore {
         if written.is_written { StoreError::Unconfirmed(why) } else { StoreError::Away(why) }
     }
 
-    fn refused(&mut self, part: &Append<'_>, refused: &Refused) -> StoreError {
-        let known = self.node.mirrors.lock().get(part.log).map(|mirror| mirror.last().sequence);
-        let seen = part.seen.max(part.cursor);
-        match *refused {
-            // It is not Redis that is wrong, but whoever asks.
-            Refused::RolledBack(last) if known.is_ok_and(|known| known <= last && last < seen) => {
-                return StoreError::RolledBack { log: part.log, seen, last };
-            }
+    fn refused(&mut self, refused: &Refused) -> StoreError {
+        match refused {
             Refused::RolledBack(_) | Refused::NotOpen => self.node.need(Need::Recovery),
             Refused::Trimmed(_) => self.node.need(Need::Reading),
             Refused::Lagging(_) => return StoreError::Away(said(refused)),

@@ -204,6 +204,29 @@ pub(super) fn wait(replicas: u32, patience_ms: u64) -> Command {
     vec![b"WAIT".to_vec(), text(replicas), text(patience_ms)]
 }
 
+/// Asks for all batches of a log, whether or not it is open.
+pub(super) fn range(log: u32) -> Command {
+    vec![b"XRANGE".to_vec(), part(log, "log").into_bytes(), b"-".to_vec(), b"+".to_vec()]
+}
+
+/// The reply to [`range`].
+pub(super) fn ranged(reply: Reply) -> Result<Vec<Item>, Refused> {
+    let Reply::List(batches) = reply else { return Err(odd(&[reply])) };
+    let mut items_of = Vec::new();
+    for batch in batches {
+        let Reply::List(pair) = &batch else { return Err(odd(&[batch])) };
+        let [id, Reply::List(fields)] = pair.as_slice() else { return Err(odd(pair)) };
+        let [_, n, _, epoch, _, clock, _, bytes] = fields.as_slice() else {
+            return Err(odd(fields));
+        };
+        let last = id.text().and_then(|id| id.split('-').next()).unwrap_or_default();
+        let last = Reply::Bytes(last.as_bytes().to_vec());
+        let flat = [last, n.clone(), epoch.clone(), clock.clone(), bytes.clone()];
+        items_of.extend(items(Some(&Reply::List(flat.into())))?);
+    }
+    Ok(items_of)
+}
+
 /// What follows the `OK`, or what was said instead.
 pub(super) fn passed(reply: Reply) -> Result<Vec<Reply>, Refused> {
     let Reply::List(list) = reply else {

@@ -42,8 +42,11 @@ pub(super) struct Document {
     pub(super) library: String,
     /// The nodes that may have confirmed entries that nobody else has seen.
     pub(super) roll: Vec<String>,
-    /// The least that the index had when the row was written: what is less has lost sales.
+    /// How many sales there were when the row was written: where there are fewer, some are lost.
     pub(super) sales: u64,
+    /// How often an epoch was opened in which something may be lost, this one with them as long as it is
+    /// not open: each gives sequences that none before it gave.
+    pub(super) doubts: u32,
     /// Where each log ended when the last node left: number, epoch, sequence.
     pub(super) left: Vec<(u32, u32, u64)>,
 }

@@ -9,7 +9,7 @@ use super::control::{ControlRow, Document};
 use super::inspect;
 use super::link::Reply;
 use super::mirror::pack;
-use super::node::{INDEX, Node, Step, said};
+use super::node::{INDEX, Node, Step, Trust, said};
 use crate::Batch;
 
 /// How long the nodes of the roll are waited for.
@@ -19,10 +19,9 @@ const NODES_PATIENCE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How far sequences jump where entries may have been lost: no key that may have been given is
-/// given again. More than a sale can have holds.
+/// given again. More than a sale can have holds. In the index fewer: few sales are made while a store
+/// falls apart.
 const GAP: u64 = 1 << 24;
-
-/// The same in the index: few sales are made while a store falls apart.
 const INDEX_GAP: u64 = 1 << 12;
 
 /// What may have been stamped and is not known, where nobody is left who could say.
@@ -32,16 +31,27 @@ const LOST_MAX: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct Gathering {
     version: u64,
-    begun: Duration,
+    /// The process that knows of the epoch, and since when the nodes can hand over to it.
+    begun: Option<(String, Duration)>,
     is_inspected: bool,
+    /// A log was opened with an entry that says that something may be lost.
+    has_doubted: bool,
 }
 
 /// Where a log ends: the epoch whose log it is, and its last sequence.
 type End = (u32, u64);
 
 impl Gathering {
-    pub(super) fn new(version: u64, begun: Duration) -> Self {
-        Self { version, begun, is_inspected: false }
+    pub(super) fn new(version: u64) -> Self {
+        Self { version, begun: None, is_inspected: false, has_doubted: false }
+    }
+
+    /// Since when the nodes can hand over to this process.
+    fn begun(&mut self, process: String, now: Duration) -> Duration {
+        match &self.begun {
+            Some((known, begun)) if *known == process => *begun,
+            _ => self.begun.insert((process, now)).1,
+        }
     }
 
     pub(super) fn is_of(&self, row: &ControlRow) -> bool {
@@ -52,20 +62,22 @@ impl Gathering {
 impl Node {
     /// One attempt to open the epoch that this node has won.
     pub(super) fn gather(&mut self, row: &ControlRow, document: &Document) -> Step<()> {
-        let now = self.clock.monotonic();
-        let begun = self.gathering.as_ref().map_or(now, |gathering| gathering.begun);
-        let lasted = now.saturating_sub(begun);
         let calls = Calls::new(&self.options.version(), self.caller(row.epoch, &document.token));
         let mut roll = document.roll.clone();
         if !roll.contains(&calls.caller.node) {
             roll.push(calls.caller.node.clone());
         }
-        match self.ask(calls.reign(&self.options.owner, &roll))? {
-            Ok(_) => {}
+        let process = match self.ask(calls.reign(&self.options.owner, &roll))? {
+            Ok(reply) => reply.first().and_then(Reply::text).unwrap_or_default().to_owned(),
             // The server was restarted meanwhile, or had already another epoch.
             Err(Refused::Fenced(_)) => return self.win(Some((row, document))),
             Err(refused) => return Err(said(&refused)),
-        }
+        };
+        // Whatever it was, from here on it is told what everybody knows.
+        self.trust = Trust::Full;
+        let now = self.clock.monotonic();
+        let Some(gathering) = &mut self.gathering else { return Ok(()) };
+        let lasted = now.saturating_sub(gathering.begun(process, now));
         if self.gathering.as_ref().is_some_and(|gathering| !gathering.is_inspected) {
             inspect::inspect(self)?;
             self.gathering.as_mut().map(|gathering| gathering.is_inspected = true);
@@ -89,8 +101,11 @@ impl Node {
         let is_whole = missing.is_empty();
         let roll: Vec<String> = heard.keys().cloned().collect();
         self.open_epoch(&calls, document, is_whole)?;
-        let sales = self.end_of(&calls, INDEX)?.1;
-        let opened = Document { is_open: true, roll, left: Vec::new(), sales, ..document.clone() };
+        let sales = self.sales_there()?.len() as u64;
+        let has_doubted = self.gathering.as_ref().is_some_and(|gathering| gathering.has_doubted);
+        let doubts = document.doubts - u32::from(!has_doubted);
+        let left = Vec::new();
+        let opened = Document { is_open: true, roll, left, sales, doubts, ..document.clone() };
         if !self.control.replace(row.version, row.epoch, &opened.write())? {
             self.gathering = None;
             return Err("another node recovers the store".to_owned());
@@ -135,47 +150,58 @@ impl Node {
         let now = self.clock.monotonic();
         let lost = self.current_at.map_or(LOST_MAX, |at| now.saturating_sub(at));
         self.check_left(calls, document)?;
-        self.open(calls, INDEX, is_whole, lost)?;
-        for log in self.sales_there(calls)?.into_keys() {
-            self.open(calls, log, is_whole, lost)?;
+        let sales = self.sales_there()?;
+        if (sales.len() as u64) < document.sales {
+            let (there, were) = (sales.len(), document.sales);
+            return Err(lost_for_good(&format!("{there} sales are left of {were}")));
+        }
+        let doubt = (!is_whole).then_some((document.doubts, lost));
+        if let Some(gathering) = self.gathering.as_mut().filter(|_| doubt.is_some()) {
+            gathering.has_doubted = true;
+        }
+        self.open(calls, INDEX, doubt)?;
+        for log in sales.into_keys() {
+            self.open(calls, log, doubt)?;
         }
         let replies = self.send(&[self.wait()])?;
         if self.is_confirmed(replies.first()) { Ok(()) } else { Err(self.unconfirmed()) }
     }
 
-    /// What was there when the last node left, or when the row was last written, must be there.
+    /// What was there when the last node left must be there.
     fn check_left(&mut self, calls: &Calls, document: &Document) -> Step<()> {
-        let index = (INDEX, 0, document.sales);
-        for &(log, epoch, last) in document.left.iter().chain([&index]) {
+        for &(log, epoch, last) in &document.left {
             let there = self.end_of(calls, log)?;
             if there.1 < last || there.0 < epoch {
-                return Err(format!(
-                    "Redis has lost what it had: log {log} ends at entry {} and had {last}. Put \
-                     its files back; nothing is sold until then",
-                    there.1
-                ));
+                let what = format!("log {log} ends at entry {} and had {last}", there.1);
+                return Err(lost_for_good(&what));
             }
         }
         Ok(())
     }
 
-    /// Opens one log; where entries may be lost, with an entry that says so.
-    fn open(&mut self, calls: &Calls, log: u32, is_whole: bool, lost: Duration) -> Step<()> {
+    /// Opens one log. Where entries may be lost: with an entry that says so, under a sequence that none
+    /// of them can have; `doubt` is how often that was so, and for how long they may have come.
+    fn open(&mut self, calls: &Calls, log: u32, doubt: Option<(u32, Duration)>) -> Step<()> {
         let (_, last) = self.end_of(calls, log)?;
         let mut batch = Batch::default();
         let mut gap = 0;
-        if !is_whole && log == INDEX {
-            gap = INDEX_GAP;
-            batch.push(|_| ());
-        } else if !is_whole {
-            gap = GAP;
-            let opening = (self.options.opening)(lost, last + 1);
+        if let Some((doubts, lost)) = doubt {
+            let jump = if log == INDEX { INDEX_GAP } else { GAP };
+            let first = (last + jump).max(u64::from(doubts) * 2 * jump) + 1;
+            gap = first - last - 1;
+            let opening =
+                if log == INDEX { Vec::new() } else { (self.options.opening)(lost, last + 1) };
             batch.push(|bytes| bytes.extend_from_slice(&opening));
         }
         let bytes = if batch.is_empty() { Vec::new() } else { pack(&batch) };
         self.insist(calls.open(log, last, 0, (gap, batch.len(), bytes)))?;
         Ok(())
     }
+}
+
+/// Nobody is left who knows what Redis does not have any more: no program can mend that.
+fn lost_for_good(what: &str) -> String {
+    format!("Redis has lost what it had: {what}. Put its files back; nothing is sold until then")
 }
 
 /// What each node that was heard knows.

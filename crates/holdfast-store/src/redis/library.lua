@@ -96,12 +96,18 @@ local function snapshots(meta)
   return found[1], found[2]
 end
 
+-- Somebody knows of more than is here: this process was set back, and must not reign over anyone any more.
+local function rolled_back(to)
+  reign = nil
+  return { 'ROLLED_BACK', to }
+end
+
 -- What refuses a call on a log that has to be open; else what is persisted of it.
 local function opened(meta, log)
   local head = reign.head[log]
   if not head then return { 'NOT_OPEN' } end
   local epoch, last, clock, trimmed = persisted(meta)
-  if epoch ~= reign.epoch or last ~= head then return { 'ROLLED_BACK', last } end
+  if epoch ~= reign.epoch or last ~= head then return rolled_back(last) end
   return nil, last, clock, trimmed
 end
 
@@ -282,7 +288,7 @@ register('append', 3, {}, function(keys, args)
   local n, bytes = whole(args[9], 'n', LAG), given(args[10], 'bytes')
   local refusal, last, clock, trimmed = opened(keys[1], log)
   if refusal then return refusal end
-  if last < math.max(seen, cursor) then return { 'ROLLED_BACK', last } end
+  if last < math.max(seen, cursor) then return rolled_back(last) end
   if cursor < trimmed then return { 'TRIMMED', trimmed } end
   reign.roll[args[3]].seen[log] = cursor
   local others, has_more = batches_after(keys[2], cursor, last)
@@ -300,13 +306,15 @@ register('append', 3, {}, function(keys, args)
   return { 'OK', last + 1, clock, writes and 1 or 0, others }
 end)
 
--- after → OK counter, then the logs that were opened or written since `after`, an earlier counter of this reign.
+-- after → OK counter, then the logs that were opened or written since `after`, an earlier counter of this reign;
+-- or ROLLED_BACK counter.
 register('news', 0, { 'no-writes' }, function(_, args)
   local after, changed = whole(args[4], 'after'), {}
-  if after <= reign.count and reign.count - after <= RECENT then
+  if after > reign.count then return rolled_back(reign.count) end
+  if reign.count - after <= RECENT then
     for at = after + 1, reign.count do changed[reign.recent[at % RECENT]] = true end
   else
-    for log, at in pairs(reign.changed) do changed[log] = at > after or after > reign.count or nil end
+    for log, at in pairs(reign.changed) do changed[log] = at > after or nil end
   end
   local reply = { 'OK', reign.count }
   for _, log in ipairs(ascending(changed)) do reply[#reply + 1] = log end

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::calls::{AppendCall, Calls, Refused, Written, number, written};
+use super::calls::{self, AppendCall, Calls, Refused, Written, number, written};
 use super::clock::NodeClock;
 use super::link::Reply;
 use super::mirror::{Item, Mirror, NOTHING, pack};
@@ -174,12 +174,13 @@ impl Node {
         mirrors.logs.get(&INDEX).map_or_else(|| Ok(BTreeMap::new()), sales)
     }
 
-    /// The same as Redis has it under the reign of these calls, durable or not.
-    pub(super) fn sales_there(&mut self, calls: &Calls) -> Step<BTreeMap<u32, String>> {
-        let before = std::mem::replace(&mut self.calls, calls.clone());
-        let index = self.read_all(INDEX);
-        self.calls = before;
-        sales(&index?)
+    /// The same as Redis has it, open or not, durable or not.
+    pub(super) fn sales_there(&mut self) -> Step<BTreeMap<u32, String>> {
+        let reply = self.send(&[calls::range(INDEX)])?.pop().unwrap_or(Reply::Nil);
+        let mut index = Mirror::default();
+        let items = calls::ranged(reply).map_err(|refused| said(&refused))?;
+        items.into_iter().for_each(|item| index.push(item));
+        sales(&index)
     }
 
     /// Sees to it that a log is open in this epoch: one that is new is opened by whoever comes first.
@@ -265,7 +266,19 @@ impl Node {
         }
         // Somebody may have been faster. Then theirs is the log.
         self.discover().map_err(|why| self.lost(&why, true))?;
-        self.find(name).ok_or_else(|| StoreError::Away("the index was behind: again".to_owned()))
+        let made = self.find(name);
+        self.note_sales();
+        made.ok_or_else(|| StoreError::Away("the index was behind: again".to_owned()))
+    }
+
+    /// Says in the control row how many sales there are, so that a Redis which has lost them is not taken
+    /// for a new one when nobody is left who knows them. It can be left for the next time.
+    fn note_sales(&mut self) {
+        let sales = self.sales().map_or(0, |sales| sales.len() as u64);
+        let noted = self.change_row(|document| document.sales = document.sales.max(sales));
+        if let Err(why) = noted {
+            tracing::warn!(why, "the control row does not know of a new sale yet");
+        }
     }
 
     fn find(&self, name: &str) -> Option<LogId> {

@@ -57,6 +57,23 @@ pub(super) struct Node {
     awaited: Option<(u64, Duration)>,
     /// Whether the data nodes were looked at since this process began.
     is_inspected: bool,
+    /// Whether the process behind this connection is known not to have been set back.
+    pub(super) trust: Trust,
+    /// Nodes that have left the process's roll and are to be taken off the row.
+    gone: Vec<String>,
+}
+
+/// Whether a process of Redis still has all that it ever had. A virtual machine that was set back has a
+/// whole process set back, memory and all; but whoever knew more notices with their next call, and
+/// then it does not reign any more. So a process that everybody has called is what it was, unless its
+/// connections have broken since.
+pub(super) enum Trust {
+    /// It has all that any node knows.
+    Full,
+    /// How many calls the other nodes had made when this one came.
+    Since(BTreeMap<String, u64>),
+    /// This node has just come.
+    Unknown,
 }
 
 /// What must be done beside being connected again.
@@ -105,6 +122,8 @@ impl Node {
             gathering: None,
             awaited: None,
             is_inspected: false,
+            trust: Trust::Unknown,
+            gone: Vec::new(),
         }
     }
 
@@ -119,7 +138,7 @@ impl Node {
         if self.clock.monotonic() < trouble.next {
             return Err(StoreError::Away(trouble.why.clone()));
         }
-        match self.heal() {
+        match self.heal().and_then(|()| self.verify()) {
             Ok(()) => {
                 self.trouble = None;
                 let epoch = self.adopted;
@@ -159,6 +178,10 @@ impl Node {
         command: Command,
     ) -> Step<std::result::Result<Vec<Reply>, Refused>> {
         let reply = self.send(&[command])?.pop().unwrap_or(Reply::Nil);
+        if matches!(&reply, Reply::Error(_)) {
+            // It may have become another's replica, and have lost its functions by that.
+            self.link = None;
+        }
         Ok(passed(reply))
     }
 
@@ -189,6 +212,7 @@ impl Node {
             return Ok(());
         }
         self.link = Some(self.dial.master()?);
+        self.trust = Trust::Unknown;
         let library = self.options.library();
         self.load(&library)?;
         if !self.is_inspected {
@@ -196,6 +220,38 @@ impl Node {
             self.is_inspected = true;
         }
         Ok(())
+    }
+
+    /// Waits until every node of the roll has called the process since this connection was made.
+    fn verify(&mut self) -> Step<()> {
+        if matches!(self.trust, Trust::Full) {
+            return Ok(());
+        }
+        let gone = self.mind_peers()?;
+        self.gone.extend(gone);
+        let own = self.calls.caller.node.clone();
+        let roll = self.insist(self.calls.roll())?;
+        let calls = |pair: &[Reply]| {
+            let node = pair.first().and_then(Reply::text).filter(|node| *node != own)?;
+            Some((node.to_owned(), pair.get(1).and_then(Reply::number)?))
+        };
+        let now: BTreeMap<String, u64> = roll.chunks(2).filter_map(calls).collect();
+        let Trust::Since(before) = &self.trust else {
+            self.trust = if now.is_empty() { Trust::Full } else { Trust::Since(now) };
+            return self.verified(0);
+        };
+        let silent = before.iter().filter(|(node, calls)| now.get(*node) == Some(calls)).count();
+        if silent == 0 {
+            self.trust = Trust::Full;
+        }
+        self.verified(silent)
+    }
+
+    fn verified(&self, silent: usize) -> Step<()> {
+        if matches!(self.trust, Trust::Full) {
+            return Ok(());
+        }
+        Err(format!("this node was away, and waits until {} others are heard", silent.max(1)))
     }
 
     /// Sees to it that the server has the library; one of the same name must be the same.
@@ -226,7 +282,12 @@ impl Node {
         if is_under && self.need == Need::Nothing {
             match self.ask(self.calls.news(self.news))? {
                 Ok(_) => return Ok(()),
-                Err(Refused::NoReign | Refused::NotOnRoll) => {}
+                Err(Refused::NotOnRoll) => {}
+                Err(Refused::NoReign) => {
+                    // Another server may be the master by now.
+                    self.link = None;
+                    self.connect()?;
+                }
                 Err(refused) => return Err(said(&refused)),
             }
         }
@@ -300,6 +361,7 @@ impl Node {
         self.is_sealed = false;
         self.need = Need::Nothing;
         self.peers = Peers::default();
+        self.gone.clear();
         self.current_at = Some(self.clock.monotonic());
         Ok(())
     }
@@ -313,23 +375,26 @@ impl Node {
         // A server that nobody follows any more can confirm nothing: it is not for it to reign.
         let replies = self.send(&[self.wait()])?;
         if !self.is_confirmed(replies.first()) {
+            // Perhaps it is not the master any more.
+            self.link = None;
             return Err(self.unconfirmed());
         }
         let (version, epoch) = known.map_or((0, 0), |(row, _)| (row.version, row.epoch));
         let epoch = epoch.checked_add(1).ok_or("the epochs are used up")?;
+        let known = known.map(|(_, document)| document.clone()).unwrap_or_default();
         let document = Document {
             is_open: false,
             token: self.options.draw(),
             winner: self.calls.caller.node.clone(),
             library: self.options.version(),
-            ..known.map(|(_, document)| document.clone()).unwrap_or_default()
+            doubts: known.doubts + 1,
+            ..known
         };
         if !self.control.replace(version, epoch, &document.write())? {
             return Err("another node recovers the store".to_owned());
         }
         tracing::warn!(epoch, "this node recovers the store");
-        let now = self.clock.monotonic();
-        self.gathering = Some(Gathering::new(version + 1, now));
+        self.gathering = Some(Gathering::new(version + 1));
         Err("this node recovers the store".to_owned())
     }
 
@@ -377,10 +442,12 @@ impl Node {
             self.discover()?;
             logs.retain(|log| *log != INDEX);
         }
-        let silent = self.mind_peers()?;
-        if !silent.is_empty() {
+        let gone = self.mind_peers()?;
+        self.gone.extend(gone);
+        if !self.gone.is_empty() {
             self.take_up_logs()?;
-            if let Err(why) = self.forget(&silent) {
+            let gone = std::mem::take(&mut self.gone);
+            if let Err(why) = self.forget(&gone) {
                 tracing::warn!(why, "silent nodes stay on the roll");
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::calls::number;
 use super::control::Document;
 use super::link::Reply;
+use super::mirror::Mirror;
 use super::node::{Node, Step, said};
 
 /// How often the roll is looked at.
@@ -23,8 +24,8 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Takes note of the roll; says who has been silent for too long.
-    fn note(&mut self, roll: &[Reply], now: Duration) -> Vec<String> {
+    /// Takes note of the roll; says who has been silent for too long, and who has left it.
+    fn note(&mut self, roll: &[Reply], now: Duration) -> (Vec<String>, Vec<String>) {
         let known = std::mem::take(&mut self.calls);
         for pair in roll.chunks(2) {
             let Some(node) = pair.first().and_then(Reply::text) else { continue };
@@ -37,13 +38,15 @@ impl Peers {
         }
         let silent = |&(_, since): &(u64, Duration)| now.saturating_sub(since) > SILENCE_MAX;
         let silent = self.calls.iter().filter(|(_, known)| silent(known));
-        silent.map(|(node, _)| node.clone()).collect()
+        let silent = silent.map(|(node, _)| node.clone()).collect();
+        let left = known.into_keys().filter(|node| !self.calls.contains_key(node));
+        (silent, left.collect())
     }
 }
 
 impl Node {
-    /// Looks at the roll, if it is time. Returns who was silent and has been taken off the process's
-    /// roll: once all that they may have written is known here, they can be forgotten.
+    /// Looks at the roll, if it is time. Returns who has left the process's roll, or was silent and has
+    /// been taken off it: once all that they may have written is known here, they can be forgotten.
     pub(super) fn mind_peers(&mut self) -> Step<Vec<String>> {
         let now = self.clock.monotonic();
         let is_time = |at: Duration| now.saturating_sub(at) >= LOOK_EVERY;
@@ -53,12 +56,13 @@ impl Node {
         self.peers.looked_at = Some(now);
         let roll = self.ask(self.calls.roll())?.map_err(|refused| said(&refused))?;
         let own = self.calls.caller.node.clone();
-        let mut silent = self.peers.note(&roll, now);
+        let (mut silent, left) = self.peers.note(&roll, now);
         silent.retain(|node| *node != own);
         for node in &silent {
             tracing::warn!(node, "a node is silent: it is taken off the roll");
             self.insist(self.calls.leave(node))?;
         }
+        silent.extend(left);
         Ok(silent)
     }
 
@@ -75,29 +79,27 @@ impl Node {
         if !is_last {
             return Ok(());
         }
-        let Some(row) = self.control.read()? else { return Ok(()) };
-        let document = Document::read(&row.document)?;
-        if row.epoch != self.adopted || !document.is_open {
-            return Ok(());
-        }
         let mirrors = self.mirrors.lock();
-        let ends = mirrors.logs.iter();
-        let left = ends.map(|(&log, mirror)| (log, row.epoch, mirror.last().sequence)).collect();
+        let end = |(&log, mirror): (&u32, &Mirror)| (log, self.adopted, mirror.last().sequence);
+        let ends = mirrors.logs.iter().map(end).collect();
         drop(mirrors);
-        let left = Document { roll: Vec::new(), left, ..document };
-        self.control.replace(row.version, row.epoch, &left.write())?;
-        Ok(())
+        self.change_row(|document| (document.roll, document.left) = (Vec::new(), ends))
     }
 
     /// Takes nodes off the row whose every entry is known here. Where it cannot be done now, they
     /// stay there: then the next recovery waits for them in vain, and withholds units.
     pub(super) fn forget(&mut self, nodes: &[String]) -> Step<()> {
+        self.change_row(|document| document.roll.retain(|node| !nodes.contains(node)))
+    }
+
+    /// Changes the row, if this node's epoch is the one that is open.
+    pub(super) fn change_row(&mut self, change: impl FnOnce(&mut Document)) -> Step<()> {
         let Some(row) = self.control.read()? else { return Ok(()) };
         let mut document = Document::read(&row.document)?;
         if row.epoch != self.adopted || !document.is_open {
             return Ok(());
         }
-        document.roll.retain(|node| !nodes.contains(node));
+        change(&mut document);
         self.control.replace(row.version, row.epoch, &document.write())?;
         Ok(())
     }
