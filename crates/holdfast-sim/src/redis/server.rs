@@ -79,6 +79,8 @@ pub(super) struct Server {
     pub(super) disk: Disk,
     /// Whether every write is flushed before it is answered.
     pub(super) flushes: bool,
+    /// What `CONFIG` says.
+    settings: BTreeMap<Vec<u8>, Vec<u8>>,
     /// As a replica: up to where its master knows that it has flushed.
     pub(super) acknowledged: u64,
 }
@@ -105,6 +107,7 @@ impl Server {
             libraries: BTreeMap::new(),
             disk: Disk::default(),
             flushes: true,
+            settings: settings(),
             acknowledged: 0,
         }
     }
@@ -128,13 +131,20 @@ impl Server {
             (b"FUNCTION", [what, rest @ ..]) if what.eq_ignore_ascii_case(b"LIST") => {
                 self.list(rest)
             }
+            (b"CONFIG", [what, names @ ..]) if what.eq_ignore_ascii_case(b"GET") => {
+                self.settings(names)
+            }
+            (b"CONFIG", [what, name, value]) if what.eq_ignore_ascii_case(b"SET") => {
+                self.settings.insert(name.clone(), value.clone());
+                Reply::text("OK")
+            }
             _ => self.plain(command).into(),
         }
     }
 
     fn plain(&mut self, command: &Command) -> Result<Reply, String> {
         let kind = data::kind(&command[0]).ok_or("ERR unknown command")?;
-        if kind.is_write && self.role != Role::Master {
+        if kind.is_write && self.is_read_only() {
             return Err("READONLY You can't write against a read only replica.".to_owned());
         }
         let reply = self.data.run(kind, command)?;
@@ -161,7 +171,7 @@ impl Server {
         let mut libraries = self.libraries.values();
         let found = libraries.find_map(|it| Some((it, it.is_read_only(&name)?)));
         let (library, is_read_only) = found.ok_or("ERR Function not found")?;
-        if !is_read_only && self.role != Role::Master {
+        if !is_read_only && self.is_read_only() {
             return Err(
                 "READONLY Can not run script with write flag on readonly replica.".to_owned()
             );
@@ -177,7 +187,7 @@ impl Server {
     fn load(&mut self, source: &[u8], command: &Command) -> Result<Reply, String> {
         let source = std::str::from_utf8(source).map_err(|_| "ERR the source is not a text")?;
         let name = name_of(source)?;
-        if self.role != Role::Master {
+        if self.is_read_only() {
             return Err("READONLY You can't write against a read only replica.".to_owned());
         }
         if self.libraries.contains_key(name) {
@@ -190,7 +200,7 @@ impl Server {
     }
 
     fn unload(&mut self, command: &Command) -> Result<Reply, String> {
-        if self.role != Role::Master {
+        if self.is_read_only() {
             return Err("READONLY You can't write against a read only replica.".to_owned());
         }
         self.libraries.clear();
@@ -211,6 +221,22 @@ impl Server {
             })
             .collect(),
         )
+    }
+
+    fn settings(&self, names: &[Vec<u8>]) -> Reply {
+        let pairs = names.iter().filter_map(|name| self.settings.get_key_value(name));
+        Reply::List(
+            pairs
+                .flat_map(|(name, value)| [name, value].map(|it| Reply::Bytes(it.clone())))
+                .collect(),
+        )
+    }
+
+    /// Whether it takes writes from its master only.
+    fn is_read_only(&self) -> bool {
+        let takes_writes =
+            self.settings.get(b"replica-read-only".as_slice()).is_some_and(|it| it == b"no");
+        self.role != Role::Master && !takes_writes
     }
 
     fn written(&mut self, effect: Effect) {
@@ -327,6 +353,17 @@ impl Server {
         ));
         lines.join("\r\n") + "\r\n"
     }
+}
+
+/// As the store wants a server to be.
+fn settings() -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let settings = [
+        ("appendonly", "yes"),
+        ("appendfsync", "always"),
+        ("maxmemory-policy", "noeviction"),
+        ("replica-read-only", "yes"),
+    ];
+    settings.map(|(name, value)| (name.into(), value.into())).into()
 }
 
 fn wrong(what: &str) -> Reply {

@@ -18,7 +18,8 @@ pub struct Servers {
 pub struct Connection {
     server: usize,
     life: u64,
-    /// Up to where the server had written when it last answered here: what `WAIT` waits for.
+    /// Up to where the server had written after its last write for this connection: what `WAIT` waits
+    /// for, as it is since Redis 7.2. Before, a read counted as well.
     offset: u64,
 }
 
@@ -85,8 +86,12 @@ impl Servers {
             format!("slave{port}:ip=server,port={port},state=online,offset={offset},lag=0")
         });
         let lines: Vec<String> = lines.collect();
+        let before = it.stream.offset;
         let reply = self.servers[server].run(command, &lines);
-        connection.offset = self.servers[server].stream.offset;
+        let after = self.servers[server].stream.offset;
+        if after > before {
+            connection.offset = after;
+        }
         Ok(reply)
     }
 

@@ -1,26 +1,31 @@
 //! The function library: what it replies, on real servers and on the model of them, and that each of
 //! its checks is needed.
 
+mod controls;
+mod model;
+mod random;
 mod real;
+mod real_several;
 mod script;
+mod several;
 mod side;
 
 use real::Real;
+use real_several::Reals;
+use several::Model;
 use side::{LIBRARY, Modelled};
 
 #[test]
 fn the_model_replies_as_written() {
-    if let Err(difference) = script::play(&mut Modelled::new(), LIBRARY) {
-        panic!("{difference}");
-    }
+    script::play(&mut Modelled::new(), LIBRARY).unwrap_or_else(|it| panic!("{it}"));
+    several::play(&mut Model::new(), LIBRARY).unwrap_or_else(|it| panic!("{it}"));
 }
 
 /// One test each, so that they run side by side.
 fn a_server_replies_as_written(number: usize) {
     let (name, program) = &real::programs()[number];
-    if let Err(difference) = script::play(&mut Real::start(program), LIBRARY) {
-        panic!("{name}: {difference}");
-    }
+    script::play(&mut Real::start(program), LIBRARY).unwrap_or_else(|it| panic!("{name}: {it}"));
+    several::play(&mut Reals::start(program), LIBRARY).unwrap_or_else(|it| panic!("{name}: {it}"));
 }
 
 #[test]

@@ -54,12 +54,17 @@ impl Real {
         connect(self.port)
     }
 
-    /// Whether a line of `INFO replication` begins so.
-    pub(crate) fn await_info(&mut self, line: &str) {
-        until(line, || {
-            let info = self.call(&command(&["INFO", "replication"]));
-            matches!(info, Reply::Bytes(info) if String::from_utf8_lossy(&info).contains(line))
-        });
+    /// What follows a name in `INFO`.
+    pub(crate) fn info(&self, name: &str) -> String {
+        let info = ask(&mut self.connect(), &command(&["INFO", "everything"]));
+        let Reply::Bytes(info) = info else { panic!("{info:?}") };
+        let info = String::from_utf8_lossy(&info).into_owned();
+        info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 }
 
@@ -86,7 +91,7 @@ fn launch(program: &PathBuf, folder: &TempDir, port: u16) -> Child {
     process.spawn().unwrap()
 }
 
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
@@ -157,8 +162,7 @@ impl Side for Real {
     }
 
     fn restart(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.kill();
         self.process = launch(&self.program, &self.folder, self.port);
         self.stream = connect(self.port);
     }

@@ -18,6 +18,9 @@ local V = 'V'
 -- Node ids are lower-case letters and digits. Replies begin with a word; of a batch they have last, n, e, c, b.
 -- Each but `reign` may answer NO_REIGN e (the epoch that is in force here, 0: none) and NOT_ON_ROLL. An error is a
 -- wrong call. Nothing is written before all is checked, and what is written first is the only thing that can fail.
+-- Whatever `open` and `append` say (but for a refusal) comes with a write, so that WAIT on the same connection covers
+-- it and all before it: since Redis 7.2 WAIT looks no further back than that connection's last write, and before as
+-- after it takes old acknowledgements where nothing new was written.
 
 local EXACT = 2 ^ 53 -- from here on Lua's numbers skip whole ones
 local STEP = 500 -- ms that the clock gains at most in one batch
@@ -127,6 +130,11 @@ end
 -- XADD is first: it alone can fail, when the stream is not what meta says.
 local function add(stream, last, n, epoch, clock, bytes)
   redis.call('XADD', stream, text(last) .. '-0', 'n', text(n), 'e', text(epoch), 'c', text(clock), 'b', bytes)
+end
+
+-- Writes what is there already.
+local function touch(meta, last)
+  redis.call('HSET', meta, 'last', text(last))
 end
 
 local function head_is(log, last)
@@ -264,6 +272,7 @@ register('open', 2, {}, function(keys, args)
   local wanted, n, bytes = whole(args[7], 'clock'), whole(args[8], 'n', LAG), given(args[9], 'bytes')
   if reign.head[log] then
     local refusal, last, clock = opened(keys[1], log)
+    if not refusal then touch(keys[1], last) end
     return refusal or { 'OK', last, clock }
   end
   local epoch, last, clock = persisted(keys[1])
@@ -292,7 +301,10 @@ register('append', 3, {}, function(keys, args)
   if cursor < trimmed then return { 'TRIMMED', trimmed } end
   reign.roll[args[3]].seen[log] = cursor
   local others, has_more = batches_after(keys[2], cursor, last)
-  if has_more then return { 'BEHIND', others } end
+  if has_more then
+    touch(keys[1], last)
+    return { 'BEHIND', others }
+  end
   local to, writes = whole(text(last + n), 'last'), n > 0 and (#others == 0 or only_if_current == 0)
   clock = stamp(clock, wanted)
   if writes then
@@ -301,6 +313,8 @@ register('append', 3, {}, function(keys, args)
     add(keys[2], to, n, reign.epoch, clock, bytes)
     redis.call('HSET', keys[1], 'last', text(to), 'clock', text(clock))
     head_is(log, to)
+  else
+    touch(keys[1], last)
   end
   if #args > 10 and #args < 4000 then redis.pcall('HSET', keys[3], unpack(args, 11)) end
   return { 'OK', last + 1, clock, writes and 1 or 0, others }
@@ -371,13 +385,10 @@ register('join', 0, { 'no-writes' }, function(_, args)
   return { 'OK' }
 end)
 
--- who → OK, also when it was not on the roll. What it handed over, had seen and had to do is forgotten.
+-- who → OK, also when it was not on the roll. What it handed over and had seen is forgotten.
 register('leave', 0, { 'no-writes' }, function(_, args)
   local who = given(args[4], 'who')
   reign.roll[who], reign.left[who] = nil, true
-  for log, whose in pairs(reign.duties) do
-    if whose == who then reign.duties[log] = nil end
-  end
   return { 'OK' }
 end)
 
