@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use holdfast_sim::redis::command;
 use holdfast_sim::rng::Rng;
+use holdfast_testkit::Program;
 
-use crate::real::{Real, programs};
+use crate::real::Real;
 use crate::script::{call, holds, show};
 use crate::side::{LIBRARY, Modelled, Side};
 
@@ -15,34 +16,53 @@ const LEAST: usize = 20;
 
 #[test]
 fn the_model_replies_as_redis_does() {
-    let (mut model, mut real) = (Modelled::new(), Real::start(&programs()[0].1));
+    let (mut model, mut real) = (Modelled::new(), Real::start(Program::Redis7));
     let (begun, mut runs, mut oks) = (Instant::now(), 0, 0);
     while runs < LEAST || begun.elapsed() < LONG {
-        oks += run(&mut Rng::new(runs as u64), &mut model, &mut real);
+        let came = run(&mut Rng::new(runs as u64), &mut model, &mut real, LIBRARY);
+        oks += came.unwrap_or_else(|difference| panic!("seed {runs}: {difference}"));
         runs += 1;
     }
     // Most calls that chance makes are refused: enough of them must not be.
     assert!(oks > runs * 20, "{oks} of {runs} runs of 100 calls did anything");
 }
 
-/// One run. Returns how many calls were not refused.
-fn run(rng: &mut Rng, model: &mut Modelled, real: &mut Real) -> usize {
-    model.begin(LIBRARY);
+/// Another library in the model stands for a model that does otherwise.
+#[test]
+fn a_difference_is_noticed() {
+    let (mut model, mut real) = (Modelled::new(), Real::start(Program::Redis7));
+    let other = LIBRARY.replace("local STEP = 500", "local STEP = 501");
+    let same = |seed| run(&mut Rng::new(seed), &mut model, &mut real, &other).is_ok();
+    assert!(!(0..LEAST as u64).all(same));
+}
+
+/// One run. Returns how many calls were not refused, or the first difference.
+fn run(
+    rng: &mut Rng,
+    model: &mut Modelled,
+    real: &mut Real,
+    library: &str,
+) -> Result<usize, String> {
+    model.begin(library);
     real.begin(LIBRARY);
     let mut told = vec!["a reign shop a b".to_owned()];
     let mut oks = 0;
     for _ in 0..100 {
         let what = told.last().expect("there is one");
         let [came, wanted] = sides(model, real).map(|side| step(side, what));
-        assert_eq!(came, wanted, "{told:#?}");
+        if came != wanted {
+            return Err(format!("Redis: {wanted}, the model: {came}, after {told:#?}"));
+        }
         oks += usize::from(came.starts_with("OK"));
         told.push(draw(rng));
     }
     for log in ["0", "1"] {
         let [came, wanted] = sides(model, real).map(|side| holds(side, log));
-        assert_eq!(came, wanted, "log {log} after {told:#?}");
+        if came != wanted {
+            return Err(format!("log {log} has {wanted}, in the model {came}, after {told:#?}"));
+        }
     }
-    oks
+    Ok(oks)
 }
 
 fn sides<'a>(model: &'a mut Modelled, real: &'a mut Real) -> [&'a mut dyn Side; 2] {

@@ -1,156 +1,55 @@
 //! Real servers.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command as Process, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
 use holdfast_sim::redis::{Command, Reply, command};
-use tempfile::TempDir;
+use holdfast_testkit::{Program, Redis, RedisOptions};
+use redis::{Connection, Value};
 
 use crate::side::Side;
 
-/// The programs, by where they are. `crates/holdfast-testkit/install-redis` gets the last two.
-pub(crate) fn programs() -> [(&'static str, PathBuf); 3] {
-    let home = std::env::var_os("HOME").expect("HOME is set");
-    let wheels = PathBuf::from(home).join(".cache/holdfast/redis-1");
-    [
-        ("Redis 7.0", "/usr/bin/redis-server".into()),
-        ("Redis 8.2", wheels.join("redis-server-8")),
-        ("Valkey 8.1", wheels.join("valkey-server-8")),
-    ]
-}
-
-/// A server that keeps what it is told, and ends with this thread.
+/// A server and a connection to it.
 pub(crate) struct Real {
-    program: PathBuf,
-    folder: TempDir,
-    port: u16,
-    process: Child,
-    stream: BufReader<TcpStream>,
+    pub(crate) server: Redis,
+    connection: Connection,
 }
 
 impl Real {
-    pub(crate) fn start(program: &PathBuf) -> Self {
-        assert!(program.exists(), "{} is missing", program.display());
-        let folder = tempfile::Builder::new().prefix("redis-").tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = launch(program, &folder, port);
-        let stream = connect(port);
-        Self { program: program.clone(), folder, port, process, stream }
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.process.id()
-    }
-
-    pub(crate) fn connect(&self) -> BufReader<TcpStream> {
-        connect(self.port)
-    }
-
-    /// What follows a name in `INFO`.
-    pub(crate) fn info(&self, name: &str) -> String {
-        let info = ask(&mut self.connect(), &command(&["INFO", "everything"]));
-        let Reply::Bytes(info) = info else { panic!("{info:?}") };
-        let info = String::from_utf8_lossy(&info).into_owned();
-        info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned()
-    }
-
-    pub(crate) fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub(crate) fn start(program: Program) -> Self {
+        // Writes of nobody would stand between a replica and its place in the stream.
+        let settings = vec!["repl-ping-replica-period 3600".to_owned()];
+        let server = Redis::start(&RedisOptions { settings, ..RedisOptions::of(program) }).unwrap();
+        let connection = server.connect().unwrap();
+        Self { server, connection }
     }
 }
 
-impl Drop for Real {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn launch(program: &PathBuf, folder: &TempDir, port: u16) -> Child {
-    let mut process = Process::new("setpriv");
-    process.args(["--pdeathsig", "KILL"]).arg(program).arg("--dir").arg(folder.path());
-    process.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-    process.args([
-        "--appendonly",
-        "yes",
-        "--appendfsync",
-        "always",
-        "--repl-diskless-sync-delay",
-        "0",
-    ]);
-    process.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    process.spawn().unwrap()
-}
-
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
-        sleep(Duration::from_millis(2));
-    }
-}
-
-/// Connects once the server answers.
-fn connect(port: u16) -> BufReader<TcpStream> {
-    let mut answers = None;
-    until("it answers", || {
-        let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
-        stream.set_nodelay(true).unwrap();
-        let mut stream = BufReader::new(stream);
-        let pong = ask(&mut stream, &command(&["PING"]));
-        answers = Some(stream);
-        pong == Reply::text("PONG")
-    });
-    answers.unwrap()
-}
-
-/// Sends a command and reads its reply.
-pub(crate) fn ask(stream: &mut BufReader<TcpStream>, command: &Command) -> Reply {
-    let mut bytes = format!("*{}\r\n", command.len()).into_bytes();
-    for word in command {
-        bytes.extend(format!("${}\r\n", word.len()).bytes());
-        bytes.extend_from_slice(word);
-        bytes.extend(b"\r\n");
-    }
-    stream.get_mut().write_all(&bytes).unwrap();
-    read(stream)
-}
-
-fn read(stream: &mut BufReader<TcpStream>) -> Reply {
-    let mut line = String::new();
-    stream.read_line(&mut line).unwrap();
-    let line = line.trim_end();
-    let Some(kind) = line.chars().next() else {
-        return Reply::Error("the connection is gone".into());
-    };
-    let rest = &line[1..];
-    match kind {
-        '+' => Reply::text(rest),
-        '-' => Reply::Error(rest.to_owned()),
-        ':' => Reply::Number(rest.parse().unwrap()),
-        '*' => Reply::List((0..rest.parse().unwrap()).map(|_| read(stream)).collect()),
-        _ => {
-            let Ok(length) = rest.parse::<usize>() else { return Reply::Nil };
-            let mut bytes = vec![0; length + 2];
-            stream.read_exact(&mut bytes).unwrap();
-            bytes.truncate(length);
-            Reply::Bytes(bytes)
+/// Sends a command and takes its reply.
+pub(crate) fn ask(connection: &mut Connection, command: &Command) -> Reply {
+    let (name, args) = command.split_first().expect("a command has a name");
+    let name = std::str::from_utf8(name).unwrap();
+    match redis::cmd(name).arg(args).query(connection) {
+        Ok(value) => reply(value),
+        Err(error) => {
+            let word = error.code().unwrap_or_else(|| panic!("{name}: {error}"));
+            Reply::Error(format!("{word} {}", error.detail().unwrap_or_default()))
         }
+    }
+}
+
+fn reply(value: Value) -> Reply {
+    match value {
+        Value::Nil => Reply::Nil,
+        Value::Int(number) => Reply::Number(number),
+        Value::BulkString(bytes) => Reply::Bytes(bytes),
+        Value::SimpleString(text) => Reply::text(&text),
+        Value::Okay => Reply::text("OK"),
+        Value::Array(list) => Reply::List(list.into_iter().map(reply).collect()),
+        other => panic!("{other:?}"),
     }
 }
 
 impl Side for Real {
     fn call(&mut self, command: &Command) -> Reply {
-        ask(&mut self.stream, command)
+        ask(&mut self.connection, command)
     }
 
     fn demote(&mut self) {
@@ -162,8 +61,7 @@ impl Side for Real {
     }
 
     fn restart(&mut self) {
-        self.kill();
-        self.process = launch(&self.program, &self.folder, self.port);
-        self.stream = connect(self.port);
+        self.server.restart().unwrap();
+        self.connection = self.server.connect().unwrap();
     }
 }

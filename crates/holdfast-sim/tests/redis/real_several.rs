@@ -1,11 +1,9 @@
 //! Real servers that replicate.
 
-use std::path::PathBuf;
-use std::process::Command as Process;
-
 use holdfast_sim::redis::{Command, Reply, Resync, command};
+use holdfast_testkit::Program;
 
-use crate::real::{Real, ask, until};
+use crate::real::{Real, ask};
 use crate::several::Several;
 use crate::side::Side;
 
@@ -13,13 +11,8 @@ use crate::side::Side;
 pub(crate) struct Reals([Real; 3]);
 
 impl Reals {
-    pub(crate) fn start(program: &PathBuf) -> Self {
+    pub(crate) fn start(program: Program) -> Self {
         Self([(); 3].map(|()| Real::start(program)))
-    }
-
-    fn signal(&self, server: usize, signal: &str) {
-        let kill = Process::new("kill").args([signal, &self.0[server].id().to_string()]).status();
-        assert!(kill.unwrap().success());
     }
 }
 
@@ -29,9 +22,9 @@ impl Several for Reals {
     }
 
     fn call_and_wait(&mut self, server: usize, it: &Command, expected: u8) -> (Reply, Reply) {
-        let mut connection = self.0[server].connect();
+        let mut connection = self.0[server].server.connect().unwrap();
         let reply = ask(&mut connection, it);
-        let wait = ask(&mut connection, &command(&["WAIT", &expected.to_string(), "5000"]));
+        let wait = ask(&mut connection, &command(&["WAIT", &expected.to_string(), "4000"]));
         if expected == 2 {
             return (reply, wait);
         }
@@ -41,16 +34,12 @@ impl Several for Reals {
     }
 
     fn follow(&mut self, server: usize, master: usize) -> Resync {
-        let port = self.0[master].port().to_string();
-        let before = self.0[master].info("sync_partial_ok:");
+        let port = self.0[master].server.port().to_string();
+        let partial = |it: &Self| it.0[master].server.info("sync_partial_ok").unwrap();
+        let before = partial(self);
         self.0[server].call(&command(&["REPLICAOF", "127.0.0.1", &port]));
-        let link = || self.0[server].info("master_link_status:");
-        until("a replica is linked", || link() == "up");
-        if self.0[master].info("sync_partial_ok:") == before {
-            Resync::Full
-        } else {
-            Resync::Partial
-        }
+        self.0[server].server.await_link().unwrap();
+        if partial(self) == before { Resync::Full } else { Resync::Partial }
     }
 
     fn promote(&mut self, server: usize) {
@@ -58,7 +47,7 @@ impl Several for Reals {
     }
 
     fn kill(&mut self, server: usize) {
-        self.0[server].kill();
+        self.0[server].server.kill();
     }
 
     fn restart(&mut self, server: usize) {
@@ -66,10 +55,10 @@ impl Several for Reals {
     }
 
     fn freeze(&mut self, server: usize) {
-        self.signal(server, "-STOP");
+        self.0[server].server.stop().unwrap();
     }
 
     fn wake(&mut self, server: usize) {
-        self.signal(server, "-CONT");
+        self.0[server].server.resume().unwrap();
     }
 }
