@@ -33,14 +33,14 @@ fn say_doubt(_: Duration, first_lost: u64) -> Vec<u8> {
 
 impl Cluster {
     /// So many servers, the first of them the master of the others, and no node yet.
-    pub fn new(servers: usize) -> Self {
+    pub fn new(servers: u32) -> Self {
         Self::opened_with(servers, say_doubt)
     }
 
     /// The same, with what opens a log of which something may be lost.
-    pub fn opened_with(servers: usize, opening: fn(Duration, u64) -> Vec<u8>) -> Self {
+    pub fn opened_with(servers: u32, opening: fn(Duration, u64) -> Vec<u8>) -> Self {
         let net = Net::new(servers);
-        Self { net, nodes: Vec::new(), data_nodes: servers as u32, opening }
+        Self { net, nodes: Vec::new(), data_nodes: servers, opening }
     }
 
     /// A new node, which has not joined yet; says its number.
@@ -89,7 +89,7 @@ impl Cluster {
                 let _ = other.news();
             }
         };
-        let opened = RedisStore::open(options, dial, control, clock, patience, &mut rest);
+        let opened = RedisStore::open(options, dial, control, &clock, patience, &mut rest);
         self.nodes = others;
         opened
     }

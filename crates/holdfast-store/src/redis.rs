@@ -106,12 +106,12 @@ impl RedisStore {
         options: Options,
         dial: Arc<dyn Dial>,
         control: Box<dyn Control>,
-        clock: Arc<dyn Clock>,
+        clock: &Arc<dyn Clock>,
         patience: Duration,
         rest: &mut dyn FnMut(&str),
     ) -> Result<Self> {
         let begun = clock.monotonic();
-        let node = Node::new(options, Arc::clone(&dial), control, Arc::clone(&clock));
+        let node = Node::new(options, Arc::clone(&dial), control, Arc::clone(clock));
         let mut store = Self { node, dial, speaking: Speaking::default() };
         loop {
             match store.ready() {
@@ -128,7 +128,7 @@ impl RedisStore {
     fn ready(&mut self) -> Result<()> {
         let ready = self.node.ready();
         let mut speaking = self.speaking.lock().unwrap_or_else(PoisonError::into_inner);
-        let calls = ready.is_ok().then(|| &self.node.calls);
+        let calls = ready.is_ok().then_some(&self.node.calls);
         if calls.map(|calls| &calls.caller) != speaking.as_ref().map(|calls| &calls.caller) {
             *speaking = calls.cloned();
         }

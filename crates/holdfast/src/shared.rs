@@ -55,7 +55,7 @@ pub(crate) fn open(
         }
         std::thread::sleep(Duration::from_millis(20));
     };
-    let opened = RedisStore::open(options, servers, Box::new(control), clock, PATIENCE, &mut rest);
+    let opened = RedisStore::open(options, servers, Box::new(control), &clock, PATIENCE, &mut rest);
     Ok((opened.with_context(|| format!("open the store at {}", redis.place))?, receipts))
 }
 

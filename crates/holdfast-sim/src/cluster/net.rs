@@ -51,7 +51,8 @@ pub struct Late {
 }
 
 impl Net {
-    pub(super) fn new(count: usize) -> Self {
+    pub(super) fn new(count: u32) -> Self {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
         let mut servers = Servers::new();
         for server in 0..count {
             servers.start();

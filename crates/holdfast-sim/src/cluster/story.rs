@@ -175,10 +175,10 @@ impl Story {
         let logs = self.book.logs.clone();
         let until = self.cluster.net.now() + REST;
         for node in 0..self.cluster.nodes.len() {
-            if self.cluster.nodes[node].is_none() {
-                if let Err(error) = self.cluster.restart(node, REST) {
-                    return self.must_be_lost(format!("node {node} cannot come back: {error}"));
-                }
+            if self.cluster.nodes[node].is_none()
+                && let Err(error) = self.cluster.restart(node, REST)
+            {
+                return self.must_be_lost(&format!("node {node} cannot come back: {error}"));
             }
         }
         let mut last = String::new();
@@ -201,17 +201,17 @@ impl Story {
                 return self.check();
             }
         }
-        self.must_be_lost(format!("it does not come to rest: {last}"))
+        self.must_be_lost(&format!("it does not come to rest: {last}"))
     }
 
     /// A store stands still for ever only where nobody is left who knows what it had.
-    fn must_be_lost(&mut self, why: String) -> Result<(), Breach> {
+    fn must_be_lost(&mut self, why: &str) -> Result<(), Breach> {
         let mut said = Vec::new();
         for node in self.living() {
             let error = self.cluster.node(node).news().err().map(|error| error.to_string());
             said.extend(error);
         }
-        if said.iter().chain([&why]).any(|error| error.contains(LOST_FOR_GOOD)) {
+        if why.contains(LOST_FOR_GOOD) || said.iter().any(|error| error.contains(LOST_FOR_GOOD)) {
             self.report.lost_for_good = true;
             return Ok(());
         }

@@ -135,12 +135,15 @@ impl Link for Wire {
         commands.iter().for_each(|command| pack(command, &mut packed));
         let why = |error: redis::RedisError| format!("Redis: {error}");
         self.0.send_packed_command(&packed).map_err(why)?;
-        commands.iter().map(|_| self.0.recv_response().map(reply).or_else(refused)).collect()
+        commands
+            .iter()
+            .map(|_| self.0.recv_response().map(reply).or_else(|error| refused(&error)))
+            .collect()
     }
 }
 
 /// What a server refuses is a reply; what breaks is not.
-fn refused(error: redis::RedisError) -> Result<Reply, String> {
+fn refused(error: &redis::RedisError) -> Result<Reply, String> {
     if error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error() {
         return Err(format!("Redis: {error}"));
     }

@@ -78,9 +78,11 @@ impl Node {
         let now = self.clock.monotonic();
         let Some(gathering) = &mut self.gathering else { return Ok(()) };
         let lasted = now.saturating_sub(gathering.begun(process, now));
-        if self.gathering.as_ref().is_some_and(|gathering| !gathering.is_inspected) {
+        if !gathering.is_inspected {
             inspect::inspect(self)?;
-            self.gathering.as_mut().map(|gathering| gathering.is_inspected = true);
+        }
+        if let Some(gathering) = &mut self.gathering {
+            gathering.is_inspected = true;
         }
         self.insist(calls.hand_over(self.positions()))?;
         let heard = heard(&self.insist(calls.heard())?)?;

@@ -132,7 +132,8 @@ pub(crate) fn node(dial: &Arc<dyn Dial>, row: &Row, data_nodes: u32) -> RedisSto
         let _ = why;
         std::thread::sleep(Duration::from_millis(10));
     };
-    RedisStore::open(options(data_nodes), Arc::clone(dial), control, clock, patience, rest).unwrap()
+    RedisStore::open(options(data_nodes), Arc::clone(dial), control, &clock, patience, rest)
+        .unwrap()
 }
 
 /// Tries until it is done, and lets the nodes live meanwhile.
