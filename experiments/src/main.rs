@@ -1,11 +1,13 @@
 //! Experiments: what a design must withstand, ours and a naive one beside it, in one command each.
 //!
-//! Each starts real servers as processes, and exits 0 only if ours withstands and the naive one
-//! does not: an experiment that cannot tell them apart proves nothing.
+//! Each starts real servers as processes. `rush` and `overload` exit 0 only if ours withstands and the
+//! naive one does not: an experiment that cannot tell them apart proves nothing. `redis` shows how
+//! naive designs on Redis fail, and exits 0 if that could be tried.
 #![expect(clippy::print_stdout, reason = "a command prints its result")]
 
 mod overload;
 mod quota;
+mod redis;
 mod rehearsal;
 mod rush;
 mod server;
@@ -27,12 +29,18 @@ enum Experiment {
     Rush(rush::Options),
     /// Two and three times what the server can do, for 20 s, then half; naive: nothing is shed.
     Overload(overload::Options),
+    /// Redis hurt in the middle of a sale; naive: a counter, keys with a TTL, expired events.
+    Redis(redis::Options),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let has_held = match Cli::parse().experiment {
         Experiment::Rush(options) => rush::run(&options)?,
         Experiment::Overload(options) => overload::run(&options)?,
+        Experiment::Redis(options) => {
+            redis::run(&options)?;
+            true
+        }
     };
     Ok(if has_held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

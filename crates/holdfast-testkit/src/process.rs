@@ -20,9 +20,11 @@ pub struct Process {
     id: u32,
 }
 
-/// Starts what follows, says its number, and kills it when standard input ends.
-const UNTIL_EOF: &str =
-    r#""$@" </dev/null >/dev/null 2>&1 & echo $!; cat >/dev/null; kill -9 $!; wait"#;
+/// Starts what follows, says its number, and when standard input ends kills it and, with the
+/// whole group, the shell itself and what the program has forked. When the group's starter dies
+/// while one of the group is stopped, the kernel sends all of it SIGHUP: the shell must not heed it.
+const UNTIL_EOF: &str = r#"trap '' HUP; "$@" </dev/null >/dev/null 2>&1 & echo $!
+cat >/dev/null; kill -9 $! 2>/dev/null; wait; kill -9 0"#;
 
 impl Process {
     /// Starts it. Ctrl-C is for the program that started it, which stops it in order.

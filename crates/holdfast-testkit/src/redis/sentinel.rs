@@ -17,8 +17,11 @@ pub struct SentinelOptions {
     pub program: Program,
     /// How many must agree.
     pub quorum: u32,
-    /// How long a server must be silent to be thought dead; under a second, living ones are too.
+    /// How long a server must be silent to be thought dead. Under a second (two, if it is not in
+    /// a hurry) living ones are too.
     pub down_after: Duration,
+    /// Whether it asks and tells ten times as often as usual.
+    pub is_hurried: bool,
     /// How long a failover may take before another is tried; also how long a server may
     /// believe something else before it is set right.
     pub failover_timeout: Duration,
@@ -27,20 +30,20 @@ pub struct SentinelOptions {
 }
 
 impl Default for SentinelOptions {
-    /// Two must agree after a second.
+    /// Two must agree after a second, in a hurry.
     fn default() -> Self {
         Self {
             program: Program::default(),
             quorum: 2,
             down_after: Duration::from_secs(1),
+            is_hurried: true,
             failover_timeout: Duration::from_secs(2),
             source: None,
         }
     }
 }
 
-/// A Sentinel on a free port of loopback. It asks and tells ten times as often as usual, so that
-/// only `down_after` makes it slow. It does not outlive this program; dropping it kills it.
+/// A Sentinel on a free port of loopback. It does not outlive this program; dropping it kills it.
 pub struct Sentinel(Daemon);
 
 impl Sentinel {
@@ -67,16 +70,23 @@ impl Sentinel {
         lines.extend(options.source.map(|source| format!("bind-source-addr {source}")));
         daemon.configure(&lines)?;
         daemon.start()?;
-        let mut hurry = vec!["SENTINEL", "DEBUG"];
-        hurry.extend(["INFO-PERIOD", "100", "PUBLISH-PERIOD", "100", "ASK-PERIOD", "100"]);
+        let sentinel = Self(daemon);
+        if options.is_hurried {
+            sentinel.hurry()?;
+        }
+        Ok(sentinel)
+    }
+
+    fn hurry(&self) -> anyhow::Result<()> {
+        let mut periods = vec!["SENTINEL", "DEBUG"];
+        periods.extend(["INFO-PERIOD", "100", "PUBLISH-PERIOD", "100", "ASK-PERIOD", "100"]);
         // Not more often: a replica not heard of for five of these is never made master, and those
         // of a dead master are asked once a second. Not less: a server that is new to it counts as
         // silent until it has answered for the first time.
-        hurry.extend(["PING-PERIOD", "300"]);
+        periods.extend(["PING-PERIOD", "300"]);
         // A machine under load makes it doubt its own clock, and then it does nothing for 30 s.
-        hurry.extend(["TILT-PERIOD", "500"]);
-        daemon.ask::<()>(&hurry)?;
-        Ok(Self(daemon))
+        periods.extend(["TILT-PERIOD", "500"]);
+        self.ask(&periods)
     }
 
     /// The port of 127.0.0.1 that its master has.

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context, bail};
 
 use super::{Redis, RedisOptions, Sentinel, SentinelOptions, until};
-use crate::Proxy;
+use crate::{Proxy, Way};
 
 /// How many servers, and how many Sentinels.
 const COUNT: u8 = 3;
@@ -115,17 +115,19 @@ impl Trio {
         self.sentinels.iter().map(Sentinel::address).collect()
     }
 
-    /// Breaks replication from a server to the others. Sentinels and clients still reach all.
+    /// Cuts replication from a server to the others, as a network does that loses every packet: no
+    /// connection breaks. Sentinels and clients still reach all.
     ///
     /// # Errors
     /// When there is no such server.
     pub fn cut_replication_from(&self, server: usize) -> anyhow::Result<()> {
         let Some(proxy) = self.proxies.get(server) else { bail!("there is no server {server}") };
-        (0..COUNT).for_each(|other| proxy.cut_from(Self::source(other)));
+        (0..COUNT).for_each(|other| proxy.freeze_from(Self::source(other), Way::Both));
         Ok(())
     }
 
-    /// Cuts a server off from the other servers and the Sentinels. Clients still reach all.
+    /// Cuts a server off from the other servers and the Sentinels in the same way. Clients still
+    /// reach all.
     ///
     /// # Errors
     /// When there is no such server.
@@ -134,9 +136,10 @@ impl Trio {
         let own = Self::source(u8::try_from(server)?);
         for (number, proxy) in self.proxies.iter().enumerate() {
             if number == server {
-                (0..COUNT).for_each(|it| proxy.cut_from(Self::sentinel_source(it)));
+                let sentinels = (0..COUNT).map(Self::sentinel_source);
+                sentinels.for_each(|source| proxy.freeze_from(source, Way::Both));
             } else {
-                proxy.cut_from(own);
+                proxy.freeze_from(own, Way::Both);
             }
         }
         Ok(())

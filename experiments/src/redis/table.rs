@@ -1,0 +1,126 @@
+//! What came of it.
+#![expect(clippy::print_stdout, reason = "a command prints its result")]
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::crowd::{Told, count};
+use super::design::Sale;
+
+/// One design in one experiment.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) experiment: String,
+    pub(super) design: String,
+    #[serde(flatten)]
+    pub(super) outcome: Outcome,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Outcome {
+    Fault(Counts),
+    Late(Late),
+}
+
+/// What buyers were told, against the stock.
+#[derive(Debug, Serialize)]
+pub(super) struct Counts {
+    units: u32,
+    /// Buyers who were told that a unit is theirs; nobody's time was up when this was counted.
+    told: u32,
+    /// More than there are.
+    oversold: u32,
+    /// Of those who were told, who is not known any more.
+    lost: u32,
+    /// Units that nobody was told of, although buyers asked until none was to be had.
+    unsold: u32,
+    /// Buyers who got neither a yes nor a no.
+    unanswered: u32,
+    /// The longest time in which nobody got a unit, from the fault until the last one got theirs.
+    seconds_without_sales: f64,
+}
+
+/// How late units came back.
+#[derive(Debug, Serialize)]
+pub(super) struct Late {
+    units: u32,
+    /// Units that came back while they were watched, and within 250 ms.
+    returned: u32,
+    returned_within_250_ms: u32,
+    watched_seconds: f64,
+    /// How late half, nine in ten and the last of all units came back, in seconds; none if so many
+    /// did not.
+    p50_seconds: Option<f64>,
+    p90_seconds: Option<f64>,
+    max_seconds: Option<f64>,
+}
+
+impl Outcome {
+    pub(super) fn of_a_fault(sale: Sale, told: &Told, fault: Instant, known: u32) -> Self {
+        let held = count(&told.held);
+        let mut moments: Vec<_> = told.held.iter().map(|&(_, at)| at.max(fault)).collect();
+        moments.sort_unstable();
+        let gaps = moments.windows(2).map(|pair| pair[1] - pair[0]);
+        Self::Fault(Counts {
+            units: sale.units,
+            told: held,
+            oversold: held.saturating_sub(sale.units),
+            lost: held.saturating_sub(known),
+            unsold: sale.units.saturating_sub(held),
+            unanswered: told.unknown,
+            seconds_without_sales: gaps.max().unwrap_or_default().as_secs_f64(),
+        })
+    }
+}
+
+impl Late {
+    /// Of how late each unit that came back was, ascending.
+    pub(super) fn new(units: u32, returned: &[Duration], watched: Duration) -> Self {
+        let at = |percent: usize| {
+            let index = (units as usize * percent).div_ceil(100).saturating_sub(1);
+            returned.get(index).map(Duration::as_secs_f64)
+        };
+        let in_time = returned.iter().filter(|late| late.as_millis() <= 250);
+        Self {
+            units,
+            returned: count(returned),
+            returned_within_250_ms: count(&in_time.collect::<Vec<_>>()),
+            watched_seconds: watched.as_secs_f64(),
+            p50_seconds: at(50),
+            p90_seconds: at(90),
+            max_seconds: at(100),
+        }
+    }
+}
+
+/// Prints a row, and above the first what its columns are.
+pub(super) fn print(row: &Row, is_first: bool) {
+    if is_first {
+        println!(
+            "{:9} {:22} {:>6} {:>8} {:>6} {:>6} {:>10} {:>12}",
+            "", "", "told", "oversold", "lost", "unsold", "unanswered", "no sales for"
+        );
+    }
+    print!("{:9} {:22} ", row.experiment, row.design);
+    match &row.outcome {
+        Outcome::Fault(it) => println!(
+            "{:6} {:8} {:6} {:6} {:10} {:10.1} s",
+            it.told, it.oversold, it.lost, it.unsold, it.unanswered, it.seconds_without_sales
+        ),
+        Outcome::Late(it) => {
+            let say =
+                |late: Option<f64>| late.map_or("never".into(), |late| format!("{late:.1} s"));
+            println!(
+                "of {} units {} came back within {} s, {} within 250 ms; half: {}, 90 %: {}",
+                it.units,
+                it.returned,
+                it.watched_seconds,
+                it.returned_within_250_ms,
+                say(it.p50_seconds),
+                say(it.p90_seconds)
+            );
+        }
+    }
+}
