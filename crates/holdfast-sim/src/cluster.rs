@@ -76,6 +76,7 @@ impl Cluster {
             allow_volatile: true,
             opening,
             random: Box::new(move || names.name()),
+            replaces: None,
         };
         let clock: Arc<dyn Clock> = Arc::new(Time(self.net.clone()));
         let dial = Arc::new(Dialled { net: self.net.clone(), node });

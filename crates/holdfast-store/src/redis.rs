@@ -66,6 +66,9 @@ pub struct Options {
     pub opening: Opening,
     /// Draws names that nobody else draws.
     pub random: Box<dyn FnMut() -> u128 + Send>,
+    /// The name of a node that is known to be dead, because this one has taken its place. Without it the
+    /// others, and this one, wait for five seconds until they take it for dead.
+    pub replaces: Option<String>,
 }
 
 impl Options {
@@ -122,6 +125,11 @@ impl RedisStore {
                 Err(error) => rest(&error.to_string()),
             }
         }
+    }
+
+    /// What this node is called on the roll. It gets another name if it is left behind.
+    pub fn name(&self) -> &str {
+        &self.node.calls.caller.node
     }
 
     /// Whether the store can be asked; whoever reads beside the engine is told under which reign.

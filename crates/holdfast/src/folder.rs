@@ -11,10 +11,14 @@ use data_encoding::HEXLOWER;
 use holdfast_core::ReceiptKey;
 use holdfast_metrics::Histogram;
 use holdfast_store::journal::{self, Journal};
-use holdfast_store::{Clock, LogInfo, Records, SystemDisk};
+use holdfast_store::{Clock, Disk, FolderLock, LogInfo, Records, SystemDisk};
 
 const JOURNAL: &str = "journal";
 const RECEIPT_KEY: &str = "receipt.key";
+
+/// Where a server that shares its store keeps what it is called, and a lock.
+const NODE: &str = "node";
+const NAME: &str = "name";
 
 /// A data folder.
 pub(crate) struct Folder {
@@ -61,6 +65,38 @@ impl Folder {
         let bytes =
             bytes.ok_or_else(|| anyhow!("{} is not 64 hexadecimal digits", path.display()))?;
         Ok(ReceiptKey::new(bytes))
+    }
+
+    /// Takes the folder for this process alone, as long as it lives.
+    ///
+    /// # Errors
+    /// When another process has it.
+    pub(crate) fn lock(&self) -> anyhow::Result<FolderLock> {
+        let path = self.path.join(NODE);
+        let disk = SystemDisk::open(&path).with_context(|| format!("open {}", path.display()))?;
+        let locked = disk.lock().with_context(|| format!("lock {}", path.display()))?;
+        locked.map_err(|holder| {
+            anyhow!(
+                "{} is in use by {holder}: stop it, or choose another folder",
+                self.path.display()
+            )
+        })
+    }
+
+    /// What the server that had this folder before was called among the others, if there was one.
+    pub(crate) fn node(&self) -> anyhow::Result<Option<String>> {
+        let path = self.path.join(NODE).join(NAME);
+        match std::fs::read_to_string(&path) {
+            Ok(name) => Ok(Some(name.trim().to_owned())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
+        }
+    }
+
+    /// Keeps what this server is called among the others.
+    pub(crate) fn keep_node(&self, name: &str) -> anyhow::Result<()> {
+        let path = self.path.join(NODE).join(NAME);
+        std::fs::write(&path, name).with_context(|| format!("write {}", path.display()))
     }
 
     /// Whether there is a secret under which holds' ids are signed.

@@ -15,7 +15,7 @@ use holdfast_front::{Front, Stop};
 use holdfast_http::{App, BuyerKeys, MerchantKeys, ProviderName, Scrape, Site};
 use holdfast_metrics::Histogram;
 use holdfast_store::journal::Upkeep;
-use holdfast_store::{Store, SystemClock};
+use holdfast_store::{FolderLock, Store, SystemClock};
 use prometheus_client::registry::Unit;
 
 use crate::announce::Announcement;
@@ -43,8 +43,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let front = bind(settings.listen, settings.front, "--listen")?;
     let metrics = settings.metrics_listen.map(bind_metrics).transpose()?;
     let folder = Folder::open(&settings.data_dir)?;
-    let engine = Running::start(&settings, &folder)?;
-    let Running { service, receipts, flushes } = engine;
+    let Running { service, receipts, flushes, _folder } = Running::start(&settings, &folder)?;
     let demo = settings.demo.then(|| demo::equip(&mut settings, &folder)).transpose()?;
     let made_key = settings.merchant_keys.is_empty();
     if made_key {
@@ -93,6 +92,8 @@ struct Running {
     receipts: ReceiptKey,
     /// How long the journal's flushes take, if there is one.
     flushes: Option<Histogram>,
+    /// The data folder is this process's. (A journal takes it by itself.)
+    _folder: Option<FolderLock>,
 }
 
 impl Running {
@@ -104,12 +105,13 @@ impl Running {
                 let receipts = folder.receipt_key(!journal.logs().is_empty())?;
                 start_upkeep(journal.upkeep())?;
                 let service = start_engine(journal, clock, settings)?;
-                Ok(Self { service, receipts, flushes: Some(flushes) })
+                Ok(Self { service, receipts, flushes: Some(flushes), _folder: None })
             }
             settings::Store::Redis(redis) => {
+                let lock = folder.lock()?;
                 let (store, receipts) = shared::open(redis, folder, clock.clone())?;
                 let service = start_engine(store, clock, settings)?;
-                Ok(Self { service, receipts, flushes: None })
+                Ok(Self { service, receipts, flushes: None, _folder: Some(lock) })
             }
         }
     }

@@ -38,6 +38,7 @@ pub(crate) fn open(
         allow_volatile: redis.allow_volatile,
         opening: Box::new(opening),
         random: Box::new(random),
+        replaces: folder.node()?,
     };
     if redis.allow_volatile {
         tracing::warn!(
@@ -56,7 +57,9 @@ pub(crate) fn open(
         std::thread::sleep(Duration::from_millis(20));
     };
     let opened = RedisStore::open(options, servers, Box::new(control), &clock, PATIENCE, &mut rest);
-    Ok((opened.with_context(|| format!("open the store at {}", redis.place))?, receipts))
+    let store = opened.with_context(|| format!("open the store at {}", redis.place))?;
+    folder.keep_node(store.name())?;
+    Ok((store, receipts))
 }
 
 /// The key of all servers: made by the first, and brought to the others by whoever runs them.

@@ -236,6 +236,7 @@ impl Node {
             Some((node.to_owned(), pair.get(1).and_then(Reply::number)?))
         };
         let now: BTreeMap<String, u64> = roll.chunks(2).filter_map(calls).collect();
+        // Whoever is new here has read all of it just now.
         let Trust::Since(before) = &self.trust else {
             self.trust = if now.is_empty() { Trust::Full } else { Trust::Since(now) };
             return self.verified(0);
@@ -345,7 +346,12 @@ impl Node {
         if !self.control.replace(row.version, row.epoch, &joined.write())? {
             return Err("the control row has moved on".to_owned());
         }
-        self.insist(calls.join(&calls.caller.node)).map(drop)
+        self.insist(calls.join(&calls.caller.node))?;
+        if let Some(dead) = self.options.replaces.take().filter(|dead| joined.roll.contains(dead)) {
+            self.insist(calls.leave(&dead))?;
+            self.gone.push(dead);
+        }
+        Ok(())
     }
 
     /// From here on this node speaks under these calls' epoch, with its logs.
@@ -361,7 +367,6 @@ impl Node {
         self.is_sealed = false;
         self.need = Need::Nothing;
         self.peers = Peers::default();
-        self.gone.clear();
         self.current_at = Some(self.clock.monotonic());
         Ok(())
     }

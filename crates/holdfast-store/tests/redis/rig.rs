@@ -1,87 +1,11 @@
 //! Servers, a control row in memory, and nodes that stand on both.
 
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_store::redis::{Control, ControlRow, Dial, Options, Place, RedisStore, Servers};
 use holdfast_store::{Batch, Clock, LogId, Store, SystemClock};
-
-/// A server of one's own on a free port.
-pub(crate) struct Server {
-    child: Option<Child>,
-    folder: tempfile::TempDir,
-    pub(crate) port: u16,
-}
-
-impl Server {
-    pub(crate) fn start() -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { child: None, folder: tempfile::tempdir().unwrap(), port };
-        server.resume(&[]);
-        server
-    }
-
-    pub(crate) fn replica_of(master: &Self) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { child: None, folder: tempfile::tempdir().unwrap(), port };
-        server.resume(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
-        server
-    }
-
-    pub(crate) fn resume(&mut self, more: &[&str]) {
-        let mut command = Command::new("redis-server");
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        command.args(["--appendonly", "yes", "--appendfsync", "always"]);
-        command.args(["--repl-diskless-sync-delay", "0"]);
-        command.arg("--dir").arg(self.folder.path()).args(more);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.child = Some(command.spawn().unwrap());
-        while self.call(&["PING"]).as_deref() != Ok("PONG") {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
-    /// Takes away what it has on disk.
-    pub(crate) fn wipe(&mut self) {
-        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
-            let path = entry.unwrap().path();
-            let gone = if path.is_dir() {
-                std::fs::remove_dir_all(&path)
-            } else {
-                std::fs::remove_file(&path)
-            };
-            gone.unwrap();
-        }
-    }
-
-    pub(crate) fn call(&self, words: &[&str]) -> Result<String, String> {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
-        let mut connection = client
-            .get_connection_with_timeout(Duration::from_secs(1))
-            .map_err(|e| e.to_string())?;
-        let mut command = redis::cmd(words[0]);
-        words[1..].iter().for_each(|word| {
-            command.arg(*word);
-        });
-        let value: redis::Value = command.query(&mut connection).map_err(|e| e.to_string())?;
-        redis::from_redis_value::<String>(value.clone()).or_else(|_| Ok(format!("{value:?}")))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 /// The control row, in memory.
 #[derive(Clone, Default)]
@@ -113,27 +37,38 @@ pub(crate) fn options(data_nodes: u32) -> Options {
         allow_volatile: false,
         opening: Box::new(|_, first| format!("doubt from {first}").into_bytes()),
         random: Box::new(|| u128::from(DRAWN.fetch_add(1, Ordering::Relaxed))),
+        replaces: None,
     }
 }
 
 /// Where the master is looked for.
-pub(crate) fn at(servers: &[&Server]) -> Arc<dyn Dial> {
-    let hosts: Vec<String> =
-        servers.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
+pub(crate) fn at(ports: &[u16]) -> Arc<dyn Dial> {
+    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
     Arc::new(Servers::new(Place::read(&format!("redis://{}", hosts.join(","))).unwrap()))
 }
 
 /// A node that has joined.
 pub(crate) fn node(dial: &Arc<dyn Dial>, row: &Row, data_nodes: u32) -> RedisStore {
+    open(dial, row, options(data_nodes), &mut [])
+}
+
+/// A node that has joined, while others live.
+pub(crate) fn open(
+    dial: &Arc<dyn Dial>,
+    row: &Row,
+    options: Options,
+    others: &mut [&mut RedisStore],
+) -> RedisStore {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let control = Box::new(row.clone());
     let patience = Duration::from_secs(20);
-    let rest = &mut |why: &str| {
-        let _ = why;
+    let rest = &mut |_: &str| {
+        for other in others.iter_mut() {
+            let _ = other.news();
+        }
         std::thread::sleep(Duration::from_millis(10));
     };
-    RedisStore::open(options(data_nodes), Arc::clone(dial), control, &clock, patience, rest)
-        .unwrap()
+    RedisStore::open(options, Arc::clone(dial), control, &clock, patience, rest).unwrap()
 }
 
 /// Tries until it is done, and lets the nodes live meanwhile.

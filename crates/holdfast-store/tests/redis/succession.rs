@@ -1,16 +1,27 @@
 //! From one epoch to the next: what is known is written back, and what is not known is said.
 
-use holdfast_store::{Epoch, Store};
+use std::time::Instant;
 
-use crate::rig::{Row, Server, append, at, entries, node, until};
+use holdfast_store::redis::RedisStore;
+use holdfast_store::{Epoch, LogId, Store};
+use holdfast_testkit::{Redis, RedisOptions};
+
+use crate::rig::{Row, append, at, entries, node, open, options, until};
+
+/// A server, a control row, two nodes and a sale that both know.
+fn two_nodes(server: &Redis) -> (Row, RedisStore, RedisStore, LogId) {
+    let (dial, row) = (at(&[server.port()]), Row::default());
+    let mut one = node(&dial, &row, 1);
+    let log = one.create("sale").unwrap();
+    let mut two = open(&dial, &row, options(1), &mut [&mut one]);
+    assert_eq!(two.create("sale").unwrap(), log);
+    (row, one, two, log)
+}
 
 #[test]
 fn several_nodes_have_one_order() {
-    let server = Server::start();
-    let (dial, row) = (at(&[&server]), Row::default());
-    let (mut one, mut two) = (node(&dial, &row, 1), node(&dial, &row, 1));
-    let log = one.create("sale").unwrap();
-    assert_eq!(two.create("sale").unwrap(), log);
+    let server = Redis::start(&RedisOptions::default()).unwrap();
+    let (_, mut one, mut two, log) = two_nodes(&server);
     for round in 0..10 {
         let (writer, name) = if round % 2 == 0 { (&mut one, "one") } else { (&mut two, "two") };
         append(writer, log, &format!("{name} {round}")).unwrap();
@@ -22,20 +33,77 @@ fn several_nodes_have_one_order() {
 
 #[test]
 fn a_redis_that_comes_back_empty_is_filled_again() {
-    let mut server = Server::start();
-    let (dial, row) = (at(&[&server]), Row::default());
-    let (mut one, mut two) = (node(&dial, &row, 1), node(&dial, &row, 1));
-    let log = one.create("sale").unwrap();
-    until(&mut [&mut one, &mut two], |nodes| (!nodes[1].logs().is_empty()).then_some(()));
+    let mut server = Redis::start(&RedisOptions::default()).unwrap();
+    let (_, mut one, mut two, log) = two_nodes(&server);
     append(&mut one, log, "first").unwrap();
     append(&mut two, log, "second").unwrap();
     server.kill();
-    server.wipe();
+    server.wipe().unwrap();
+    let asked = Instant::now();
     assert!(append(&mut one, log, "nobody").is_err());
-    server.resume(&[]);
+    assert!(asked.elapsed().as_secs() < 2);
+    server.restart().unwrap();
     let sequence = until(&mut [&mut one, &mut two], |nodes| append(nodes[0], log, "third").ok());
     assert_eq!(sequence, 3);
     until(&mut [&mut one, &mut two], |nodes| nodes[1].news().ok());
     assert_eq!(entries(&mut two, log), ["first", "second", "third"]);
     assert_eq!(two.logs()[0].epoch, Epoch(2));
+}
+
+#[test]
+fn where_a_node_is_lost_with_its_redis_the_log_says_so_and_no_sequence_comes_twice() {
+    let mut server = Redis::start(&RedisOptions::default()).unwrap();
+    let (_, mut one, two, log) = two_nodes(&server);
+    append(&mut one, log, "first").unwrap();
+    server.kill();
+    drop(two);
+    server.wipe().unwrap();
+    server.restart().unwrap();
+    let sequence = until(&mut [&mut one], |nodes| append(nodes[0], log, "second").ok());
+    assert!(sequence > 1 << 24, "{sequence}");
+    assert_eq!(entries(&mut one, log), ["first", "doubt from 2", "second"]);
+}
+
+#[test]
+fn a_node_that_left_in_order_is_not_waited_for() {
+    let mut server = Redis::start(&RedisOptions::default()).unwrap();
+    let (_, mut one, mut two, log) = two_nodes(&server);
+    append(&mut two, log, "first").unwrap();
+    two.leave();
+    drop(two);
+    // Whoever stays reads what it wrote, and takes it off the row.
+    let begun = Instant::now();
+    until(&mut [&mut one], |_| (begun.elapsed().as_millis() > 2_500).then_some(()));
+    server.kill();
+    server.restart().unwrap();
+    until(&mut [&mut one], |nodes| append(nodes[0], log, "second").ok());
+    assert_eq!(entries(&mut one, log), ["first", "second"]);
+}
+
+#[test]
+fn a_store_that_all_have_left_is_taken_up_as_it_was_left_or_not_at_all() {
+    let mut server = Redis::start(&RedisOptions::default()).unwrap();
+    let (dial, row) = (at(&[server.port()]), Row::default());
+    let mut one = node(&dial, &row, 1);
+    let log = one.create("sale").unwrap();
+    append(&mut one, log, "first").unwrap();
+    one.leave();
+    drop(one);
+    server.kill();
+    server.restart().unwrap();
+    let mut two = node(&dial, &row, 1);
+    assert_eq!(entries(&mut two, log), ["first"]);
+    append(&mut two, log, "second").unwrap();
+    two.leave();
+    drop(two);
+    server.kill();
+    server.wipe().unwrap();
+    server.restart().unwrap();
+    let clock: std::sync::Arc<dyn holdfast_store::Clock> =
+        std::sync::Arc::new(holdfast_store::SystemClock::new());
+    let patience = std::time::Duration::from_millis(300);
+    let rest = &mut |_: &str| std::thread::sleep(std::time::Duration::from_millis(10));
+    let opened = RedisStore::open(options(1), dial, Box::new(row), &clock, patience, rest);
+    let why = opened.err().unwrap().to_string();
+    assert!(why.contains("Redis has lost what it had"), "{why}");
 }
