@@ -1,4 +1,4 @@
-//! Several nodes over Redis: seeded stories at the level of the store.
+//! Seeded stories at the level of the store.
 
 use holdfast_sim::cluster::story::{Fault, Report, tell};
 

@@ -1,0 +1,6 @@
+//! Several nodes over Redis.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod schedules;
+mod stories;
