@@ -16,6 +16,7 @@ mod reply;
 mod server;
 mod servers;
 mod streams;
+mod writes;
 
 pub use data::Data;
 pub use reply::{Command, Reply, command};

@@ -16,10 +16,11 @@ pub struct Data {
 #[derive(Clone, Debug, PartialEq)]
 enum Value {
     Text(Vec<u8>),
-    Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+    Hash(Hash),
     Stream(Stream),
 }
 
+type Hash = BTreeMap<Vec<u8>, Vec<u8>>;
 type Outcome = Result<Reply, String>;
 
 /// What a command is.
@@ -97,7 +98,7 @@ impl Data {
     }
 
     /// `None`: there is no such key.
-    fn hash(&self, key: &[u8]) -> Result<Option<&BTreeMap<Vec<u8>, Vec<u8>>>, String> {
+    fn hash(&self, key: &[u8]) -> Result<Option<&Hash>, String> {
         match self.keys.get(key).map(AsRef::as_ref) {
             None => Ok(None),
             Some(Value::Hash(hash)) => Ok(Some(hash)),

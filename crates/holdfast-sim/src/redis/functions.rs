@@ -55,7 +55,7 @@ impl Library {
         let lua = Lua::new_with(libraries, LuaOptions::new())?;
         let desk = Arc::new(Mutex::new(Desk::default()));
         let reached = Arc::clone(&desk);
-        let ask = lua.create_function(move |lua, words: MultiValue| ask(lua, &reached, words))?;
+        let ask = lua.create_function(move |lua, words: MultiValue| ask(lua, &reached, &words))?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("prelude");
         let (registered, run, lock): (Table, Function, Function) = prelude.call(ask)?;
         let (_, body) = source.split_once('\n').unwrap_or_default();
@@ -124,7 +124,7 @@ fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
 }
 
 /// `redis.call`: whether it went well, and the reply or the error's text.
-fn ask(lua: &Lua, desk: &Mutex<Desk>, words: MultiValue) -> mlua::Result<(bool, Value)> {
+fn ask(lua: &Lua, desk: &Mutex<Desk>, words: &MultiValue) -> mlua::Result<(bool, Value)> {
     let words: Result<Command, &str> = words.iter().map(word).collect();
     let reply = words.map_err(str::to_owned).and_then(|words| lock(desk).ask(words));
     match reply {

@@ -4,6 +4,7 @@ use super::data::Data;
 use super::reply::{Command, Reply};
 pub use super::server::Image;
 use super::server::{Role, Server};
+use super::writes::Disk;
 
 /// Servers, by their numbers from 0.
 #[derive(Default)]
@@ -203,7 +204,7 @@ impl Servers {
 
     /// Takes all that a dead server has on its disk.
     pub fn wipe(&mut self, server: usize) {
-        self.servers[server].disk = super::server::Disk::default();
+        self.servers[server].disk = Disk::default();
     }
 
     /// Forgets the writes that a replica would need to go on from where it was.

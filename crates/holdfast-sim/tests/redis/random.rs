@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_sim::redis::command;
 use holdfast_sim::rng::Rng;
-use holdfast_testkit::Program;
+use holdfast_testkit::{Persistence, Program};
 
 use crate::real::Real;
 use crate::script::{call, holds, show};
@@ -16,7 +16,7 @@ const LEAST: usize = 20;
 
 #[test]
 fn the_model_replies_as_redis_does() {
-    let (mut model, mut real) = (Modelled::new(), Real::start(Program::Redis7));
+    let (mut model, mut real) = (Modelled::new(), Real::start(Program::Redis7, Persistence::None));
     let (begun, mut runs, mut oks) = (Instant::now(), 0, 0);
     while runs < LEAST || begun.elapsed() < LONG {
         let came = run(&mut Rng::new(runs as u64), &mut model, &mut real, LIBRARY);
@@ -30,7 +30,7 @@ fn the_model_replies_as_redis_does() {
 /// Another library in the model stands for a model that does otherwise.
 #[test]
 fn a_difference_is_noticed() {
-    let (mut model, mut real) = (Modelled::new(), Real::start(Program::Redis7));
+    let (mut model, mut real) = (Modelled::new(), Real::start(Program::Redis7, Persistence::None));
     let other = LIBRARY.replace("local STEP = 500", "local STEP = 501");
     let same = |seed| run(&mut Rng::new(seed), &mut model, &mut real, &other).is_ok();
     assert!(!(0..LEAST as u64).all(same));

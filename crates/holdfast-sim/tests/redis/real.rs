@@ -1,7 +1,7 @@
 //! Real servers.
 
 use holdfast_sim::redis::{Command, Reply, command};
-use holdfast_testkit::{Program, Redis, RedisOptions};
+use holdfast_testkit::{Persistence, Program, Redis, RedisOptions};
 use redis::{Connection, Value};
 
 use crate::side::Side;
@@ -13,10 +13,11 @@ pub(crate) struct Real {
 }
 
 impl Real {
-    pub(crate) fn start(program: Program) -> Self {
+    pub(crate) fn start(program: Program, persistence: Persistence) -> Self {
         // Writes of nobody would stand between a replica and its place in the stream.
         let settings = vec!["repl-ping-replica-period 3600".to_owned()];
-        let server = Redis::start(&RedisOptions { settings, ..RedisOptions::of(program) }).unwrap();
+        let options = RedisOptions { program, persistence, settings, ..RedisOptions::default() };
+        let server = Redis::start(&options).unwrap();
         let connection = server.connect().unwrap();
         Self { server, connection }
     }

@@ -1,7 +1,7 @@
 //! Real servers that replicate.
 
 use holdfast_sim::redis::{Command, Reply, Resync, command};
-use holdfast_testkit::Program;
+use holdfast_testkit::{Persistence, Program};
 
 use crate::real::{Real, ask};
 use crate::several::Several;
@@ -12,7 +12,7 @@ pub(crate) struct Reals([Real; 3]);
 
 impl Reals {
     pub(crate) fn start(program: Program) -> Self {
-        Self([(); 3].map(|()| Real::start(program)))
+        Self([(); 3].map(|()| Real::start(program, Persistence::Always)))
     }
 }
 
