@@ -1,6 +1,7 @@
 //! The rules as tables.
 
 mod checkout;
+mod loss;
 mod table;
 
 use holdfast_core::{

@@ -2,11 +2,18 @@
 //!
 //! Holds are called `#1`, `#2`, … in the order in which they were made. Time stands still except
 //! at `clock +SECONDS` (the sale clock and the wall) and `wall ±SECONDS` (the wall alone).
+//!
+//! What comes after `fork` is lost at `doubt SECONDS`, in which so much of the sale clock may have been
+//! lost with it: a new epoch goes on from there, and only whoever was told a hold knows of it.
 
 use holdfast_core::{
     Admission, BuyerId, Checkout, Command, Currency, HoldIndex, HoldKey, KeyDigest, Limit, Money,
-    Outcome, Refusal, Reserve, Sale, SaleConfig, Stamp, Terms, TierConfig, TierId,
+    Outcome, Receipt, Refusal, Reserve, Restore, Sale, SaleConfig, Stamp, Terms, TierConfig,
+    TierId,
 };
+
+/// How far the sequences of an epoch are from those that may have been lost before it.
+const GAP: u64 = 1_000;
 
 /// The wall clock when the sale clock is 0: 2026-01-01T00:00:00Z.
 const START_MS: u64 = 1_767_225_600_000;
@@ -16,13 +23,24 @@ struct Table {
     stamp: Stamp,
     wall_ms: u64,
     holds: Vec<HoldKey>,
+    /// What the buyers of these holds were told.
+    receipts: Vec<(Receipt, BuyerId)>,
+    /// What is known of the sale after a loss.
+    fork: Option<(Sale, Stamp)>,
 }
 
 /// Runs a table from an empty sale; panics at the first line whose outcome differs. Every state on
 /// the way must pass the audit and survive a snapshot.
 pub(crate) fn check(table: &str) {
     let stamp = Stamp { epoch: 1, sequence: 0, clock_ms: 0 };
-    let mut run = Table { sale: Sale::new(1, 0), stamp, wall_ms: START_MS, holds: Vec::new() };
+    let mut run = Table {
+        sale: Sale::new(1, 0),
+        stamp,
+        wall_ms: START_MS,
+        holds: Vec::new(),
+        receipts: Vec::new(),
+        fork: None,
+    };
     for (number, line) in (1..).zip(table.lines()) {
         let line = line.split("//").next().unwrap_or_default();
         let (command, expected) = line.split_once('|').unwrap_or((line, ""));
@@ -54,6 +72,15 @@ impl Table {
                 String::new()
             }
             ["view", tier] => self.view(tier),
+            ["list"] => self.list(),
+            ["fork"] => {
+                self.fork = Some((self.sale.clone(), self.stamp));
+                String::new()
+            }
+            ["doubt", seconds] => {
+                let command = self.lose(number(seconds) * 1_000);
+                self.apply(&command)
+            }
             ["hold", name] => self.hold(name),
             _ => {
                 let command = self.command(words);
@@ -74,9 +101,10 @@ impl Table {
         }
         let said = self.say(outcome);
         if let Outcome::Reserved(hold) | Outcome::Confirmed(hold) = outcome {
-            let key = self.sale.hold(hold, 0).expect("it is there").key;
-            if !self.holds.contains(&key) {
-                self.holds.push(key);
+            let hold = self.sale.hold(hold, 0).expect("it is there");
+            if !self.holds.contains(&hold.key) {
+                self.holds.push(hold.key);
+                self.receipts.push((hold.receipt, hold.buyer));
             }
         }
         said
@@ -121,6 +149,17 @@ impl Table {
             ["forget", buyer, "as", alias] => {
                 Command::Forget { buyer: buyer_id(buyer), alias: buyer_id(alias) }
             }
+            ["claim", hold] => self.claim(hold, |_, _| ()),
+            ["claim", hold, "by", other] => self.claim(hold, |_, buyer| *buyer = buyer_id(other)),
+            ["claim", hold, "units", units] => {
+                let units = u16::try_from(number(units)).expect("fits");
+                self.claim(hold, |receipt, _| receipt.quantity = units)
+            }
+            ["claim", hold, "epoch", epoch] => {
+                let epoch = u32::try_from(number(epoch)).expect("fits");
+                self.claim(hold, |receipt, _| receipt.epoch = epoch)
+            }
+            ["restore", hold, more @ ..] => self.restore(hold, more),
             other => panic!("not a command: {other:?}"),
         }
     }
@@ -134,6 +173,35 @@ impl Table {
             key: after("key").map(KeyDigest::of),
             note: after("note").map(Box::from),
         })
+    }
+
+    /// Everything since the fork is lost, but for what buyers and the ledger know.
+    fn lose(&mut self, lost_ms: u64) -> Command {
+        let (sale, known) = self.fork.take().expect("a fork");
+        let sequence = self.stamp.sequence + GAP;
+        self.stamp = Stamp { epoch: self.stamp.epoch + 1, sequence, ..known };
+        self.sale = sale;
+        Command::Doubt { lost_ms, first_lost: known.sequence + 1 }
+    }
+
+    fn claim(&self, hold: &str, but: impl Fn(&mut Receipt, &mut BuyerId)) -> Command {
+        let (mut receipt, mut buyer) = self.receipts[self.place(hold).expect("a hold")];
+        but(&mut receipt, &mut buyer);
+        Command::Claim { receipt, buyer }
+    }
+
+    /// `paid`, `attempt N`, `from #n`: the hold whose money it was.
+    fn restore(&self, hold: &str, more: &[&str]) -> Command {
+        let after = |name| more.iter().position(|&word| word == name).map(|at| more[at + 1]);
+        let receipt = |name| self.receipts[self.place(name).expect("a hold")];
+        let (own, buyer) = receipt(hold);
+        Command::Restore(Box::new(Restore {
+            hold: own.key,
+            buyer,
+            source: after("from").map_or(own, |name| receipt(name).0),
+            attempt: after("attempt").map_or(1, |word| word.parse().expect("a number")),
+            paid: more.contains(&"paid"),
+        }))
     }
 
     fn say(&self, outcome: Outcome) -> String {
@@ -227,11 +295,26 @@ impl Table {
         said
     }
 
+    /// The holds in the order in which they are listed, page by page.
+    fn list(&self) -> String {
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let page: Vec<_> = self.sale.holds_after(after, 2, self.stamp.clock_ms).collect();
+            let Some(last) = page.last() else { return names.join(" ") };
+            after = Some(last.key);
+            let place = |key| self.holds.iter().position(|&known| known == key).expect("known");
+            names.extend(page.iter().map(|hold| format!("#{}", place(hold.key) + 1)));
+        }
+    }
+
     fn key(&self, name: &str) -> HoldKey {
-        let position = number(name.strip_prefix('#').expect("#n"));
-        let index = usize::try_from(position).expect("fits");
         let unknown = HoldKey::from_number(u64::MAX);
-        index.checked_sub(1).and_then(|index| self.holds.get(index).copied()).unwrap_or(unknown)
+        self.place(name).and_then(|index| self.holds.get(index).copied()).unwrap_or(unknown)
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        let position = number(name.strip_prefix('#').expect("#n"));
+        usize::try_from(position).expect("fits").checked_sub(1)
     }
 
     fn name(&self, hold: HoldIndex) -> String {
