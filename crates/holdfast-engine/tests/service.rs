@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use holdfast_core::{
-    Admission, BuyerId, Command, Currency, Money, Outcome, Refusal, Reserve, SaleConfig, SaleId,
-    Terms, TierConfig, TierId,
+    Admission, BuyerId, Command, Currency, HoldKey, Money, Outcome, Receipt, Refusal, Reserve,
+    SaleConfig, SaleId, Terms, TierConfig, TierId,
 };
 use holdfast_engine::{Audit, Engine, EngineError, Handle, Options, SaleRef, Service};
 use holdfast_store::journal::{self, Journal};
@@ -113,6 +113,41 @@ async fn comes_back_by_itself() -> bool {
 #[tokio::test]
 async fn a_unit_comes_back_by_itself() {
     assert!(comes_back_by_itself().await);
+}
+
+/// Nobody holds a unit, and nobody asks: a doubt ends all the same. The audit counts the hold that a
+/// claim ended.
+#[tokio::test]
+async fn a_doubt_ends_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, records) = start_with_records(folder.path(), Options::default());
+    let handle = service.handle();
+    open_sale(&handle, 1, 1).await;
+    let told = handle.execute(sale(), reserve("alice")).await.unwrap().hold.unwrap();
+    let first_lost = last_sequence(&handle).await + 1;
+    handle.execute(sale(), Command::Pause).await.unwrap();
+    handle.execute(sale(), Command::Resume).await.unwrap();
+    let doubt = Command::Doubt { lost_ms: 0, first_lost };
+    assert_eq!(handle.execute(sale(), doubt).await.unwrap().outcome, Outcome::Doubted);
+    let lost = HoldKey::from_number(first_lost << 10);
+    let receipt = Receipt { key: lost, epoch: told.receipt.epoch - 1, ..told.receipt };
+    let claim = Command::Claim { receipt, buyer: told.buyer };
+    let claimed = handle.execute(sale(), claim).await.unwrap();
+    assert!(matches!(claimed.outcome, Outcome::Claimed(_)), "{:?}", claimed.outcome);
+    handle.execute(sale(), Command::Cancel { hold: lost, buyer: None }).await.unwrap();
+    let refused = handle.execute(sale(), reserve("bob")).await.unwrap().outcome;
+    assert!(matches!(refused, Outcome::Refused(Refusal::AllHeld { .. })), "{refused:?}");
+    let is_in_doubt = || count(records.as_ref()).view.unwrap().doubt_until_ms.is_some();
+    let started = Instant::now();
+    while is_in_doubt() {
+        assert!(started.elapsed() < Duration::from_secs(20), "the clock stands still");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let bought = handle.execute(sale(), reserve("bob")).await.unwrap().outcome;
+    assert!(matches!(bought, Outcome::Reserved(_)), "{bought:?}");
+    let audit = handle.audit(sale()).await.unwrap().unwrap();
+    assert_eq!((audit.differences, audit.holds.cancelled), (vec![], 2));
+    service.stop();
 }
 
 /// The control: an engine that does nothing without traffic is caught.
