@@ -166,8 +166,11 @@ impl Calls {
         self.call("append", &[meta(log), part(log, "log"), part(log, "view")], args)
     }
 
-    pub(super) fn news(&self, after: u64) -> Command {
-        self.call("news", &[], vec![text(after)])
+    /// `known`: logs and their ends, of which more is known than when it was asked before.
+    pub(super) fn news(&self, after: u64, known: &[(u32, u64)]) -> Command {
+        let mut args = vec![text(after)];
+        args.extend(known.iter().flat_map(|(log, last)| [text(log), text(last)]));
+        self.call("news", &[], args)
     }
 
     pub(super) fn fetch(&self, log: u32) -> Command {

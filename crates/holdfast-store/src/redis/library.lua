@@ -67,8 +67,7 @@ local function refused(args, joins)
     reign = nil
     return { 'NO_REIGN', 0 }
   end
-  local own = reign.roll[args[3]]
-  if own then own.calls = own.calls + 1 elseif not joins then return { 'NOT_ON_ROLL' } end
+  if not reign.roll[args[3]] and not joins then return { 'NOT_ON_ROLL' } end
 end
 
 local function register(name, count, flags, body)
@@ -320,11 +319,18 @@ register('append', 3, {}, function(keys, args)
   return { 'OK', last + 1, clock, writes and 1 or 0, others }
 end)
 
--- after → OK counter, then the logs that were opened or written since `after`, an earlier counter of this reign;
--- or ROLLED_BACK counter.
+-- after, then log, last of each log that the node knows more of than when it asked before → OK counter, then the logs
+-- that were opened or written since `after`, an earlier counter of this reign | ROLLED_BACK counter. By it the others
+-- see that the node lives, and that this process has all that the node knows.
 register('news', 0, { 'no-writes' }, function(_, args)
   local after, changed = whole(args[4], 'after'), {}
-  if after > reign.count then return rolled_back(reign.count) end
+  local has_all = after <= reign.count
+  for i = 5, #args, 2 do
+    has_all = has_all and whole(args[i + 1], 'last') <= (reign.head[whole(args[i], 'log')] or 0)
+  end
+  if not has_all then return rolled_back(reign.count) end
+  local own = reign.roll[args[3]]
+  own.calls = own.calls + 1
   if reign.count - after <= RECENT then
     for at = after + 1, reign.count do changed[reign.recent[at % RECENT]] = true end
   else
@@ -392,7 +398,7 @@ register('leave', 0, { 'no-writes' }, function(_, args)
   return { 'OK' }
 end)
 
--- → OK, then node, calls of each on the roll.
+-- → OK, then node, how often it asked for news, of each on the roll.
 register('roll', 0, { 'no-writes' }, function()
   local reply = { 'OK' }
   for _, node in ipairs(ascending(reign.roll)) do

@@ -42,8 +42,10 @@ pub(super) struct Node {
     pub(super) clocks: BTreeMap<u32, NodeClock>,
     /// When everything that this node knows was last known to be all there is.
     pub(super) current_at: Option<Duration>,
-    /// What the reigning process counted when it was last asked for news.
-    pub(super) news: u64,
+    /// What the reigning process counted when it was last asked for news, and where the logs ended
+    /// that it was told of.
+    news: u64,
+    told: BTreeMap<u32, u64>,
     pub(super) peers: Peers,
     /// The epoch whose logs this node has; 0: none yet.
     pub(super) adopted: u32,
@@ -114,6 +116,7 @@ impl Node {
             clocks: BTreeMap::new(),
             current_at: None,
             news: 0,
+            told: BTreeMap::new(),
             peers: Peers::default(),
             adopted: 0,
             trouble: Some(Trouble { why, next: Duration::ZERO }),
@@ -281,8 +284,9 @@ impl Node {
         self.connect()?;
         let is_under = self.adopted > 0 && !self.is_sealed && self.gathering.is_none();
         if is_under && self.need == Need::Nothing {
-            match self.ask(self.calls.news(self.news))? {
+            match self.ask_news()? {
                 Ok(_) => return Ok(()),
+                Err(Refused::RolledBack(_)) => self.need(Need::Recovery),
                 Err(Refused::NotOnRoll) => {}
                 Err(Refused::NoReign) => {
                     // Another server may be the master by now.
@@ -358,6 +362,7 @@ impl Node {
     pub(super) fn adopt(&mut self, calls: Calls) -> Step<()> {
         let before = std::mem::replace(&mut self.calls, calls);
         self.news = 0;
+        self.told.clear();
         if let Err(why) = self.take_up_logs() {
             // What was adopted before is over either way; but it is what is handed over.
             self.calls.caller = Caller { node: self.calls.caller.node.clone(), ..before.caller };
@@ -435,10 +440,14 @@ impl Node {
     /// made are taken up. Sees to silent nodes.
     pub(super) fn hear_news(&mut self) -> Step<Vec<LogId>> {
         let asked = self.clock.monotonic();
-        let news = self.ask(self.calls.news(self.news))?;
-        let news = match news {
+        let news = match self.ask_news()? {
             Ok(news) => news,
-            Err(refused) => return Err(said(&refused)),
+            Err(refused) => {
+                if matches!(refused, Refused::RolledBack(_)) {
+                    self.need(Need::Recovery);
+                }
+                return Err(said(&refused));
+            }
         };
         let mut numbers = news.iter().filter_map(Reply::number);
         let counter = numbers.next().unwrap_or_default();
@@ -460,6 +469,20 @@ impl Node {
         self.current_at = Some(asked);
         let known = self.logs_known();
         Ok(logs.into_iter().filter(|log| known.contains(log)).map(LogId).collect())
+    }
+
+    /// Asks for news, and says what is known here: a process that has less was set back.
+    fn ask_news(&mut self) -> Step<std::result::Result<Vec<Reply>, Refused>> {
+        let mirrors = self.mirrors.lock();
+        let ends = mirrors.logs.iter().map(|(&log, mirror)| (log, mirror.last().sequence));
+        let known: Vec<(u32, u64)> =
+            ends.filter(|(log, last)| self.told.get(log) != Some(last)).collect();
+        drop(mirrors);
+        let news = self.ask(self.calls.news(self.news, &known))?;
+        if news.is_ok() {
+            self.told.extend(known);
+        }
+        Ok(news)
     }
 
     /// The logs that this node has read.
