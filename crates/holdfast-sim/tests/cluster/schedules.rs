@@ -25,6 +25,18 @@ fn texts(cluster: &mut Cluster, node: usize, log: LogId) -> Vec<String> {
     entries.into_iter().map(|(_, text)| text).filter(|text| text != "end").collect()
 }
 
+/// A node loses its connection, finds another master, and looks after itself a few times.
+fn reaches(cluster: &mut Cluster, node: usize, master: usize) {
+    let net = cluster.net.clone();
+    net.node(node, |it| (it.is_cut, it.master) = (true, master));
+    let _ = cluster.node(node).news();
+    net.node(node, |it| it.is_cut = false);
+    for _ in 0..3 {
+        net.pass(Duration::from_millis(60));
+        let _ = cluster.node(node).news();
+    }
+}
+
 fn epoch(cluster: &Cluster) -> u32 {
     cluster.row().unwrap().epoch
 }
@@ -42,7 +54,7 @@ fn the_latest_epoch_wins_not_the_longest_log() {
         assert!(matches!(said, Err(StoreError::Unconfirmed(_))), "{said:?}");
     }
     net.servers(|servers| (servers.promote(1), servers.attach(2, 1)));
-    net.node(1, |it| it.master = 1);
+    reaches(&mut cluster, 1, 1);
     cluster.live(6 * SECOND);
     cluster.append(1, log, "confirmed in epoch 2").unwrap();
     assert_eq!(epoch(&cluster), 2);
@@ -69,16 +81,12 @@ fn whoever_has_handed_over_says_nothing_more_under_the_old_epoch() {
     let (mut cluster, log) = cluster(3, 2);
     let net = cluster.net.clone();
     // Another server is promoted, and node 1 wins the epoch; the old master lives on with a replica.
-    net.servers(|servers| servers.promote(2));
-    net.node(1, |it| it.master = 2);
-    net.servers(|servers| servers.attach(1, 2));
-    let _ = cluster.node(1).news();
-    net.pass(Duration::from_millis(100));
-    let _ = cluster.node(1).news();
+    net.servers(|servers| (servers.promote(2), servers.attach(1, 2)));
+    reaches(&mut cluster, 1, 2);
     assert_eq!(epoch(&cluster), 2, "node 1 gathers");
     // Node 0 sees the row and hands over.
-    net.node(0, |it| it.master = 2);
     let _ = cluster.append(0, log, "unconfirmed");
+    reaches(&mut cluster, 0, 2);
     net.pass(Duration::from_millis(100));
     assert!(cluster.node(0).news().is_err());
     net.pass(Duration::from_millis(100));
@@ -223,12 +231,11 @@ fn nothing_is_trimmed_that_a_node_of_the_roll_has_not_seen() {
     let (mut cluster, log) = cluster(1, 2);
     let net = cluster.net.clone();
     net.node(1, |it| it.is_frozen = true);
-    let mut last = None;
     for nth in 0..40 {
-        last = Some(cluster.append(0, log, &format!("entry {nth}")).unwrap());
+        let last = cluster.append(0, log, &format!("entry {nth}")).unwrap();
         if nth % 10 == 9 {
             let records = cluster.node(0).records();
-            records.save_snapshot(log, last.unwrap(), format!("up to {nth}").as_bytes()).unwrap();
+            records.save_snapshot(log, last, format!("up to {nth}").as_bytes()).unwrap();
             records.trim().unwrap();
         }
         net.pass(Duration::from_millis(50));
@@ -244,9 +251,9 @@ fn nothing_is_trimmed_that_a_node_of_the_roll_has_not_seen() {
     net.node(1, |it| it.is_frozen = true);
     cluster.live(8 * SECOND);
     for nth in 0..3 {
-        last = Some(cluster.append(0, log, &format!("more {nth}")).unwrap());
+        let last = cluster.append(0, log, &format!("more {nth}")).unwrap();
         let records = cluster.node(0).records();
-        records.save_snapshot(log, last.unwrap(), b"later").unwrap();
+        records.save_snapshot(log, last, b"later").unwrap();
         records.trim().unwrap();
     }
     net.node(1, |it| it.is_frozen = false);
