@@ -37,6 +37,8 @@ pub(crate) struct Slot {
     pub(crate) fenced: Option<EngineError>,
     /// Why the sale could not be read in this turn, where others write to it too.
     pub(crate) failed: Option<EngineError>,
+    /// The last entry that was durable when the sale was last shown in words.
+    pub(crate) shown: u64,
 }
 
 impl Slot {
@@ -54,6 +56,7 @@ impl Slot {
             place: None,
             fenced: None,
             failed: None,
+            shown: 0,
         }
     }
 
@@ -66,6 +69,23 @@ impl Slot {
             return self.sale.ticks_due(clock_ms).min(TICKS_MAX);
         }
         usize::from(self.heartbeat_in(clock_ms).is_some_and(|wait| wait.is_zero()))
+    }
+
+    /// The sale's units in words, for whoever looks into the store by hand.
+    pub(crate) fn in_words(&self) -> Vec<(String, String)> {
+        let Some(view) = self.sale.view(self.clock_ms) else { return Vec::new() };
+        let mut words = vec![("sale".to_owned(), self.id.to_string())];
+        for tier in &view.tiers {
+            let units = [
+                ("free", tier.free),
+                ("held", tier.held),
+                ("sold", tier.sold),
+                ("withheld", tier.withheld),
+            ];
+            let name = |what| format!("{} {what}", tier.config.id);
+            words.extend(units.map(|(what, count)| (name(what), count.to_string())));
+        }
+        words
     }
 
     /// The log, the reign over it, and the last durable entry.

@@ -19,6 +19,7 @@ mod node;
 mod peers;
 mod records;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -98,6 +99,8 @@ pub struct RedisStore {
     node: Node,
     dial: Arc<dyn Dial>,
     speaking: Speaking,
+    /// What is to be shown beside each log, with the next append.
+    shown: BTreeMap<u32, Vec<(String, String)>>,
 }
 
 impl RedisStore {
@@ -115,7 +118,7 @@ impl RedisStore {
     ) -> Result<Self> {
         let begun = clock.monotonic();
         let node = Node::new(options, Arc::clone(&dial), control, Arc::clone(clock));
-        let mut store = Self { node, dial, speaking: Speaking::default() };
+        let mut store = Self { node, dial, speaking: Speaking::default(), shown: BTreeMap::new() };
         loop {
             match store.ready() {
                 Ok(()) => return Ok(store),
@@ -172,6 +175,7 @@ impl RedisStore {
             let why = "the answer of Redis came too late".to_owned();
             return parts.iter().map(|part| Some(Err(unknown(part, why.clone())))).collect();
         }
+        parts.iter().for_each(|part| drop(self.shown.remove(&part.log.0)));
         let is_confirmed = self.node.is_confirmed(replies.pop().as_ref());
         let mut replies = replies.into_iter();
         let answer = |(part, made): (&Append<'_>, Result<Command>)| {
@@ -211,7 +215,7 @@ impl RedisStore {
             only_if_current: part.only_if_current,
             count: part.batch.len(),
             bytes: if part.batch.is_empty() { Vec::new() } else { pack(part.batch) },
-            view: &[],
+            view: self.shown.get(&part.log.0).map_or(&[], Vec::as_slice),
         }))
     }
 
@@ -353,6 +357,10 @@ impl Store for RedisStore {
         self.ready()?;
         let logs = self.node.hear_news().map_err(|why| self.node.lost(&why, false))?;
         Ok(News { epoch: self.epoch(), logs })
+    }
+
+    fn show(&mut self, log: LogId, words: Vec<(String, String)>) {
+        self.shown.insert(log.0, words);
     }
 
     fn resume(&mut self, log: LogId, at: Stamp) -> Result<Resumed> {

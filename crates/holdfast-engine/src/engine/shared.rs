@@ -74,7 +74,18 @@ impl<S: Store, T> Engine<S, T> {
             self.renew(&news)?;
             news.logs.iter().try_for_each(|&log| self.follow(log))
         });
+        self.show();
         self.set_away(heard.err().as_ref());
+    }
+
+    /// Shows what has changed to whoever looks into the store by hand.
+    fn show(&mut self) {
+        for slot in &mut self.sales.slots {
+            if slot.shown != slot.durable && slot.place.is_some() {
+                slot.shown = slot.durable;
+                self.store.show(slot.log, slot.in_words());
+            }
+        }
     }
 
     /// The store's failure is everybody's until it is heard again.
