@@ -85,7 +85,7 @@ impl Access {
 
 impl Shop {
     pub(crate) fn new(access: Access) -> Self {
-        let dialer = Dialer::new(access.target.address(), &access.source_addresses);
+        let dialer = Dialer::new(access.target.addresses(), &access.source_addresses);
         let signer = access.buyer_secret.as_deref().map(|secret| Signer::new(secret, TOKEN_LIFE));
         Self { access, dialer, signer }
     }

@@ -1,4 +1,4 @@
-//! The server's address.
+//! The server's address, or those of several that sell the same sales.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -9,18 +9,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::RehearseError;
 
-/// A server to rehearse against: `http://host:port`, resolved once.
+/// A server to rehearse against: `http://host:port`, resolved once; or several that share their
+/// sales, with commas. Buyers come to each in turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// What goes into the `Host` header.
     authority: String,
     address: SocketAddr,
+    /// Others that share the first one's sales, as they were given.
+    others: Vec<(String, SocketAddr)>,
 }
 
 impl Target {
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where all of them listen, the first one first.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let others = self.others.iter().map(|(_, address)| *address);
+        std::iter::once(self.address).chain(others).collect()
     }
 
     /// Whether it is this machine: one of its addresses is the server's.
@@ -35,35 +44,44 @@ impl Target {
 
 impl From<SocketAddr> for Target {
     fn from(address: SocketAddr) -> Self {
-        Self { authority: address.to_string(), address }
+        Self { authority: address.to_string(), address, others: Vec::new() }
     }
 }
 
 impl FromStr for Target {
     type Err = RehearseError;
 
-    /// Takes `http://host:port`; without a port, 80. Resolves the name, so it may block.
+    /// Takes `http://host:port`, or several with commas; without a port, 80. Resolves the names, so it
+    /// may block.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = |reason: String| RehearseError::Target { target: text.to_owned(), reason };
-        let uri: Uri = text.parse().map_err(|error| wrong(format!("not an address: {error}")))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(wrong("it must start with http:// (a rehearsal speaks no TLS)".into()));
-        }
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(wrong("it must end after the port".into()));
-        }
-        let authority = uri.authority().ok_or_else(|| wrong("it names no host".into()))?;
-        let host = authority.host().trim_matches(['[', ']']);
-        let port = authority.port_u16().unwrap_or(80);
-        let mut found = (host, port).to_socket_addrs().map_err(|e| wrong(e.to_string()))?;
-        let address = found.next().ok_or_else(|| wrong("its name has no address".into()))?;
-        Ok(Self { authority: authority.to_string(), address })
+        let mut all = text.split(',').map(resolve);
+        let (authority, address) = all.next().unwrap_or_else(|| resolve(text))?;
+        Ok(Self { authority, address, others: all.collect::<Result<_, _>>()? })
     }
+}
+
+/// One server's authority and address.
+fn resolve(text: &str) -> Result<(String, SocketAddr), RehearseError> {
+    let wrong = |reason: String| RehearseError::Target { target: text.to_owned(), reason };
+    let uri: Uri = text.parse().map_err(|error| wrong(format!("not an address: {error}")))?;
+    if uri.scheme_str() != Some("http") {
+        return Err(wrong("it must start with http:// (a rehearsal speaks no TLS)".into()));
+    }
+    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        return Err(wrong("it must end after the port".into()));
+    }
+    let authority = uri.authority().ok_or_else(|| wrong("it names no host".into()))?;
+    let host = authority.host().trim_matches(['[', ']']);
+    let port = authority.port_u16().unwrap_or(80);
+    let mut found = (host, port).to_socket_addrs().map_err(|e| wrong(e.to_string()))?;
+    let address = found.next().ok_or_else(|| wrong("its name has no address".into()))?;
+    Ok((authority.to_string(), address))
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority)
+        write!(f, "http://{}", self.authority)?;
+        self.others.iter().try_for_each(|(authority, _)| write!(f, ",http://{authority}"))
     }
 }
 

@@ -49,7 +49,8 @@ where the orders say.";
 /// Flags and environment of `rehearse`.
 #[derive(clap::Args)]
 pub(crate) struct RehearseArgs {
-    /// Server to rehearse against; without it, one is started for the rehearsal
+    /// Server to rehearse against, or several that share their sales, with commas; without it, one is
+    /// started for the rehearsal
     #[arg(long, env = "HOLDFAST_TARGET", value_name = "URL")]
     pub(super) target: Option<Target>,
 
