@@ -124,3 +124,31 @@ impl Drop for Process {
         self.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, kill_process_group, test_kill_process};
+
+    use super::*;
+
+    fn pid(id: u32) -> Pid {
+        Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
+    }
+
+    /// Guards the machine from servers that are left behind. When a test dies whose server is
+    /// stopped, the kernel hangs up on the group, and the shell must still be there to kill.
+    #[test]
+    fn a_shell_that_is_hung_up_on_still_kills() {
+        let folder = tempfile::tempdir().unwrap();
+        let heeds_nothing = folder.path().join("heeds nothing");
+        let mut program = Command::new("sh");
+        program.args(["-c", "trap '' HUP; : >\"$1\"; exec sleep 60", "sh"]).arg(&heeds_nothing);
+        let guarded = Process::guarded(&program).unwrap();
+        let id = pid(guarded.id());
+        assert!(within_patience(|| heeds_nothing.exists()));
+        kill_process_group(pid(guarded.child.id()), Signal::HUP).unwrap();
+        assert!(test_kill_process(id).is_ok());
+        drop(guarded);
+        assert!(test_kill_process(id).is_err());
+    }
+}
