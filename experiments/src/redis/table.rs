@@ -111,7 +111,7 @@ pub(super) fn print(row: &Row, is_first: bool) {
         ),
         Outcome::Late(it) => {
             let say =
-                |late: Option<f64>| late.map_or("never".into(), |late| format!("{late:.1} s"));
+                |late: Option<f64>| late.map_or("later".into(), |late| format!("{late:.1} s"));
             println!(
                 "of {} units {} came back within {} s, {} within 250 ms; half: {}, 90 %: {}",
                 it.units,
