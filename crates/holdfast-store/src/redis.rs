@@ -10,14 +10,18 @@ mod calls;
 mod client;
 mod clock;
 mod control;
+mod epoch;
 mod gather;
 mod inspect;
 mod link;
 mod logs;
 mod mirror;
+mod news;
 mod node;
 mod peers;
 mod records;
+mod trust;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

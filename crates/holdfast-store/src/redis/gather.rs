@@ -9,7 +9,8 @@ use super::control::{ControlRow, Document};
 use super::inspect;
 use super::link::Reply;
 use super::mirror::pack;
-use super::node::{INDEX, Node, Step, Trust, said};
+use super::node::{INDEX, Node, Step, said};
+use super::trust::Trust;
 use crate::Batch;
 
 /// How long the nodes of the roll are waited for.

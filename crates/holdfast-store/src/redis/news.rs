@@ -1,0 +1,57 @@
+//! What there is to hear of others, and what they hear of this node.
+
+use super::calls::Refused;
+use super::link::Reply;
+use super::node::{INDEX, Need, Node, Step, said};
+use crate::LogId;
+
+impl Node {
+    /// The logs that have entries which were not asked for since the last time; sales that others have
+    /// made are taken up. Sees to silent nodes.
+    pub(super) fn hear_news(&mut self) -> Step<Vec<LogId>> {
+        let asked = self.clock.monotonic();
+        let news = match self.ask_news()? {
+            Ok(news) => news,
+            Err(refused) => {
+                if matches!(refused, Refused::RolledBack(_)) {
+                    self.need(Need::Recovery);
+                }
+                return Err(said(&refused));
+            }
+        };
+        let mut numbers = news.iter().filter_map(Reply::number);
+        let counter = numbers.next().unwrap_or_default();
+        let mut logs: Vec<u32> = numbers.filter_map(|log| u32::try_from(log).ok()).collect();
+        if logs.contains(&INDEX) {
+            self.discover()?;
+            logs.retain(|log| *log != INDEX);
+        }
+        let gone = self.mind_peers()?;
+        self.gone.extend(gone);
+        if !self.gone.is_empty() {
+            self.take_up_logs()?;
+            let gone = std::mem::take(&mut self.gone);
+            if let Err(why) = self.forget(&gone) {
+                tracing::warn!(why, "silent nodes stay on the roll");
+            }
+        }
+        self.news = counter;
+        self.current_at = Some(asked);
+        let known = self.logs_known();
+        Ok(logs.into_iter().filter(|log| known.contains(log)).map(LogId).collect())
+    }
+
+    /// Asks for news, and says what is known here: a process that has less was set back.
+    pub(super) fn ask_news(&mut self) -> Step<std::result::Result<Vec<Reply>, Refused>> {
+        let mirrors = self.mirrors.lock();
+        let ends = mirrors.logs.iter().map(|(&log, mirror)| (log, mirror.last().sequence));
+        let known: Vec<(u32, u64)> =
+            ends.filter(|(log, last)| self.told.get(log) != Some(last)).collect();
+        drop(mirrors);
+        let news = self.ask(self.calls.news(self.news, &known))?;
+        if news.is_ok() {
+            self.told.extend(known);
+        }
+        Ok(news)
+    }
+}
