@@ -5,7 +5,7 @@ use crate::several::{self, Model};
 use crate::side::{LIBRARY, Modelled};
 
 /// What is in the library, and what is put there instead.
-const CHECKS: [(&str, &str); 75] = [
+const CHECKS: [(&str, &str); 77] = [
     // What every call has to pass.
     ("if not reign then return { 'NO_REIGN', 0 } end", ""),
     ("args[1] ~= reign.token or", ""),
@@ -13,7 +13,7 @@ const CHECKS: [(&str, &str); 75] = [
     ("if process() ~= reign.replid then", "if false then"),
     ("    reign = nil\n", ""),
     ("string.find(info, 'role:master', 1, true) and ", ""),
-    ("elseif not joins then return { 'NOT_ON_ROLL' } end", "end"),
+    ("if not reign.roll[args[3]] and not joins then return { 'NOT_ON_ROLL' } end", ""),
     ("own.calls = own.calls + 1", ""),
     ("if #keys ~= count then", "if false then"),
     ("#value <= 16 and ", ""),
@@ -85,8 +85,10 @@ const CHECKS: [(&str, &str); 75] = [
         "math.max(its.seen[log] or 0, reign.opened[log])",
     ),
     ("redis.pcall('HSET', keys[3]", "redis.call('HSET', keys[3]"),
+    ("  reign = nil\n  return { 'ROLLED_BACK', to }", "  return { 'ROLLED_BACK', to }"),
+    ("if not has_all then return rolled_back(reign.count) end", ""),
     // News, snapshots, trimming.
-    ("after <= reign.count and reign.count - after <= RECENT", "after <= reign.count"),
+    ("if reign.count - after <= RECENT then", "if true then"),
     ("or fail('the snapshot is gone')", "or ''"),
     ("if sequence > last then return { 'BEYOND', last } end", ""),
     ("if sequence <= newest.sequence then return { 'OK', 0 } end", ""),

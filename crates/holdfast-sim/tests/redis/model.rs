@@ -43,10 +43,11 @@ fn a_process_that_is_set_back_is_noticed_by_who_has_seen_more() {
     assert_eq!(on(&mut servers, 0, "a append 1 0 2 30 1 1 z"), "OK 3 30 1 []");
     servers.set_back(0, &before);
     assert!(servers.call(&mut connection, &call("a roll")).is_err());
-    assert_eq!(on(&mut servers, 0, "a roll"), "OK a 3 b 0");
-    assert_eq!(on(&mut servers, 0, "a append 1 3 3 40 1 1 z"), "ROLLED_BACK 2");
-    assert_eq!(on(&mut servers, 0, "a append 1 0 3 40 1 1 z"), "ROLLED_BACK 2");
-    assert_eq!(on(&mut servers, 0, "b append 1 0 2 40 1 1 other"), "OK 3 40 1 []");
+    assert_eq!(on(&mut servers, 0, "a roll"), "OK a 0 b 0");
+    // Whoever knows no more than is there cannot notice.
+    assert_eq!(on(&mut servers, 0, "b append 1 0 2 40 1 0 ''"), "OK 3 40 0 []");
+    assert_eq!(on(&mut servers, 0, "a news 0 1 3"), "ROLLED_BACK 2");
+    assert_eq!(on(&mut servers, 0, "b append 1 0 2 40 1 1 other"), "NO_REIGN 0");
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn the_model_replies_as_redis_does() {
         runs += 1;
     }
     // Most calls that chance makes are refused: enough of them must not be.
-    assert!(oks > runs * 20, "{oks} of {runs} runs of 100 calls did anything");
+    assert!(oks > runs * 8, "{oks} of {runs} runs of 100 calls did anything");
 }
 
 /// Another library in the model stands for a model that does otherwise.
