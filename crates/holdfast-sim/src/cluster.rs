@@ -22,6 +22,8 @@ pub struct Cluster {
     pub net: Net,
     /// The nodes by their numbers; `None`: it is dead.
     pub nodes: Vec<Option<RedisStore>>,
+    /// The version of the rules that nodes have which start from now on.
+    pub rules: u32,
     data_nodes: u32,
     opening: fn(Duration, u64) -> Vec<u8>,
 }
@@ -40,7 +42,7 @@ impl Cluster {
     /// The same, with what opens a log of which something may be lost.
     pub fn opened_with(servers: u32, opening: fn(Duration, u64) -> Vec<u8>) -> Self {
         let net = Net::new(servers);
-        Self { net, nodes: Vec::new(), data_nodes: servers, opening }
+        Self { net, nodes: Vec::new(), rules: 3, data_nodes: servers, opening }
     }
 
     /// A new node, which has not joined yet; says its number.
@@ -71,7 +73,7 @@ impl Cluster {
         let names = self.net.clone();
         let options = Options {
             owner: "owner".to_owned(),
-            rules: 3,
+            rules: self.rules,
             data_nodes: self.data_nodes,
             allow_volatile: true,
             opening,

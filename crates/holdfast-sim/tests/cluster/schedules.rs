@@ -318,3 +318,25 @@ fn a_machine_that_is_set_back_memory_and_all_is_not_believed_by_whoever_lagged()
     assert!(texts.contains(&"sold to the first".to_owned()), "{texts:?}");
     assert!(!texts.contains(&"sold again".to_owned()), "{texts:?}");
 }
+
+#[test]
+fn nodes_of_two_versions_do_not_share_a_log_and_the_later_one_takes_over_from_the_dead() {
+    let (mut cluster, log) = cluster(1, 2);
+    cluster.append(0, log, "by version 3").unwrap();
+    cluster.rules = 4;
+    let why = cluster.join(8 * SECOND).unwrap_err().to_string();
+    assert!(why.contains("another version"), "{why}");
+    cluster.append(0, log, "version 3 goes on").unwrap();
+    // They die without a word, and nobody of theirs is left to take them off the roll.
+    cluster.kill(0);
+    cluster.kill(1);
+    cluster.restart(0, 20 * SECOND).unwrap();
+    assert_eq!(texts(&mut cluster, 0, log), ["by version 3", "version 3 goes on"]);
+    // Where their Redis has been restarted as well, it is a recovery like any other.
+    cluster.kill(0);
+    cluster.net.servers(|servers| servers.restart(0));
+    cluster.rules = 5;
+    cluster.restart(0, 20 * SECOND).unwrap();
+    let texts = texts(&mut cluster, 0, log);
+    assert!(texts.iter().any(|text| text.starts_with("doubt")), "{texts:?}");
+}

@@ -20,7 +20,7 @@ pub(super) enum Trust {
 
 impl Node {
     /// Waits until every node of the roll has called the process since this connection was made.
-    fn verify(&mut self) -> Step<()> {
+    pub(super) fn verify(&mut self) -> Step<()> {
         if matches!(self.trust, Trust::Full) {
             return Ok(());
         }

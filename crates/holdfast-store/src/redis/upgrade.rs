@@ -47,6 +47,8 @@ impl Node {
             Err(Refused::Other(why)) if why.contains("Function not found") => return Ok(None),
             Err(refused) => return Err(said(&refused)),
         }
+        // They hear that this node lives, and it hears whether they do.
+        self.insist(self.calls.news(0, &[]))?;
         self.mind_peers()?;
         let roll = self.insist(self.calls.roll())?;
         let is_alone = roll.chunks(2).all(|pair| pair.first().and_then(Reply::text) == Some(&own));
