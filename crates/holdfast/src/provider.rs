@@ -6,6 +6,7 @@ pub(crate) use secret::check as check_secret;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -76,6 +77,16 @@ pub(crate) struct ProviderArgs {
     /// Who is told of each change, an http address [default: nobody]
     #[arg(long, env = "HOLDFAST_PROVIDER_WEBHOOKS", value_name = "URL")]
     webhooks: Option<String>,
+
+    #[arg(
+        long,
+        env = "HOLDFAST_PROVIDER_PER_SECOND",
+        value_name = "CALLS",
+        default_value = "25",
+        help = "How often each of its endpoints may be asked, per second, by all servers together; \
+                they ask as often as their --payments-per-second says"
+    )]
+    per_second: NonZeroU32,
 }
 
 /// The provider's secret, if the environment or a file has it.
@@ -85,7 +96,7 @@ pub(crate) fn given_secret(file: Option<PathBuf>) -> anyhow::Result<Option<Strin
 
 /// Runs a provider until it is told to stop.
 pub(crate) fn run(args: ProviderArgs) -> anyhow::Result<ExitCode> {
-    let ProviderArgs { listen, data_dir, secret, secret_file, webhooks } = args;
+    let ProviderArgs { listen, data_dir, secret, secret_file, webhooks, per_second } = args;
     let given = secret::given(secret, secret_file, "--secret-file")?;
     let address = listen.map_or((Ipv4Addr::LOCALHOST, 8090).into(), |Address(address)| address);
     // First what can fail without a trace.
@@ -97,12 +108,14 @@ pub(crate) fn run(args: ProviderArgs) -> anyhow::Result<ExitCode> {
     secret::check(&secret).with_context(|| format!("{SECRET_FILE} in {}", data_dir.display()))?;
     let told = webhooks.clone();
     let webhooks = webhooks.map(|url| Webhooks { url, secret: secret.clone() });
-    let bank = Bank::open(&data_dir, Options { webhooks, ..Options::new(secret) })?;
+    let options = Options { webhooks, per_second: Some(per_second), ..Options::new(secret) };
+    let bank = Bank::open(&data_dir, options)?;
     let announcement = Announcement {
         address: listener.local_addr()?,
         payments: folder.file(FILE)?,
         secret: is_made.then(|| folder.file(SECRET_FILE)).transpose()?,
         webhooks: told,
+        per_second,
     };
     say(&announcement.to_string())?;
     let stop = Stop::new();
@@ -126,6 +139,7 @@ struct Announcement {
     /// Which file has the secret; `None`: whoever gave it knows it.
     secret: Option<PathBuf>,
     webhooks: Option<String>,
+    per_second: NonZeroU32,
 }
 
 impl fmt::Display for Announcement {
@@ -139,6 +153,7 @@ impl fmt::Display for Announcement {
             Some(file) => writeln!(f, "  secret    in {}", file.display())?,
             None => writeln!(f, "  secret    as was given")?,
         }
+        writeln!(f, "  budget    {} calls a second at each endpoint", self.per_second)?;
         match &self.webhooks {
             Some(url) => writeln!(f, "  webhooks  to {url}, signed with the secret"),
             None => writeln!(f, "  webhooks  to nobody (--webhooks URL)"),
