@@ -66,6 +66,7 @@ impl<S: Store, T> Engine<S, T> {
     pub fn open(mut store: S, clock: Arc<dyn Clock>, seed: u64) -> Result<Self, OpenError> {
         let records = store.records();
         let mut sales = Sales::default();
+        sales.nodes = store.nodes();
         for log in store.logs() {
             let (id, sale) = recover(records.as_ref(), &log, seed)?;
             sales.push(Slot::new(id, log.id, log.epoch, sale));

@@ -29,6 +29,7 @@ pub use audit::{Audit, HoldCount, audit};
 pub use courier::Waiter;
 pub use engine::Engine;
 pub use error::{EngineError, OpenError};
+pub use holdfast_store::Nodes;
 pub use keeper::{Kept, keep};
 pub use recovery::read_sales;
 pub use request::{Answer, Look, Replies, Reply, Request};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_core::{Sale, SaleId};
-use holdfast_store::{LogId, LogInfo, Stamp};
+use holdfast_store::{LogId, LogInfo, Nodes, Stamp};
 
 use crate::audit::Belief;
 use crate::slot::Slot;
@@ -23,6 +23,7 @@ pub struct Sales {
     pub(crate) slots: Vec<Slot>,
     by_id: BTreeMap<SaleId, usize>,
     by_number: BTreeMap<u32, usize>,
+    pub(crate) nodes: Option<Nodes>,
 }
 
 impl Sales {
@@ -50,6 +51,11 @@ impl Sales {
     /// The reign under which this node writes to a sale; `None`: there is no such sale.
     pub fn epoch(&self, sale: SaleRef) -> Option<u32> {
         Some(self.slots[self.find(sale)?].epoch.0)
+    }
+
+    /// The nodes that sell the same sales, as this one knows it; `None`: it has them for itself.
+    pub fn nodes(&self) -> Option<&Nodes> {
+        self.nodes.as_ref()
     }
 
     /// What this node believes of a sale, to be held against the records.

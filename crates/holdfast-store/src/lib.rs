@@ -12,6 +12,7 @@ mod disk;
 mod error;
 mod flusher;
 mod log;
+mod nodes;
 
 pub mod journal;
 #[cfg(feature = "planted")]
@@ -24,3 +25,4 @@ pub use error::{Result, StoreError};
 pub use log::{
     Append, Appended, Batch, Entry, Epoch, LogId, LogInfo, News, Records, Resumed, Stamp, Store,
 };
+pub use nodes::Nodes;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Result;
+use crate::{Nodes, Result};
 
 /// A log's number, given by the store when the log is created. Never used twice in one store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -219,6 +219,12 @@ pub trait Store {
         let reigning = self.logs().iter().find(|info| info.id == log).map(|info| info.epoch);
         let reigning = reigning.ok_or(crate::StoreError::NoSuchLog(log))?;
         Err(crate::StoreError::Fenced { log, epoch: at.epoch, reigning })
+    }
+
+    /// The nodes that share the store, as [`Store::news`] has last found them; `None`: this one has it
+    /// for itself. Nobody lives as long as nothing has been heard of anybody.
+    fn nodes(&self) -> Option<Nodes> {
+        None
     }
 
     /// Goes in order: nothing is appended after it.

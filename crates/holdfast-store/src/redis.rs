@@ -38,8 +38,8 @@ pub use control::{Control, ControlRow};
 pub use link::{Command, Dial, Link, Reply};
 
 use crate::{
-    Append, Appended, Clock, Epoch, LogId, LogInfo, News, Records, Result, Resumed, Stamp, Store,
-    StoreError,
+    Append, Appended, Clock, Epoch, LogId, LogInfo, News, Nodes, Records, Result, Resumed, Stamp,
+    Store, StoreError,
 };
 
 /// The version of the function library: raised with any change of it.
@@ -371,6 +371,10 @@ impl Store for RedisStore {
         self.ready()?;
         let mirrors = self.node.mirrors.lock();
         Ok(Resumed { epoch: self.epoch(), is_same: mirrors.get(log)?.has(at) })
+    }
+
+    fn nodes(&self) -> Option<Nodes> {
+        Some(self.node.peers.living(&self.node.calls.caller.node))
     }
 
     fn leave(&mut self) {

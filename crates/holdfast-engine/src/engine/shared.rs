@@ -74,6 +74,7 @@ impl<S: Store, T> Engine<S, T> {
             self.renew(&news)?;
             news.logs.iter().try_for_each(|&log| self.follow(log))
         });
+        self.sales.nodes = self.store.nodes();
         self.show();
         self.set_away(heard.err().as_ref());
     }

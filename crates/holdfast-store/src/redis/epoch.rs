@@ -7,7 +7,6 @@ use super::calls::{Caller, Calls, Refused};
 use super::control::{ControlRow, Document};
 use super::gather::Gathering;
 use super::node::{Need, Node, Step, said};
-use super::peers::Peers;
 
 /// How long another node may take to open the epoch that it has won.
 const WINNER_PATIENCE: Duration = Duration::from_secs(8);
@@ -101,7 +100,7 @@ impl Node {
         self.adopted = self.calls.caller.epoch;
         self.is_sealed = false;
         self.need = Need::Nothing;
-        self.peers = Peers::default();
+        self.peers.begin();
         self.current_at = Some(self.clock.monotonic());
         Ok(())
     }

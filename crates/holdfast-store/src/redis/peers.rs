@@ -8,6 +8,7 @@ use super::control::Document;
 use super::link::Reply;
 use super::mirror::Mirror;
 use super::node::{Node, Step, said};
+use crate::Nodes;
 
 /// How often the roll is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -21,9 +22,21 @@ pub(super) struct Peers {
     looked_at: Option<Duration>,
     /// How many calls each had made, and since when it is so many.
     calls: BTreeMap<String, (u64, Duration)>,
+    /// Those that were not silent when the roll was last looked at, in any reign.
+    living: Vec<u64>,
 }
 
 impl Peers {
+    /// A reign has begun: how many calls each has made is counted afresh.
+    pub(super) fn begin(&mut self) {
+        (self.looked_at, self.calls) = (None, BTreeMap::new());
+    }
+
+    /// The nodes that live, `own` among them.
+    pub(super) fn living(&self, own: &str) -> Nodes {
+        Nodes { own: short(own), living: self.living.clone() }
+    }
+
     /// Takes note of the roll; says who has been silent for too long, and who has left it.
     fn note(&mut self, roll: &[Reply], now: Duration) -> (Vec<String>, Vec<String>) {
         let known = std::mem::take(&mut self.calls);
@@ -37,11 +50,19 @@ impl Peers {
             self.calls.insert(node.to_owned(), (calls, since));
         }
         let silent = |&(_, since): &(u64, Duration)| now.saturating_sub(since) > SILENCE_MAX;
-        let silent = self.calls.iter().filter(|(_, known)| silent(known));
-        let silent = silent.map(|(node, _)| node.clone()).collect();
+        let (silent, living): (Vec<_>, Vec<_>) =
+            self.calls.iter().partition(|(_, known)| silent(known));
+        self.living = living.into_iter().map(|(node, _)| short(node)).collect();
+        self.living.sort_unstable();
+        let silent = silent.into_iter().map(|(node, _)| node.clone()).collect();
         let left = known.into_keys().filter(|node| !self.calls.contains_key(node));
         (silent, left.collect())
     }
+}
+
+/// A node's number: the first half of its name, which was drawn at random.
+fn short(node: &str) -> u64 {
+    node.get(..16).and_then(|half| u64::from_str_radix(half, 16).ok()).unwrap_or_default()
 }
 
 impl Node {
