@@ -23,7 +23,7 @@ pub use error::CheckoutError;
 pub use forget::Forgotten;
 pub use live::{Live, Stopped};
 pub use note::Note;
-pub use saga::{Case, NOBODY, Saga, Way};
+pub use saga::{Case, Left, NOBODY, Saga, Way};
 pub use service::{Checkout, Options, Service, StartError};
 pub use world::World;
 

@@ -30,14 +30,15 @@ macro_rules! step {
 }
 
 #[cfg(feature = "planted")]
-pub use switch::{Bug, STEPS, get, is_on, on_reach, reach, set};
+pub use switch::{Bug, STEPS, get, is_on, on_reach, reach, set, set_lingers};
 #[cfg(feature = "planted")]
-pub(crate) use switch::{another, guess};
+pub(crate) use switch::{another, guess, lingers};
 
 #[cfg(feature = "planted")]
 mod switch {
     use std::cell::Cell;
     use std::sync::OnceLock;
+    use std::time::Duration;
 
     use crate::provider::{Charge, Payment, PaymentStatus, ProviderError, Reference};
 
@@ -61,10 +62,14 @@ mod switch {
         IgnoresTheGuard,
         /// Does not go on with what a crash left.
         ForgetsTheRest,
+        /// Carries what other nodes carry.
+        CarriesAll,
+        /// Tells the ledger how many units there are without looking whether that is still so.
+        TellsOnce,
     }
 
     impl Bug {
-        /// All of them.
+        /// Those that a node by itself can show.
         pub const ALL: [Self; 8] = [
             Self::CapturesFirst,
             Self::Naive,
@@ -100,6 +105,19 @@ mod switch {
     }
 
     static REACHED: OnceLock<fn(&str)> = OnceLock::new();
+
+    static LINGERS: OnceLock<Duration> = OnceLock::new();
+
+    /// How long it takes from now on, in the whole process, to tell the ledger of a capacity that was
+    /// read; once.
+    pub fn set_lingers(time: Duration) {
+        let _ = LINGERS.set(time);
+    }
+
+    /// How long it takes, if that was said.
+    pub(crate) fn lingers() -> Option<Duration> {
+        LINGERS.get().copied()
+    }
 
     /// The reference under which [`Bug::ChargesTwice`] asks again.
     pub(crate) fn another(reference: Reference, calls: u32) -> Reference {

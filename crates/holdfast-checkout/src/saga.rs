@@ -19,7 +19,10 @@ mod collect;
 mod deliver;
 mod reconcile;
 mod refund;
+mod share;
 mod trip;
+
+use std::time::Duration;
 
 use holdfast_core::{Command, Outcome, PaymentStatus, ReceiptKey};
 use holdfast_engine::{Answer, SaleRef};
@@ -34,8 +37,16 @@ use crate::world::World;
 use case::Facts;
 pub use case::{Case, Way};
 pub use deliver::NOBODY;
+pub use reconcile::Left;
+pub(crate) use share::Share;
 pub(crate) use trip::Trouble;
 use trip::{Next, Trip};
+
+/// How long to rest while the store is away or another reign begins.
+const REIGN_REST: Duration = Duration::from_millis(500);
+
+/// How long whoever carries a payment has to hear what a provider tells another node.
+const HELP_AFTER: Duration = Duration::from_millis(500);
 
 /// Carries holds from the checkout to their orders.
 pub struct Saga<W> {
@@ -44,6 +55,7 @@ pub struct Saga<W> {
     pub(crate) budgets: Budgets,
     desk: Desk,
     pub(crate) sales: KnownSales,
+    pub(crate) share: Share,
     /// Who takes the money, as orders say it.
     provider_name: &'static str,
 }
@@ -63,6 +75,7 @@ impl<W: World> Saga<W> {
             budgets: Budgets::new(per_second),
             desk: Desk::default(),
             sales: KnownSales::default(),
+            share: Share::default(),
             provider_name,
         }
     }
@@ -70,11 +83,14 @@ impl<W: World> Saga<W> {
     /// Carries a case until nothing is to be done about its payment, or its refund. A hint makes it
     /// look again at once, where it would wait.
     ///
-    /// It ends early only when this node may not, or cannot, do more: the engine has stopped, or
-    /// another reign over the sale has begun.
+    /// It ends early only when this node may not, or need not, do more: the engine has stopped, another
+    /// reign over the sale has begun, or the case falls to another node.
     pub async fn carry(&self, mut case: Case, way: Way, hint: &Notify) {
         let mut trip = Trip::default();
         loop {
+            if way == Way::There && !self.share.is_ours(case) {
+                return;
+            }
             let next = match way {
                 Way::There => self.step(&mut case, &mut trip).await,
                 Way::Back => self.step_back(case, &mut trip).await,
@@ -83,6 +99,20 @@ impl<W: World> Saga<W> {
                 return;
             }
         }
+    }
+
+    /// A provider has told this node of a payment that another node carries. That one mostly knows: it
+    /// has asked. If it does not after a moment, this node does what can be done at once.
+    pub async fn help(&self, mut case: Case) {
+        self.world.sleep(HELP_AFTER).await;
+        let is_waited_for =
+            |facts: Option<Facts>| facts.is_some_and(|it| it.status == PaymentStatus::Processing);
+        if !self.facts(case).await.is_ok_and(is_waited_for) {
+            return;
+        }
+        let mut trip = Trip::default();
+        trip.must_look = true;
+        while let Ok(Next::On) = self.step(&mut case, &mut trip).await {}
     }
 
     /// Whether there is another step to take. Waits before one that has to wait.
@@ -96,12 +126,21 @@ impl<W: World> Saga<W> {
         let rest = match next {
             Ok(Next::Done) | Err(Trouble::Stopped) => return false,
             Ok(Next::On) => return true,
+            Err(Trouble::Engine(_) | Trouble::Ledger(LedgerError::Fenced { .. }))
+                if self.share.is_shared() =>
+            {
+                // The store says itself why it is away. Soon this node is under the next reign.
+                REIGN_REST
+            }
             Err(Trouble::Ledger(error @ LedgerError::Fenced { .. })) => {
                 tracing::warn!(%error, "this node may not write for the sale any more");
                 return false;
             }
             Ok(Next::Wait) => trip.rest(),
-            Err(Trouble::Busy(rest)) => rest,
+            Err(Trouble::Busy(rest)) => {
+                self.budgets.was_refused(self.world.wall_ms());
+                rest
+            }
             Err(why) => {
                 let Case { sale, hold } = case;
                 tracing::warn!(sale, hold = hold.number(), %why, "a checkout goes on later");
@@ -118,6 +157,9 @@ impl<W: World> Saga<W> {
 
     async fn step(&self, case: &mut Case, trip: &mut Trip) -> Result<Next, Trouble> {
         let Some(facts) = self.facts(*case).await? else { return Ok(Next::Done) };
+        if !matches!(facts.status, PaymentStatus::Queued | PaymentStatus::Processing) {
+            trip.slot = None;
+        }
         match facts.status {
             PaymentStatus::Queued => self.call(&facts, trip).await,
             PaymentStatus::Processing => self.collect(case, &facts, trip).await,
@@ -138,19 +180,23 @@ impl<W: World> Saga<W> {
     /// The provider's turn is awaited; then the buyer's time runs again.
     async fn call(&self, facts: &Facts, trip: &mut Trip) -> Result<Next, Trouble> {
         let (hold, attempt) = (facts.hold.key, facts.attempt);
+        let case = Case { sale: facts.sale, hold };
         if facts.is_free() {
             self.execute(facts, Command::Confirm { hold, attempt }).await?;
             return Ok(trip.progress());
         }
-        self.budgets.take(&self.world, Endpoint::Authorise).await;
-        trip.has_slot = true;
+        if trip.slot.is_none() {
+            trip.slot = Some(self.budgets.take(&self.world, Endpoint::Authorise).await);
+        }
+        if !self.share.is_ours(case) {
+            return Ok(Next::Done);
+        }
         if planted!(Naive) {
             let payment = self.authorise(facts, trip).await?;
             if payment.status == Money::Authorised {
                 self.capture(&facts.reference, trip).await?;
                 step!("captured");
             }
-            trip.has_slot = true;
         }
         self.execute(facts, Command::Call { hold, attempt }).await?;
         step!("called");

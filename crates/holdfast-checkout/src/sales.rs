@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use holdfast_core::{CAPACITY_MAX, Command, Outcome, SaleId, Status, TierId};
+use holdfast_core::{CAPACITY_MAX, Command, SaleId, Status, TierId};
 use holdfast_engine::{Answer, SaleRef};
 use holdfast_ledger::{Fence, Ledger};
 use tokio::sync::Mutex as Turn;
 
 use crate::saga::{Saga, Trouble};
 use crate::world::World;
+
+/// How often, and after what time, capacities are looked at again that differ.
+const LOOKS: usize = 5;
+const LOOK_AGAIN: Duration = Duration::from_millis(400);
 
 /// Under which reign the ledger has been told of each sale and its tiers, by the sale's number.
 #[derive(Debug, Default)]
@@ -23,6 +28,16 @@ impl KnownSales {
     fn is_known(&self, sale: u32, epoch: u32) -> bool {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.get(&sale) == Some(&epoch)
+    }
+
+    /// Whoever has changed something about them may not have come to its end: they are told again.
+    pub(crate) fn forget(&self) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The ledger may have been told something else meanwhile.
+    fn doubt(&self, sale: u32) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(&sale);
     }
 
     fn know(&self, sale: u32, epoch: u32) {
@@ -47,15 +62,30 @@ impl<W: World> Saga<W> {
             return Ok(());
         }
         self.world.ledger().reign(fence).await?;
-        for (tier, capacity) in tiers {
-            self.tell_capacity(fence, tier, capacity).await?;
+        let mut told = Vec::new();
+        let mut there = tiers;
+        // Another node may change it meanwhile, and tell too: whoever tells last looks after that.
+        while told != there {
+            #[cfg(feature = "planted")]
+            if let Some(time) = crate::planted::lingers() {
+                self.world.sleep(time).await;
+            }
+            for &(tier, capacity) in &there {
+                self.tell_capacity(fence, tier, capacity).await?;
+            }
+            told = there;
+            if planted!(TellsOnce) {
+                break;
+            }
+            there = self.tiers(sale).await?.map(|(_, tiers)| tiers).unwrap_or_default();
         }
         self.sales.know(sale, fence.epoch);
         Ok(())
     }
 
     /// Changes how many units a tier has: more in the ledger first, less in the engine first, so
-    /// that the ledger never refuses what the engine has sold.
+    /// that the ledger never refuses what the engine has sold. Where several nodes do so at once, the
+    /// engine's order says which is the last, and all tell that.
     pub(crate) async fn resize(
         &self,
         sale: SaleId,
@@ -65,28 +95,56 @@ impl<W: World> Saga<W> {
         let _turn = self.sales.turn.lock().await;
         let command = Command::SetCapacity { tier, capacity };
         let by_id = SaleRef::Id(sale);
-        let opened = self.world.look(move |sales| {
-            let (sale, _) = sales.get(by_id)?;
-            (sale.status() != Status::Scheduled).then(|| sale.number())
-        });
-        // Before it opens anything about it may change, and the ledger has not heard of it.
-        let Some(number) = opened.await? else {
-            return Ok(self.world.execute(by_id, command).await?);
-        };
-        self.introduce(number).await?;
-        let Some((fence, tiers)) = self.tiers(number).await? else {
-            return Ok(self.world.execute(by_id, command).await?);
-        };
-        let had = tiers.iter().find(|(id, _)| *id == tier).map_or(capacity, |&(_, had)| had);
-        if capacity > had && capacity <= CAPACITY_MAX {
-            self.tell_capacity(fence, tier, capacity).await?;
+        if let Some(number) = self.opened(sale).await? {
+            self.introduce(number).await?;
+            if let Some((fence, tiers)) = self.tiers(number).await? {
+                let grows = |&(id, had): &(TierId, u32)| id == tier && had < capacity;
+                if capacity <= CAPACITY_MAX && tiers.iter().any(grows) {
+                    self.tell_capacity(fence, tier, capacity).await?;
+                }
+            }
+            // If this is cut short, the ledger is told again before the next order.
+            self.sales.doubt(number);
         }
         let answer = self.world.execute(by_id, command).await?;
-        let has = if answer.outcome == Outcome::Resized { capacity } else { had };
-        if tiers.iter().any(|(id, _)| *id == tier) {
-            self.tell_capacity(fence, tier, has).await?;
+        if let Some(number) = self.opened(sale).await? {
+            self.sales.doubt(number);
+            self.introduce(number).await?;
         }
         Ok(answer)
+    }
+
+    /// A sale's number, once it has opened. Before that anything about it may change, and the ledger
+    /// has not heard of it.
+    async fn opened(&self, sale: SaleId) -> Result<Option<u32>, Trouble> {
+        let opened = self.world.look(move |sales| {
+            let (sale, _) = sales.get(SaleRef::Id(sale))?;
+            (sale.status() != Status::Scheduled).then(|| sale.number())
+        });
+        Ok(opened.await?)
+    }
+
+    /// What engine and ledger say differently of how many units a sale has. A change is under way for
+    /// a moment: it is looked at again until they agree, or two seconds are over.
+    pub(crate) async fn unequal_capacities(&self, sale: SaleId) -> Result<Vec<String>, Trouble> {
+        let mut unequal = Vec::new();
+        for _ in 0..LOOKS {
+            let Some(number) = self.opened(sale).await? else { return Ok(Vec::new()) };
+            let Some((_, tiers)) = self.tiers(number).await? else { return Ok(Vec::new()) };
+            let totals = self.world.ledger().totals(sale).await?;
+            let told = |tier| totals.iter().find(|total| total.tier == tier);
+            let differs = |(tier, has): (TierId, u32)| {
+                let told = told(tier)?.capacity;
+                let what = || format!("tier {tier}: the engine has {has} units, the ledger {told}");
+                (told != has).then(what)
+            };
+            unequal = tiers.into_iter().filter_map(differs).collect();
+            if unequal.is_empty() {
+                break;
+            }
+            self.world.sleep(LOOK_AGAIN).await;
+        }
+        Ok(unequal)
     }
 
     async fn tell_capacity(

@@ -93,6 +93,8 @@ impl<W: World + 'static> Service<W> {
                 };
                 let cases = Arc::default();
                 let checkout = Checkout { saga, cases, runtime: handle };
+                // Before anybody asks it knows whether others carry. Where it cannot, it tries again.
+                let _ = checkout.saga.open().await;
                 let _ = ready.send(Ok(checkout.clone()));
                 let mind = checkout.mind(options.reconcile_every);
                 tokio::select! {
@@ -149,25 +151,30 @@ impl<W: World + 'static> Checkout<W> {
     }
 
     /// A hold has gone to the checkout. To say so again costs nothing: whoever carries it goes on
-    /// as they would, so that a buyer who asks often does not have the provider asked often.
+    /// as they would, so that a buyer who asks often does not have the provider asked often. If it falls
+    /// to another node, that one finds it.
     pub fn begin(&self, case: Case) {
-        self.carry(case, Way::There);
+        if self.saga.share.may_begin(case) {
+            self.carry(case, Way::There);
+        }
     }
 
     /// A provider has told that something has happened to a payment. A hint and no more: the
-    /// provider is asked, at once.
+    /// provider is asked, at once. If another node carries it, only if that one does not hear of it.
     pub fn hint(&self, reference: &Reference) {
-        if let Some(case) = Case::of(reference)
-            && !self.cases.wake(case, Way::There)
-        {
-            self.begin(case);
+        let Some(case) = Case::of(reference) else { return };
+        if self.cases.wake(case, Way::There) {
+            return;
         }
-    }
-
-    fn carry_if_nobody_does(&self, case: Case, way: Way) {
-        if !self.cases.is_in(case, way) {
-            self.carry(case, way);
+        if self.saga.share.is_ours(case) {
+            return self.begin(case);
         }
+        let Some(hint) = self.cases.enter(case, Way::There) else { return };
+        let this = self.clone();
+        self.runtime.spawn(async move {
+            this.saga.help(case).await;
+            while !this.cases.leave(case, Way::There, &hint) {}
+        });
     }
 
     fn carry(&self, case: Case, way: Way) {

@@ -277,8 +277,8 @@ impl Run {
             let mut has_just_started = true;
             loop {
                 let rest_us = match looking.left(has_just_started).await {
-                    Ok(cases) => {
-                        cases.into_iter().for_each(|(case, way)| shop.begin(case, way));
+                    Ok(left) => {
+                        left.cases.into_iter().for_each(|(case, way)| shop.begin(case, way));
                         has_just_started = false;
                         LOOK_US
                     }

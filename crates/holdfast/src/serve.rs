@@ -142,10 +142,19 @@ fn plant() {
         Ok("naive") => {
             holdfast_checkout::planted::set(Some(holdfast_checkout::planted::Bug::Naive));
         }
+        Ok("carries_all") => {
+            holdfast_checkout::planted::set(Some(holdfast_checkout::planted::Bug::CarriesAll));
+        }
+        Ok("tells_once") => {
+            holdfast_checkout::planted::set(Some(holdfast_checkout::planted::Bug::TellsOnce));
+        }
         Ok("clock_uncapped") => {
             holdfast_store::planted::set(Some(holdfast_store::planted::Bug::ClockUncapped));
         }
         _ => {}
+    }
+    if let Some(ms) = std::env::var("HOLDFAST_LINGERS_MS").ok().and_then(|ms| ms.parse().ok()) {
+        holdfast_checkout::planted::set_lingers(Duration::from_millis(ms));
     }
     holdfast_checkout::planted::on_reach(|place| {
         if std::env::var("HOLDFAST_KILL_AT").is_ok_and(|deadly| deadly == place) {

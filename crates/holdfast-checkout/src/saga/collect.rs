@@ -31,12 +31,11 @@ impl<W: World> Saga<W> {
         let payment = if !facts.is_paying() || trip.must_look {
             let Some(found) = self.look(facts, trip).await? else { return Ok(trip.again()) };
             found
-        } else if trip.has_slot {
+        } else if trip.slot.is_some() {
             self.authorise(facts, trip).await?
         } else {
             // It was served before. What is known is looked at again after the wait.
-            self.budgets.take_first(&self.world, Endpoint::Authorise).await;
-            trip.has_slot = true;
+            trip.slot = Some(self.budgets.take_first(&self.world, Endpoint::Authorise).await);
             return Ok(Next::On);
         };
         match payment.status {
@@ -73,7 +72,9 @@ impl<W: World> Saga<W> {
         facts: &Facts,
         trip: &mut Trip,
     ) -> Result<Payment, Trouble> {
-        trip.has_slot = false;
+        if let Some(slot) = trip.slot.take() {
+            slot.spend();
+        }
         let reference = facts.reference.clone();
         #[cfg(feature = "planted")]
         let reference = crate::planted::another(reference, trip.calls);
@@ -144,12 +145,12 @@ impl<W: World> Saga<W> {
         reference: &Reference,
         trip: &mut Trip,
     ) -> Result<Option<Payment>, Trouble> {
-        self.budgets.take(&self.world, Endpoint::Look).await;
+        self.budgets.take(&self.world, Endpoint::Look).await.spend();
         self.world.provider().find(reference).await.map_err(|error| trip.failed(error))
     }
 
     async fn cancel(&self, reference: &Reference, trip: &mut Trip) -> Result<Payment, Trouble> {
-        self.budgets.take(&self.world, Endpoint::Cancel).await;
+        self.budgets.take(&self.world, Endpoint::Cancel).await.spend();
         let cancelled = self.world.provider().cancel(reference, trip.calls).await;
         cancelled.map_err(|error| trip.failed(error))
     }
@@ -159,7 +160,7 @@ impl<W: World> Saga<W> {
         reference: &Reference,
         trip: &mut Trip,
     ) -> Result<Payment, Trouble> {
-        self.budgets.take(&self.world, Endpoint::Refund).await;
+        self.budgets.take(&self.world, Endpoint::Refund).await.spend();
         let refunded = self.world.provider().refund(reference, trip.calls).await;
         refunded.map_err(|error| trip.failed(error))
     }
@@ -169,7 +170,7 @@ impl<W: World> Saga<W> {
         reference: &Reference,
         trip: &mut Trip,
     ) -> Result<Payment, Trouble> {
-        self.budgets.take(&self.world, Endpoint::Capture).await;
+        self.budgets.take(&self.world, Endpoint::Capture).await.spend();
         let captured = self.world.provider().capture(reference, trip.calls).await;
         captured.map_err(|error| trip.failed(error))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use holdfast_engine::EngineError;
 use holdfast_ledger::LedgerError;
 
+use crate::budget::Slot;
 use crate::provider::ProviderError;
 
 /// The first rest before another try, and the longest.
@@ -55,8 +56,8 @@ pub(super) struct Trip {
     pub(super) calls: u32,
     /// An answer was lost: look before anything else.
     pub(super) must_look: bool,
-    /// A place in the provider's budget that has been paid for.
-    pub(super) has_slot: bool,
+    /// A place in the provider's budget. It goes back if it is not needed after all.
+    pub(super) slot: Option<Slot>,
     tries: u32,
 }
 
