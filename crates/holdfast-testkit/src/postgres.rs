@@ -76,7 +76,7 @@ impl Postgres {
         command.args(["-c", &format!("port={}", self.port)]);
         command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
         // Of tests only the processes die, never the machine.
-        command.args(["-c", "fsync=off", "-c", "max_connections=50"]);
+        command.args(["-c", "fsync=off", "-c", "max_connections=100"]);
         self.server = Some(command.spawn()?);
         let begun = Instant::now();
         while !self.is_ready()? {

@@ -10,11 +10,15 @@ mod descriptors;
 mod disk;
 mod edge;
 mod kill;
+mod nodes;
 #[cfg(feature = "planted")]
 mod payments;
 mod provider;
 mod rehearse;
 mod serve;
+mod servers;
 mod stopped;
 mod support;
+#[cfg(feature = "planted")]
+mod survivor;
 mod till;
