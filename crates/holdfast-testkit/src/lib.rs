@@ -10,6 +10,7 @@ mod proxy;
 mod redis;
 mod schema;
 
+pub use port::Port;
 pub use postgres::Postgres;
 pub use process::Process;
 pub use proxy::{Proxy, Way};

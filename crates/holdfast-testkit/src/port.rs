@@ -15,7 +15,7 @@ const CLAIMS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// A port of 127.0.0.1 that no other test takes for as long as this is kept.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     _claim: TcpListener,
 }
@@ -25,7 +25,7 @@ impl Port {
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) fn claim() -> anyhow::Result<Self> {
+    pub fn claim() -> anyhow::Result<Self> {
         let length = RANGE.end - RANGE.start;
         // Anywhere: a client of a server that is gone should not find another test's.
         let first = RandomState::new().hash_one(()) % u64::from(length);
@@ -41,7 +41,7 @@ impl Port {
     }
 
     /// Its number.
-    pub(crate) fn number(&self) -> u16 {
+    pub fn number(&self) -> u16 {
         self.number
     }
 }

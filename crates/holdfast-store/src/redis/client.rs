@@ -178,8 +178,13 @@ fn reply(value: Value) -> Reply {
 pub struct Servers(Place);
 
 impl Servers {
-    /// Servers at a place.
+    /// Servers at a place. Over TLS they are believed if the system, or `SSL_CERT_FILE`, has a
+    /// certificate for them.
     pub fn new(place: Place) -> Self {
+        if place.is_tls {
+            // Whoever was faster has installed the same: it is the only one that is built in.
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        }
         Self(place)
     }
 

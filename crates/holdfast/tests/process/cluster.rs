@@ -1,6 +1,6 @@
 //! Several servers over one Redis.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
@@ -217,4 +217,38 @@ fn a_server_with_another_key_is_refused() {
     std::fs::remove_file(shared.node_folder("node-1").join("receipt.key")).unwrap();
     let why = complaint(&stranger.output().unwrap());
     assert!(why.contains("copy receipt.key"), "{why}");
+}
+
+/// A certificate for this machine, and its key.
+fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
+    let (certificate, key) = (folder.join("tls.crt"), folder.join("tls.key"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]);
+    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-out"]).arg(&certificate);
+    let made = openssl.arg("-keyout").arg(&key).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    (certificate, key)
+}
+
+#[test]
+fn redis_is_reached_over_tls_and_with_a_password_if_its_certificate_is_known() {
+    let shared = Shared::start();
+    let (certificate, key) = certificate(shared.folder.path());
+    let port = holdfast_testkit::Port::claim().unwrap();
+    let settings = [
+        format!("tls-port {}", port.number()),
+        format!("tls-cert-file {}", certificate.display()),
+        format!("tls-key-file {}", key.display()),
+        format!("tls-ca-cert-file {}", certificate.display()),
+        "tls-auth-clients no".to_owned(),
+        "user holdfast on >a-password ~* &* +@all".to_owned(),
+    ];
+    let options = RedisOptions { settings: settings.into(), ..RedisOptions::default() };
+    let _redis = Redis::start(&options).unwrap();
+    let store = format!("rediss://holdfast:a-password@localhost:{}", port.number());
+    let mut command = shared.command("node-0", &store, 1);
+    let node = Server::spawn(command.env("SSL_CERT_FILE", &certificate));
+    node.open_sale(1, 60);
+    assert_eq!(reserve(&node.address, "buyer").unwrap().0, 201);
 }
