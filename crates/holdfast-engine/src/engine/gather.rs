@@ -73,17 +73,11 @@ impl<S: Store, T> Engine<S, T> {
     /// Puts a command into its sale's part of the round, after a tick if its deadline needs one.
     fn push(&mut self, at: usize, command: Command, reply: Option<T>) {
         let slot = &mut self.sales.slots[at];
-        let place = match slot.place {
-            Some(place) => place,
-            None => {
-                let place = self.gathering.open(at);
-                slot.place = Some(place);
-                if reply.is_some() && slot.is_anchor_off() {
-                    self.gathering.push(place, Command::Tick { wall_ms: slot.wall_ms }, None);
-                }
-                place
-            }
-        };
+        let place = *slot.place.get_or_insert_with(|| self.gathering.open(at));
+        let is_first = self.gathering.parts()[place].commands.is_empty();
+        if is_first && reply.is_some() && slot.is_anchor_off() {
+            self.gathering.push(place, Command::Tick { wall_ms: slot.wall_ms }, None);
+        }
         self.gathering.push(place, command, reply);
     }
 

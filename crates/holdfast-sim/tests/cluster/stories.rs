@@ -27,7 +27,8 @@ fn series(faults: &[Fault], seeds: std::ops::Range<u64>, steps: usize) -> Report
 
 fn seeds(default: u64) -> std::ops::Range<u64> {
     let from = std::env::var("HOLDFAST_FROM").ok().and_then(|it| it.parse().ok()).unwrap_or(0);
-    let count = std::env::var("HOLDFAST_STORIES").ok().and_then(|it| it.parse().ok()).unwrap_or(default);
+    let count =
+        std::env::var("HOLDFAST_STORIES").ok().and_then(|it| it.parse().ok()).unwrap_or(default);
     from..from + count
 }
 
