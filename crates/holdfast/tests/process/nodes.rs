@@ -65,13 +65,14 @@ fn each_payment_is_carried_by_one_node_and_all_nodes_say_the_same() {
 #[test]
 fn whoever_changes_how_many_there_are_engine_and_ledger_agree_in_the_end() {
     let cluster = Cluster::start();
+    // Who sets less is first; what it tells the ledger comes last.
     let slow = Server::spawn(cluster.command().env("HOLDFAST_LINGERS_MS", "40"));
     let nodes = [slow, cluster.server()];
     open_sale(&nodes[0], "club", 100, 60);
     for round in 0..6 {
         let together = Barrier::new(2);
         thread::scope(|scope| {
-            for (node, capacity) in nodes.iter().zip([200 + round, 50 - round]) {
+            for (node, capacity) in nodes.iter().zip([50 - round, 200 + round]) {
                 let together = &together;
                 scope.spawn(move || {
                     together.wait();
