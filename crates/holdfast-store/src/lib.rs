@@ -17,6 +17,7 @@ mod nodes;
 pub mod journal;
 #[cfg(feature = "planted")]
 pub mod planted;
+#[cfg(feature = "redis")]
 pub mod redis;
 
 pub use clock::{Clock, STEP_MAX, SaleClock, SystemClock};
