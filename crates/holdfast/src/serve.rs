@@ -15,7 +15,7 @@ use holdfast_front::{Front, Stop};
 use holdfast_http::{App, BuyerKeys, MerchantKeys, ProviderName, Scrape, Site};
 use holdfast_metrics::Histogram;
 use holdfast_store::journal::Upkeep;
-use holdfast_store::{FolderLock, Store, SystemClock};
+use holdfast_store::{Clock, FolderLock, Store, SystemClock};
 use prometheus_client::registry::Unit;
 
 use crate::announce::Announcement;
@@ -109,7 +109,8 @@ impl Running {
             }
             settings::Store::Redis(redis) => {
                 let lock = folder.lock()?;
-                let (store, receipts) = shared::open(redis, folder, clock.clone())?;
+                let (store, receipts) =
+                    shared::open(redis, folder, &(clock.clone() as Arc<dyn Clock>))?;
                 let service = start_engine(store, clock, settings)?;
                 Ok(Self { service, receipts, flushes: None, _folder: Some(lock) })
             }

@@ -27,7 +27,7 @@ const CONNECTIONS: u32 = 1;
 pub(crate) fn open(
     redis: &Redis,
     folder: &Folder,
-    clock: Arc<dyn Clock>,
+    clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<(RedisStore, ReceiptKey)> {
     let control = LedgerControl::open(&redis.ledger)?;
     let receipts = receipt_key(&control, folder)?;
@@ -47,7 +47,7 @@ pub(crate) fn open(
     }
     let servers = Arc::new(Servers::new(redis.place.clone()));
     let mut said = None;
-    let waiting = Arc::clone(&clock);
+    let waiting = Arc::clone(clock);
     let mut rest = move |why: &str| {
         let now = waiting.monotonic();
         if said.is_none_or(|at: Duration| now.saturating_sub(at) > SAY_EVERY) {
@@ -56,7 +56,7 @@ pub(crate) fn open(
         }
         std::thread::sleep(Duration::from_millis(20));
     };
-    let opened = RedisStore::open(options, servers, Box::new(control), &clock, PATIENCE, &mut rest);
+    let opened = RedisStore::open(options, servers, Box::new(control), clock, PATIENCE, &mut rest);
     let store = opened.with_context(|| format!("open the store at {}", redis.place))?;
     folder.keep_node(store.name())?;
     Ok((store, receipts))

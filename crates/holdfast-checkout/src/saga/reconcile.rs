@@ -26,13 +26,21 @@ pub struct Left {
     pub has_anyone_gone: bool,
 }
 
+/// What two planted bugs have in common.
+fn is_forgetful() -> bool {
+    if planted!(ForgetsTheRest) {
+        return true;
+    }
+    planted!(Naive)
+}
+
 impl<W: World> Saga<W> {
     /// The payments about which something is to be done by this node.
     ///
     /// # Errors
     /// When the engine cannot be read.
     pub async fn open(&self) -> Result<Left, CheckoutError> {
-        if planted!(ForgetsTheRest) || planted!(Naive) {
+        if is_forgetful() {
             return Ok(Left::default());
         }
         let Seen { open, queued, nodes, .. } = self.world.look(Seen::read).await?;
@@ -62,7 +70,7 @@ impl<W: World> Saga<W> {
         &self,
         after_a_crash: bool,
     ) -> Result<Vec<(Case, Way)>, CheckoutError> {
-        if planted!(ForgetsTheRest) || planted!(Naive) {
+        if is_forgetful() {
             return Ok(Vec::new());
         }
         if after_a_crash {

@@ -173,7 +173,7 @@ mod tests {
         let mut batch = Batch::default();
         entries.iter().for_each(|entry| batch.push(|bytes| bytes.extend_from_slice(entry)));
         let last = Stamp { epoch: Epoch(epoch), sequence: last, clock_ms: last * 10 };
-        Item { last, count: entries.len() as u32, bytes: pack(&batch).into() }
+        Item { last, count: u32::try_from(entries.len()).unwrap(), bytes: pack(&batch).into() }
     }
 
     #[test]
