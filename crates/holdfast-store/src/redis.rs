@@ -157,9 +157,14 @@ impl RedisStore {
     /// Sends these parts with one round trip. `None`: this node must read on before it may append.
     fn round(&mut self, parts: &[Append<'_>]) -> Vec<Option<Result<Appended>>> {
         let sent = self.node.clock.monotonic();
-        let made: Vec<_> = parts.iter().map(|part| self.make(part, sent)).collect();
-        let mut commands: Vec<Command> =
-            made.iter().filter_map(|made| made.as_ref().ok().cloned()).collect();
+        let mut commands = Vec::with_capacity(parts.len() + 1);
+        let make = |part| {
+            self.make(part, sent).map(|(command, packed)| {
+                commands.push(command);
+                packed
+            })
+        };
+        let made: Vec<Result<Arc<[u8]>>> = parts.iter().map(make).collect();
         if commands.is_empty() {
             return made.into_iter().map(|made| made.err().map(Err)).collect();
         }
@@ -182,13 +187,14 @@ impl RedisStore {
         parts.iter().for_each(|part| drop(self.shown.remove(&part.log.0)));
         let is_confirmed = self.node.is_confirmed(replies.pop().as_ref());
         let mut replies = replies.into_iter();
-        let answer = |(part, made): (&Append<'_>, Result<Command>)| {
-            if let Err(error) = made {
-                return Some(Err(error));
-            }
+        let answer = |(part, made): (&Append<'_>, Result<Arc<[u8]>>)| {
+            let packed = match made {
+                Ok(packed) => packed,
+                Err(error) => return Some(Err(error)),
+            };
             let answer = written(replies.next().unwrap_or(Reply::Nil));
             match answer {
-                Ok(written) if is_confirmed => self.take(part, written, sent),
+                Ok(written) if is_confirmed => self.take(part, packed, written, sent),
                 Ok(written) => Some(Err(self.unconfirmed(&written))),
                 Err(refused) => Some(Err(self.refused(&refused))),
             }
@@ -196,8 +202,8 @@ impl RedisStore {
         parts.iter().zip(made).map(answer).collect()
     }
 
-    /// The call for a part.
-    fn make(&self, part: &Append<'_>, sent: Duration) -> Result<Command> {
+    /// The call for a part, and its batch as the log has it.
+    fn make(&self, part: &Append<'_>, sent: Duration) -> Result<(Command, Arc<[u8]>)> {
         let reigning = self.epoch();
         let clock = self.node.clock_of(part.log)?;
         if part.epoch != reigning {
@@ -211,22 +217,25 @@ impl RedisStore {
             // Whoever asks has seen it here, or nowhere.
             return Err(StoreError::RolledBack { log: part.log, seen, last: cursor });
         }
-        Ok(self.node.calls.append(AppendCall {
+        let packed: Arc<[u8]> = pack(part.batch).into();
+        let command = self.node.calls.append(AppendCall {
             log: part.log.0,
             seen,
             cursor,
             clock_ms: whole_ms(clock.read(sent)),
             only_if_current: part.only_if_current,
             count: part.batch.len(),
-            bytes: if part.batch.is_empty() { Vec::new() } else { pack(part.batch) },
+            bytes: packed.to_vec(),
             view: self.shown.get(&part.log.0).map_or(&[], Vec::as_slice),
-        }))
+        });
+        Ok((command, packed))
     }
 
     /// Takes up what came of a part, which is durable.
     fn take(
         &mut self,
         part: &Append<'_>,
+        packed: Arc<[u8]>,
         written: Written,
         sent: Duration,
     ) -> Option<Result<Appended>> {
@@ -250,7 +259,7 @@ impl RedisStore {
             clock.wrote(clock_ms, sent, received);
             let count = u32::try_from(part.batch.len()).unwrap_or(u32::MAX);
             let last = Stamp { sequence: first.sequence + u64::from(count) - 1, ..first };
-            mirror.push(Item { last, count, bytes: pack(part.batch).into() });
+            mirror.push(Item { last, count, bytes: packed });
         }
         self.node.mirrors.moved.notify_all();
         Some(others.map(|others| Appended { others, first, is_written }))

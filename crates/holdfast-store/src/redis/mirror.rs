@@ -112,7 +112,9 @@ impl Mirror {
 
     /// The items that have entries after this one.
     pub(super) fn after(&self, after: u64) -> impl Iterator<Item = &Item> {
-        let from = self.items.partition_point(|item| item.last.sequence <= after);
+        let is_all = self.last().sequence <= after;
+        let is_known = |item: &Item| item.last.sequence <= after;
+        let from = if is_all { self.items.len() } else { self.items.partition_point(is_known) };
         self.items.range(from..)
     }
 
