@@ -9,6 +9,7 @@ mod cpu;
 mod disk;
 mod load;
 mod process;
+mod redis;
 mod requests;
 mod results;
 mod server;
@@ -101,8 +102,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     std::fs::create_dir_all(&options.folder)?;
     let disk = disk::of(&options.folder)?;
     let server = options.server.clone();
-    let stage = Stage::new(&options.folder, &kinds, options.server_core, server)?;
     interrupt::note()?;
+    let stage = Stage::new(&options.folder, &kinds, options.server_core, server)?;
     process::pin(options.load_core)?;
     let buyers = options.buyers();
     eprintln!("signing {buyers} tokens; data in {}, on {disk}", options.folder.display());
@@ -146,6 +147,11 @@ impl Options {
         loads
     }
 
+    /// The server's core and the load's.
+    fn cores(&self) -> (usize, usize) {
+        (self.server_core, self.load_core)
+    }
+
     fn buyers(&self) -> usize {
         let seconds = WARM_UP.as_secs_f64() + self.seconds;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
@@ -163,7 +169,7 @@ fn undisturbed(
     options: &Options,
 ) -> anyhow::Result<Measured> {
     let end = Instant::now() + Duration::from_secs_f64(options.patience.clamp(0.0, 86_400.0));
-    let nobody = Meter::new(options.server_core, options.load_core, BTreeSet::new());
+    let nobody = Meter::new(options.cores(), BTreeSet::new(), BTreeSet::new());
     let mut best: Option<Measured> = None;
     loop {
         while nobody.others_during(LOOK)? > QUIET && Instant::now() < end {
@@ -188,8 +194,8 @@ fn one(
     options: &Options,
 ) -> anyhow::Result<Measured> {
     let server = stage.start(kind)?;
-    let meter = Meter::new(options.server_core, options.load_core, server.pids());
-    let load = load::run(server.address(), requests, plan, || meter.read())?;
+    let meter = Meter::new(options.cores(), server.pids(), server.data_pids());
+    let load = load::run(server.addresses(), requests, plan, || meter.read())?;
     server.stop()?;
     Ok(Measured::new(&load))
 }

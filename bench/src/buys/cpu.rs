@@ -11,6 +11,7 @@ pub(super) struct Meter {
     server_core: usize,
     load_core: usize,
     server: BTreeSet<u32>,
+    data: BTreeSet<u32>,
 }
 
 /// Used up to a moment, in microseconds.
@@ -21,8 +22,9 @@ pub(super) struct Reading {
     /// the hypervisor has stolen is no part of it.
     pub(super) core_us: u64,
     pub(super) load_core_us: u64,
-    /// What the server's processes used.
+    /// What the processes used that listen, and those of Redis that they rest on.
     pub(super) server_us: u64,
+    pub(super) data_us: u64,
     /// What the kernel's own threads used, on any core: they write to disks, for whoever asks.
     pub(super) kernel_us: u64,
     /// What all other programs used, on any core; this one not counted.
@@ -33,23 +35,30 @@ pub(super) struct Reading {
 #[derive(Default)]
 struct Used {
     server_us: u64,
+    data_us: u64,
     kernel_us: u64,
     others_us: u64,
 }
 
 impl Meter {
-    pub(super) fn new(server_core: usize, load_core: usize, server: BTreeSet<u32>) -> Self {
-        Self { server_core, load_core, server }
+    /// Of these two cores, and of a server's processes: those that listen, and those of Redis.
+    pub(super) fn new(
+        (server_core, load_core): (usize, usize),
+        server: BTreeSet<u32>,
+        data: BTreeSet<u32>,
+    ) -> Self {
+        Self { server_core, load_core, server, data }
     }
 
     pub(super) fn read(&self) -> anyhow::Result<Reading> {
         let stat = KernelStats::current().context("read /proc/stat")?;
-        let Used { server_us, kernel_us, others_us } = self.processes()?;
+        let Used { server_us, data_us, kernel_us, others_us } = self.processes()?;
         Ok(Reading {
             at: Instant::now(),
             core_us: busy_us(&stat.cpu_time, self.server_core)?,
             load_core_us: busy_us(&stat.cpu_time, self.load_core)?,
             server_us,
+            data_us,
             kernel_us,
             others_us,
         })
@@ -74,6 +83,8 @@ impl Meter {
             let Ok(pid) = u32::try_from(stat.pid) else { continue };
             if self.server.contains(&pid) {
                 used.server_us += used_us;
+            } else if self.data.contains(&pid) {
+                used.data_us += used_us;
             } else if stat.pid == KERNEL || stat.ppid == KERNEL {
                 used.kernel_us += used_us;
             } else if pid != own {
@@ -116,11 +127,15 @@ mod tests {
     #[test]
     fn what_a_process_uses_is_found_where_it_belongs() {
         let own = std::process::id();
-        let (with, without) =
-            (Meter::new(0, 0, BTreeSet::from([own])), Meter::new(0, 0, BTreeSet::new()));
+        let meter = |server: &[u32], data: &[u32]| {
+            let set = |pids: &[u32]| pids.iter().copied().collect();
+            let reading = Meter::new((0, 0), set(server), set(data)).read().unwrap();
+            (reading.server_us > 0, reading.data_us > 0)
+        };
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_millis(60) {}
-        assert!(with.read().unwrap().server_us > 0);
-        assert_eq!(without.read().unwrap().server_us, 0);
+        assert_eq!(meter(&[own], &[]), (true, false));
+        assert_eq!(meter(&[], &[own]), (false, true));
+        assert_eq!(meter(&[], &[]), (false, false));
     }
 }

@@ -39,10 +39,13 @@ pub(super) struct Load {
     pub(super) answered: u64,
     pub(super) begin: Reading,
     pub(super) end: Reading,
+    /// From the moment at which a caller asked until the answer was whole, in microseconds, ascending.
+    pub(super) latencies_us: Vec<u64>,
 }
 
 struct Crowd<'a> {
-    address: SocketAddr,
+    /// Callers take turns with them.
+    addresses: &'a [SocketAddr],
     requests: &'a Requests,
     is_fresh: bool,
     poll: Poll,
@@ -50,6 +53,7 @@ struct Crowd<'a> {
     /// The next request.
     next: usize,
     answered: u64,
+    latencies_us: Vec<u64>,
     window: Vec<u8>,
 }
 
@@ -58,6 +62,7 @@ struct Caller {
     stream: Option<TcpStream>,
     /// Which request it has made, and whether that has been sent.
     asked: usize,
+    since: Option<Instant>,
     is_sent: bool,
     /// What has come of an answer that is not whole yet.
     begun: Vec<u8>,
@@ -65,19 +70,20 @@ struct Caller {
 
 /// Asks for as long as planned. Any answer but the expected one is an error.
 pub(super) fn run(
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     requests: &Requests,
     plan: &Plan,
     read: impl Fn() -> anyhow::Result<Reading>,
 ) -> anyhow::Result<Load> {
     let mut crowd = Crowd {
-        address,
+        addresses,
         requests,
         is_fresh: plan.is_fresh,
         poll: Poll::new()?,
         callers: (0..plan.connections).map(|_| Caller::default()).collect(),
         next: 0,
         answered: 0,
+        latencies_us: Vec::new(),
         window: vec![0; 16 << 10],
     };
     for caller in 0..plan.connections {
@@ -85,10 +91,13 @@ pub(super) fn run(
     }
     crowd.ask_for(plan.warm_up)?;
     let (begin, before) = (read()?, crowd.answered);
+    crowd.latencies_us.clear();
     crowd.ask_for(plan.seconds)?;
     let (end, answered) = (read()?, crowd.answered - before);
     ensure!(answered > 0, "nothing was answered");
-    Ok(Load { answered, begin, end })
+    let mut latencies_us = crowd.latencies_us;
+    latencies_us.sort_unstable();
+    Ok(Load { answered, begin, end, latencies_us })
 }
 
 impl Crowd<'_> {
@@ -115,6 +124,7 @@ impl Crowd<'_> {
 
     /// Opens a connection for a caller, and asks on it.
     fn connect(&mut self, caller: usize) -> anyhow::Result<()> {
+        let begun = Instant::now();
         let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None)?;
         socket.set_tcp_nodelay(true)?;
         socket.set_reuse_address(true)?;
@@ -122,7 +132,8 @@ impl Crowd<'_> {
         let source = Ipv4Addr::from(first + u32::try_from(self.next % SOURCES)?);
         socket.bind(&SocketAddr::from((source, 0)).into())?;
         let in_progress = Errno::INPROGRESS.raw_os_error();
-        let connected = socket.connect(&self.address.into());
+        let address = self.addresses[caller % self.addresses.len()];
+        let connected = socket.connect(&address.into());
         if let Err(error) = connected.or_else(|error| {
             if error.raw_os_error() == Some(in_progress) { Ok(()) } else { Err(error) }
         }) {
@@ -135,7 +146,7 @@ impl Crowd<'_> {
         self.next += 1;
         let place = &mut self.callers[caller];
         place.stream = Some(stream);
-        (place.asked, place.is_sent) = (asked, false);
+        (place.asked, place.is_sent, place.since) = (asked, false, Some(begun));
         self.send(caller)
     }
 
@@ -166,6 +177,9 @@ impl Crowd<'_> {
         }
         if event.is_readable() && self.hear(number)? {
             self.answered += 1;
+            let now = Instant::now();
+            let asked = self.callers[number].since.replace(now).unwrap_or(now);
+            self.latencies_us.push(u64::try_from((now - asked).as_micros())?);
             if self.is_fresh {
                 return self.connect(number);
             }
@@ -234,13 +248,15 @@ mod tests {
         let requests = Requests::new("0123456789abcdef0123456789abcdef", 10)?;
         let moment = Duration::from_millis(20);
         let plan = Plan { connections: 1, is_fresh: false, warm_up: moment, seconds: moment };
-        let meter = Meter::new(0, 0, BTreeSet::new());
-        run(answering(answer), &requests, &plan, || meter.read())
+        let meter = Meter::new((0, 0), BTreeSet::new(), BTreeSet::new());
+        run(&[answering(answer)], &requests, &plan, || meter.read())
     }
 
     #[test]
     fn any_answer_but_the_expected_one_is_an_error() {
-        assert!(load("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}").unwrap().answered > 0);
+        let load_of = load("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+        assert!(load_of.answered > 0);
+        assert_eq!(load_of.latencies_us.len() as u64, load_of.answered);
         let error = load("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap_err();
         assert!(error.to_string().contains("expected 201"), "{error}");
     }
