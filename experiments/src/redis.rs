@@ -1,16 +1,20 @@
-//! What happens to a sale when Redis is hurt: the naive design, on real servers.
+//! What happens to a sale when Redis is hurt: Holdfast and the naive design, on real servers.
 //!
 //! A [`design::Design`] is opened on three servers and their Sentinels, a crowd buys, a
 //! [`fault::Fault`] is done to the servers, and what buyers were told is counted.
 
+mod cluster;
 mod crowd;
 mod design;
 mod expiries;
+mod failover;
 mod fault;
 mod naive;
+mod ours;
+mod side;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -21,15 +25,24 @@ use crowd::Crowd;
 use design::{Design, Sale, Stage};
 use fault::Fault;
 use naive::{Naive, Safety};
-use table::{Outcome, Row};
+use ours::Holdfast;
+use table::{Left, Outcome, Row};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// What is done to Redis.
     name: Name,
+    /// Only one of the naive designs beside ours, the one as shipped.
+    #[arg(long)]
+    quick: bool,
+    /// Folder in which the logs of Holdfast's nodes are written.
+    #[arg(long)]
+    logs: Option<PathBuf>,
     /// Writes the results here as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    rehearsal: failover::Options,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -48,6 +61,8 @@ enum Name {
     Clock,
     /// Each of these.
     All,
+    /// A full rehearsal with payments over three nodes; the master is killed.
+    Rehearsal,
 }
 
 const EACH: [Name; 6] =
@@ -60,32 +75,50 @@ const SALE: Sale = Sale { units: 5_000, hold: Duration::from_secs(300) };
 /// it is shipped.
 const DOWN_AFTER: Duration = Duration::from_secs(2);
 
-/// Fails only if an experiment could not be made: what comes of it is printed.
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+/// What Sentinels are set to.
+fn sentinels() -> SentinelOptions {
+    SentinelOptions { down_after: DOWN_AFTER, is_hurried: false, ..SentinelOptions::default() }
+}
+
+/// Whether ours has sold no unit twice and lost none. What comes of the others is printed.
+pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
+    let program = holdfast_testkit::build::program("holdfast")?;
+    if let Some(logs) = &options.logs {
+        std::fs::create_dir_all(logs)?;
+    }
+    let (logs, json) = (options.logs.as_deref(), options.json.as_deref());
+    if options.name == Name::Rehearsal {
+        return failover::run(&program, &options.rehearsal, logs, json);
+    }
     let names = if options.name == Name::All { EACH.to_vec() } else { vec![options.name] };
-    let mut rows = Vec::new();
+    let (mut rows, mut is_well) = (Vec::new(), true);
     for name in names {
-        for design in designs(name) {
+        for design in designs(name, options, &program) {
             let what = || format!("{} with {}", name.say(), design.name());
             let outcome = name.outcome(&*design).with_context(what)?;
+            is_well &= !design.keeps_its_promises() || outcome.is_well();
             let row = Row { experiment: name.say(), design: design.name(), outcome };
             table::print(&row, rows.is_empty());
             rows.push(row);
         }
     }
-    if let Some(file) = &options.json {
+    if let Some(file) = json {
         std::fs::write(file, serde_json::to_string_pretty(&rows)?)?;
     }
-    Ok(())
+    if !is_well {
+        println!("Holdfast has broken a promise");
+    }
+    Ok(is_well)
 }
 
-/// Who is put through it. Expiry has nothing to do with replication: one is enough.
-fn designs(name: Name) -> Vec<Box<dyn Design>> {
-    let safeties = match name {
-        Name::Expiries => &Safety::ALL[..1],
-        _ => &Safety::ALL[..],
-    };
-    safeties.iter().map(|&safety| Box::new(Naive(safety)) as Box<dyn Design>).collect()
+/// Who is put through it. Expiry has nothing to do with replication: one naive design is enough.
+fn designs(name: Name, options: &Options, program: &Path) -> Vec<Box<dyn Design>> {
+    let is_one_enough = options.quick || name == Name::Expiries;
+    let safeties = &Safety::ALL[..if is_one_enough { 1 } else { Safety::ALL.len() }];
+    let naive = safeties.iter().map(|&safety| Box::new(Naive(safety)) as Box<dyn Design>);
+    let logs = options.logs.as_ref().map(|folder| folder.join(name.say()));
+    let ours = Holdfast { program: program.to_owned(), logs };
+    naive.chain([Box::new(ours) as Box<dyn Design>]).collect()
 }
 
 impl Name {
@@ -100,7 +133,7 @@ impl Name {
             Self::Rdb => Some(Fault::Restart { empty: false }),
             Self::Empty => Some(Fault::Restart { empty: true }),
             Self::Clock => Some(Fault::Clock),
-            Self::Expiries | Self::All => None,
+            Self::Expiries | Self::All | Self::Rehearsal => None,
         }
     }
 
@@ -112,12 +145,7 @@ impl Name {
         let has_own_clock = self == Self::Clock;
         let program = if has_own_clock { Program::Redis8 } else { Program::Redis7 };
         let servers = RedisOptions { program, persistence, has_own_clock, ..Default::default() };
-        let sentinels = SentinelOptions {
-            down_after: DOWN_AFTER,
-            is_hurried: false,
-            ..SentinelOptions::default()
-        };
-        let mut stage = Stage { trio: Trio::start(&design.servers(servers), &sentinels)? };
+        let mut stage = Stage { trio: Trio::start(&design.servers(servers), &sentinels())? };
         match self.fault() {
             Some(fault) => hurt(design, &mut stage, fault),
             None => expiries::outcome(design, &stage),
@@ -139,6 +167,6 @@ fn hurt(design: &dyn Design, stage: &mut Stage, fault: Fault) -> anyhow::Result<
     shop.after_the_fault()?;
     crowd.await_quiet()?;
     let told = crowd.end()?;
-    let known = shop.known(&told.buyers())?;
-    Ok(Outcome::of_a_fault(SALE, &told, begun, known))
+    let left = Left { known: shop.known(&told.buyers())?, free: shop.free()? };
+    Ok(Outcome::of_a_fault(SALE, &told, begun, left))
 }

@@ -12,6 +12,8 @@ use crate::server::{MERCHANT_KEY, Server};
 #[derive(Debug, Deserialize)]
 pub(crate) struct Report {
     pub(crate) ok: bool,
+    /// Why it is not, in words.
+    pub(crate) why_not_ok: Vec<String>,
     pub(crate) crowd: Crowd,
     pub(crate) load: Load,
     pub(crate) winners_latency_ms: Option<Percentiles>,
@@ -19,6 +21,13 @@ pub(crate) struct Report {
     pub(crate) waves: Vec<Wave>,
     pub(crate) verdict: Verdict,
     pub(crate) timeline: Timeline,
+    pub(crate) money: Option<Money>,
+}
+
+/// What became of the winners who went to pay.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Money {
+    pub(crate) paid: u64,
 }
 
 /// What happened when.
@@ -43,6 +52,7 @@ pub(crate) struct Crowd {
     pub(crate) won: u64,
     pub(crate) lost: u64,
     pub(crate) shed: u64,
+    pub(crate) refused: u64,
     pub(crate) unanswered: u64,
 }
 
@@ -81,10 +91,20 @@ pub(crate) struct Verdict {
     pub(crate) broken: Vec<serde_json::Value>,
 }
 
-/// Holds a rehearsal with these arguments; its progress is shown as it goes.
+/// Holds a rehearsal against one server with these arguments; its progress is shown as it goes.
 pub(crate) fn hold(
     program: &Path,
     server: &Server,
+    arguments: &[String],
+) -> anyhow::Result<Report> {
+    hold_at(program, &server.address, &server.buyer_secret(), arguments)
+}
+
+/// The same at a server, or several with commas, which know the buyers by the secret in this file.
+pub(crate) fn hold_at(
+    program: &Path,
+    target: &str,
+    buyer_secret: &Path,
     arguments: &[String],
 ) -> anyhow::Result<Report> {
     let json = tempfile::NamedTempFile::new()?;
@@ -95,8 +115,8 @@ pub(crate) fn hold(
         }
     }
     let status = command
-        .args(["rehearse", "--target", &server.address, "--buyer-secret"])
-        .arg(server.buyer_secret())
+        .args(["rehearse", "--target", target, "--buyer-secret"])
+        .arg(buyer_secret)
         .arg("--json")
         .arg(json.path())
         .args(arguments)

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::quota::Quota;
 
 pub(crate) const MERCHANT_KEY: &str = "the-key-of-an-experiment";
-const BUYER_SECRET: &str = "the shop of an experiment signs with this";
+pub(crate) const BUYER_SECRET: &str = "the shop of an experiment signs with this";
 
 /// A server on a free port, with a folder that goes with it. It ends when this is dropped, and
 /// also if this process dies: its input ends then.

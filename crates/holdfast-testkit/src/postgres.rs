@@ -66,6 +66,18 @@ impl Postgres {
         Ok(format!("postgres://postgres@127.0.0.1:{}/{database}", self.port))
     }
 
+    /// What a statement returns: a line for each row, with `|` between columns.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    pub fn ask(&self, statement: &str) -> anyhow::Result<String> {
+        let mut ask = Command::new(self.programs.join("psql"));
+        ask.args(["--no-psqlrc", "--tuples-only", "--no-align", "--dbname", &self.url()]);
+        let said = ask.args(["--command", statement]).output()?;
+        ensure!(said.status.success(), "psql: {}", String::from_utf8_lossy(&said.stderr));
+        Ok(String::from_utf8(said.stdout)?.trim().to_owned())
+    }
+
     /// Starts it again after [`Postgres::stop`], with what it had.
     ///
     /// # Errors

@@ -92,6 +92,12 @@ impl Process {
         Ok(())
     }
 
+    /// Kills it where it is (SIGKILL). A guarded one is killed in any case when it is dropped.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Whether it ended by itself.
     fn end(&mut self) -> bool {
         drop(self.child.stdin.take());

@@ -29,6 +29,11 @@ pub(super) trait Design {
 
     /// Opens a sale.
     fn start(&self, stage: &Stage, sale: Sale) -> anyhow::Result<Box<dyn Shop>>;
+
+    /// Whether it is to sell no unit twice and lose none, whatever happens to Redis here.
+    fn keeps_its_promises(&self) -> bool {
+        false
+    }
 }
 
 /// A sale that is open. It ends when this is dropped.

@@ -21,20 +21,23 @@ pub(super) fn outcome(design: &dyn Design, stage: &Stage) -> anyhow::Result<Outc
     fill(stage)?;
     let mut shop = design.start(stage, SALE)?;
     let mut tills = shop.tills(1)?;
-    let mut told = 0;
+    let mut ends = Vec::new();
     for first in (0..SALE.units).step_by(100) {
         let answers = tills[0].buy(first..first + 100);
-        told += answers.iter().filter(|&&answer| answer == Answer::Held).count();
+        let held = answers.iter().filter(|&&answer| answer == Answer::Held);
+        ends.extend(held.map(|_| Instant::now() + SALE.hold));
     }
-    let deadline = Instant::now() + SALE.hold;
-    ensure!(told == SALE.units as usize, "only {told} units were held");
+    ensure!(ends.len() == SALE.units as usize, "only {} units were held", ends.len());
+    let watched = Instant::now() + SALE.hold + WATCHED;
     let mut returned = Vec::new();
-    while returned.len() < told && Instant::now() < deadline + WATCHED {
+    while returned.len() < ends.len() && Instant::now() < watched {
         sleep(EVERY);
-        let free = shop.free()? as usize;
-        let late = Instant::now().saturating_duration_since(deadline);
-        returned.resize(free.max(returned.len()), late);
+        let (free, now) = (shop.free()? as usize, Instant::now());
+        // Whose hold has ended first is the first to come back.
+        let back = ends.iter().take(free).skip(returned.len());
+        returned.extend(back.map(|&end| now.saturating_duration_since(end)));
     }
+    returned.sort_unstable();
     Ok(Outcome::Late(Late::new(SALE.units, &returned, WATCHED)))
 }
 

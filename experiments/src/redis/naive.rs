@@ -118,7 +118,9 @@ impl Shop for NaiveShop {
     }
 
     fn free(&mut self) -> anyhow::Result<u32> {
-        Ok(redis::cmd("GET").arg(STOCK).query(&mut self.way.connect(SOON)?)?)
+        let stock: Option<u32> =
+            redis::cmd("GET").arg(STOCK).query(&mut self.way.connect(SOON)?)?;
+        Ok(stock.unwrap_or_default())
     }
 }
 

@@ -34,8 +34,10 @@ pub(super) struct Counts {
     oversold: u32,
     /// Of those who were told, who is not known any more.
     lost: u32,
-    /// Units that nobody was told of, although buyers asked until none was to be had.
+    /// Units that nobody was told of, although buyers asked until none was to be had; and how many
+    /// of these are free, and not held for somebody who was told neither yes nor no.
     unsold: u32,
+    free: u32,
     /// Buyers who got neither a yes nor a no.
     unanswered: u32,
     /// The longest time in which nobody got a unit, from the fault until the last one got theirs.
@@ -50,15 +52,24 @@ pub(super) struct Late {
     returned: u32,
     returned_within_250_ms: u32,
     watched_seconds: f64,
-    /// How late half, nine in ten and the last of all units came back, in seconds; none if so many
-    /// did not.
+    /// How late half, all but one in a hundred and the last of all units came back, in seconds; none
+    /// if so many did not.
     p50_seconds: Option<f64>,
-    p90_seconds: Option<f64>,
+    p99_seconds: Option<f64>,
     max_seconds: Option<f64>,
 }
 
+/// What a shop knows at the end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    /// Of those who were told that they have a unit, who has one.
+    pub(super) known: u32,
+    /// Units that could be had.
+    pub(super) free: u32,
+}
+
 impl Outcome {
-    pub(super) fn of_a_fault(sale: Sale, told: &Told, fault: Instant, known: u32) -> Self {
+    pub(super) fn of_a_fault(sale: Sale, told: &Told, fault: Instant, left: Left) -> Self {
         let held = count(&told.held);
         let mut moments: Vec<_> = told.held.iter().map(|&(_, at)| at.max(fault)).collect();
         moments.sort_unstable();
@@ -67,11 +78,20 @@ impl Outcome {
             units: sale.units,
             told: held,
             oversold: held.saturating_sub(sale.units),
-            lost: held.saturating_sub(known),
+            lost: held.saturating_sub(left.known),
             unsold: sale.units.saturating_sub(held),
+            free: left.free,
             unanswered: told.unknown,
             seconds_without_sales: gaps.max().unwrap_or_default().as_secs_f64(),
         })
+    }
+
+    /// Whether no unit was sold twice or lost, and whether each can be had again in time.
+    pub(super) fn is_well(&self) -> bool {
+        match self {
+            Self::Fault(counts) => counts.oversold == 0 && counts.lost == 0 && counts.free == 0,
+            Self::Late(late) => late.returned == late.units,
+        }
     }
 }
 
@@ -89,7 +109,7 @@ impl Late {
             returned_within_250_ms: count(&in_time.collect::<Vec<_>>()),
             watched_seconds: watched.as_secs_f64(),
             p50_seconds: at(50),
-            p90_seconds: at(90),
+            p99_seconds: at(99),
             max_seconds: at(100),
         }
     }
@@ -111,15 +131,15 @@ pub(super) fn print(row: &Row, is_first: bool) {
         ),
         Outcome::Late(it) => {
             let say =
-                |late: Option<f64>| late.map_or("later".into(), |late| format!("{late:.1} s"));
+                |late: Option<f64>| late.map_or("later".into(), |late| format!("{late:.2} s"));
             println!(
-                "of {} units {} came back within {} s, {} within 250 ms; half: {}, 90 %: {}",
+                "of {} units {} came back within {} s, {} within 250 ms; half: {}, 99 %: {}",
                 it.units,
                 it.returned,
                 it.watched_seconds,
                 it.returned_within_250_ms,
                 say(it.p50_seconds),
-                say(it.p90_seconds)
+                say(it.p99_seconds)
             );
         }
     }
