@@ -186,6 +186,11 @@ impl RedisStore {
         }
         parts.iter().for_each(|part| drop(self.shown.remove(&part.log.0)));
         let is_confirmed = self.node.is_confirmed(replies.pop().as_ref());
+        if is_confirmed {
+            self.node.unconfirmed_since = None;
+        } else {
+            self.node.note_unconfirmed();
+        }
         let mut replies = replies.into_iter();
         let answer = |(part, made): (&Append<'_>, Result<Arc<[u8]>>)| {
             let packed = match made {
@@ -245,6 +250,12 @@ impl RedisStore {
         let clock = self.node.clocks.get_mut(&part.log.0)?;
         for item in written.others {
             if item.last.sequence > mirror.last().sequence {
+                if !mirror.is_followed_by(&item) {
+                    drop(mirrors);
+                    self.node.need(Need::Recovery);
+                    let why = "a log in Redis has lost entries in its middle";
+                    return Some(Err(self.node.lost(why, false)));
+                }
                 clock.saw(item.last.clock_ms, received);
                 mirror.push(item);
             }

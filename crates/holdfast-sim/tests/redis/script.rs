@@ -66,7 +66,7 @@ pub(crate) fn call(what: &str) -> Command {
 fn keys(function: &str, log: &str) -> Vec<String> {
     let parts: &[&str] = match function {
         "reign" => return vec!["{holdfast}".to_owned()],
-        "position" => &[""],
+        "position" => &["", ":log"],
         "restore" | "open" | "trim" => &["", ":log"],
         "append" => &["", ":log", ":view"],
         "fetch" => &["", ":snapshot:0", ":snapshot:1"],

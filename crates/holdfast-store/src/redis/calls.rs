@@ -100,7 +100,7 @@ impl Calls {
     }
 
     pub(super) fn position(&self, log: u32) -> Command {
-        self.call("position", &[meta(log)], Vec::new())
+        self.call("position", &[meta(log), part(log, "log")], Vec::new())
     }
 
     pub(super) fn hand_over(&self, bytes: Vec<u8>) -> Command {

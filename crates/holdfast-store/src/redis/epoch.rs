@@ -82,7 +82,7 @@ impl Node {
         self.insist(calls.join(&calls.caller.node))?;
         if let Some(dead) = self.options.replaces.take().filter(|dead| joined.roll.contains(dead)) {
             self.insist(calls.leave(&dead))?;
-            self.gone.push(dead);
+            self.chores.is_due_soon = true;
         }
         Ok(())
     }

@@ -167,7 +167,11 @@ impl Node {
             self.open(calls, log, doubt)?;
         }
         let replies = self.send(&[self.wait()])?;
-        if self.is_confirmed(replies.first()) { Ok(()) } else { Err(self.unconfirmed()) }
+        if self.is_confirmed(replies.first()) {
+            return Ok(());
+        }
+        self.note_unconfirmed();
+        Err(self.unconfirmed())
     }
 
     /// What was there when the last node left must be there.

@@ -86,6 +86,13 @@ local function persisted(meta)
   return tonumber(has[1] or 0), tonumber(has[2] or 0), tonumber(has[3] or 0), tonumber(has[4] or 0)
 end
 
+-- Whether the stream ends where meta says: somebody may have deleted it by hand.
+local function is_there(stream, last, trimmed)
+  local top = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+  if not top then return last == trimmed end
+  return string.match(top[1], '^%d+') == text(last)
+end
+
 -- The two snapshots' sequence, epoch and clock, the newer first; `slot` is 0 or 1, and sequence 0 is none.
 local function snapshots(meta)
   local has = redis.call('HMGET', meta, 'snapshot_0', 'snapshot_1')
@@ -105,11 +112,11 @@ local function rolled_back(to)
 end
 
 -- What refuses a call on a log that has to be open; else what is persisted of it.
-local function opened(meta, log)
+local function opened(meta, log, stream)
   local head = reign.head[log]
   if not head then return { 'NOT_OPEN' } end
   local epoch, last, clock, trimmed = persisted(meta)
-  if epoch ~= reign.epoch or last ~= head then return rolled_back(last) end
+  if epoch ~= reign.epoch or last ~= head or not is_there(stream, last, trimmed) then return rolled_back(last) end
   return nil, last, clock, trimmed
 end
 
@@ -183,9 +190,12 @@ register('reign', 1, {}, function(keys, args)
   return { 'OK', replid }
 end)
 
--- Of meta → OK epoch last clock trimmed, as persisted; zeros if there is nothing. The log need not be open.
-register('position', 1, { 'no-writes' }, function(keys)
-  return { 'OK', persisted(keys[1]) }
+-- Of meta, log → OK epoch last clock trimmed, as persisted; zeros if there is nothing, or not all of it. The log need
+-- not be open.
+register('position', 2, { 'no-writes' }, function(keys)
+  local epoch, last, clock, trimmed = persisted(keys[1])
+  if not is_there(keys[2], last, trimmed) then return { 'OK', 0, 0, 0, 0 } end
+  return { 'OK', epoch, last, clock, trimmed }
 end)
 
 -- bytes → OK. Keeps what the node says of its logs.
@@ -270,13 +280,13 @@ register('open', 2, {}, function(keys, args)
   local log, expected, gap = whole(args[4], 'log'), whole(args[5], 'last'), whole(args[6], 'gap')
   local wanted, n, bytes = whole(args[7], 'clock'), whole(args[8], 'n', LAG), given(args[9], 'bytes')
   if reign.head[log] then
-    local refusal, last, clock = opened(keys[1], log)
+    local refusal, last, clock = opened(keys[1], log, keys[2])
     if not refusal then touch(keys[1], last) end
     return refusal or { 'OK', last, clock }
   end
-  local epoch, last, clock = persisted(keys[1])
+  local epoch, last, clock, trimmed = persisted(keys[1])
   if epoch >= reign.epoch then return { 'FENCED', epoch } end
-  if last ~= expected then return { 'DIFFERS', last } end
+  if last ~= expected or not is_there(keys[2], last, trimmed) then return { 'DIFFERS', last } end
   if n > 0 then
     last, clock = whole(text(last + gap + n), 'last'), stamp(clock, wanted)
     add(keys[2], last, n, reign.epoch, clock, bytes)
@@ -294,7 +304,7 @@ register('append', 3, {}, function(keys, args)
   local log, seen, cursor = whole(args[4], 'log'), whole(args[5], 'seen'), whole(args[6], 'cursor')
   local wanted, only_if_current = whole(args[7], 'clock'), whole(args[8], 'only_if_current', 1)
   local n, bytes = whole(args[9], 'n', LAG), given(args[10], 'bytes')
-  local refusal, last, clock, trimmed = opened(keys[1], log)
+  local refusal, last, clock, trimmed = opened(keys[1], log, keys[2])
   if refusal then return refusal end
   if last < math.max(seen, cursor) then return rolled_back(last) end
   if cursor < trimmed then return { 'TRIMMED', trimmed } end
@@ -354,7 +364,7 @@ end)
 register('snapshot', 4, {}, function(keys, args)
   local log, sequence, epoch = whole(args[4], 'log'), whole(args[5], 'sequence'), whole(args[6], 'epoch')
   local clock, bytes = whole(args[7], 'clock'), given(args[8], 'bytes')
-  local refusal, last = opened(keys[1], log)
+  local refusal, last = opened(keys[1], log, keys[2])
   if refusal then return refusal end
   if sequence > last then return { 'BEYOND', last } end
   local newest, older = snapshots(keys[1])
@@ -370,7 +380,7 @@ end)
 -- Of meta, log. log → OK trimmed | NOT_OPEN | ROLLED_BACK last. Drops what both snapshots and all nodes have.
 register('trim', 2, { 'allow-oom' }, function(keys, args)
   local log = whole(args[4], 'log')
-  local refusal, _, _, trimmed = opened(keys[1], log)
+  local refusal, _, _, trimmed = opened(keys[1], log, keys[2])
   if refusal then return refusal end
   local _, older = snapshots(keys[1])
   local to = older.sequence

@@ -6,7 +6,7 @@ use super::calls::{self, AppendCall, Calls, Refused, Written, number, written};
 use super::clock::NodeClock;
 use super::link::Reply;
 use super::mirror::{Item, Mirror, NOTHING, pack};
-use super::node::{Answer, INDEX, Node, Step, said};
+use super::node::{Answer, INDEX, Need, Node, Step, said};
 use crate::{Batch, Epoch, LogId, Result, Stamp, StoreError};
 
 /// Batches that are written back with one call.
@@ -84,6 +84,7 @@ impl Node {
         }
         let replies = self.send(&[self.wait()])?;
         if !self.is_confirmed(replies.first()) {
+            self.note_unconfirmed();
             return Err(self.unconfirmed());
         }
         for (log, found) in found {
@@ -106,7 +107,13 @@ impl Node {
             items.remove(0);
             return Ok(Found::More(items));
         }
-        self.read_all(log).map(Found::Other)
+        let found = self.read_all(log)?;
+        let known = self.mirrors.lock().logs.get(&log).map_or(0, |mirror| mirror.last().sequence);
+        if self.calls.caller.epoch == self.adopted && found.last().sequence < known {
+            self.need(Need::Recovery);
+            return Err(format!("log {log} in Redis has lost its end"));
+        }
+        Ok(Found::Other(found))
     }
 
     /// A log from its snapshot to its end.
@@ -169,7 +176,7 @@ impl Node {
     }
 
     /// Each sale's log and its name, as the index has them.
-    fn sales(&self) -> Step<BTreeMap<u32, String>> {
+    pub(super) fn sales(&self) -> Step<BTreeMap<u32, String>> {
         let mirrors = self.mirrors.lock();
         mirrors.logs.get(&INDEX).map_or_else(|| Ok(BTreeMap::new()), sales)
     }
@@ -267,18 +274,8 @@ impl Node {
         // Somebody may have been faster. Then theirs is the log.
         self.discover().map_err(|why| self.lost(&why, true))?;
         let made = self.find(name);
-        self.note_sales();
+        self.chores.is_due_soon = true;
         made.ok_or_else(|| StoreError::Away("the index was behind: again".to_owned()))
-    }
-
-    /// Says in the control row how many sales there are, so that a Redis which has lost them is not taken
-    /// for a new one when nobody is left who knows them. It can be left for the next time.
-    fn note_sales(&mut self) {
-        let sales = self.sales().map_or(0, |sales| sales.len() as u64);
-        let noted = self.change_row(|document| document.sales = document.sales.max(sales));
-        if let Err(why) = noted {
-            tracing::warn!(why, "the control row does not know of a new sale yet");
-        }
     }
 
     fn find(&self, name: &str) -> Option<LogId> {

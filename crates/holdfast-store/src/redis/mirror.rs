@@ -118,6 +118,13 @@ impl Mirror {
         self.items.range(from..)
     }
 
+    /// Whether an item comes right after the last one: sequences jump only from one epoch to another.
+    pub(super) fn is_followed_by(&self, item: &Item) -> bool {
+        let last = self.last();
+        item.first() == last.sequence + 1
+            || (item.first() > last.sequence && item.last.epoch > last.epoch)
+    }
+
     /// Keeps a snapshot, if it is newer than what there is.
     pub(super) fn keep(&mut self, at: Stamp, bytes: &[u8]) {
         if self.snapshot.as_ref().is_none_or(|(kept, _)| kept.sequence < at.sequence) {

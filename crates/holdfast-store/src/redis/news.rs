@@ -26,15 +26,10 @@ impl Node {
             self.discover()?;
             logs.retain(|log| *log != INDEX);
         }
-        let gone = self.mind_peers()?;
-        self.gone.extend(gone);
-        if !self.gone.is_empty() {
-            self.take_up_logs()?;
-            let gone = std::mem::take(&mut self.gone);
-            if let Err(why) = self.forget(&gone) {
-                tracing::warn!(why, "silent nodes stay on the roll");
-            }
+        if !self.mind_peers()?.is_empty() {
+            self.chores.is_due_soon = true;
         }
+        self.do_chores()?;
         self.news = counter;
         self.current_at = Some(asked);
         let known = self.logs_known();

@@ -11,13 +11,16 @@ use super::control::Control;
 use super::gather::Gathering;
 use super::link::{Command, Dial, Link, Reply};
 use super::mirror::SharedMirrors;
-use super::peers::Peers;
+use super::peers::{Chores, Peers};
 use super::trust::Trust;
 use super::{Options, inspect};
 use crate::{Clock, LogId, Result, StoreError};
 
 /// How long a server may take to have entries on the disks of enough data nodes.
 const WAIT_MS: u64 = 300;
+
+/// How long too few data nodes may confirm before the master is looked for anew.
+const UNCONFIRMED_MAX: Duration = Duration::from_secs(1);
 
 /// Between two attempts to get out of trouble.
 const REST: Duration = Duration::from_millis(50);
@@ -57,10 +60,11 @@ pub(super) struct Node {
     pub(super) awaited: Option<(u64, Duration)>,
     /// Whether the data nodes were looked at since this process began.
     is_inspected: bool,
+    /// Since when too few data nodes confirm.
+    pub(super) unconfirmed_since: Option<Duration>,
     /// Whether the process behind this connection is known not to have been set back.
     pub(super) trust: Trust,
-    /// Nodes that have left the process's roll and are to be taken off the row.
-    pub(super) gone: Vec<String>,
+    pub(super) chores: Chores,
 }
 
 /// What must be done beside being connected again.
@@ -110,8 +114,9 @@ impl Node {
             gathering: None,
             awaited: None,
             is_inspected: false,
+            unconfirmed_since: None,
             trust: Trust::Unknown,
-            gone: Vec::new(),
+            chores: Chores::default(),
         }
     }
 
@@ -201,6 +206,16 @@ impl Node {
         }
         self.link = Some(self.dial.master()?);
         self.trust = Trust::Unknown;
+        let welcomed = self.welcome();
+        if welcomed.is_err() {
+            // Or the next attempt would take it as it is.
+            self.link = None;
+        }
+        welcomed
+    }
+
+    /// Sees to what a server must have and be.
+    fn welcome(&mut self) -> Step<()> {
         let library = self.options.library();
         self.load(&library)?;
         if !self.is_inspected {
@@ -208,6 +223,19 @@ impl Node {
             self.is_inspected = true;
         }
         Ok(())
+    }
+
+    /// Too few data nodes have confirmed. If that lasts, another server may be the master by now, with
+    /// nobody to tell this one so.
+    pub(super) fn note_unconfirmed(&mut self) {
+        let now = self.clock.monotonic();
+        let since = *self.unconfirmed_since.get_or_insert(now);
+        if now.saturating_sub(since) >= UNCONFIRMED_MAX {
+            self.unconfirmed_since = None;
+            self.link = None;
+            let why = self.unconfirmed();
+            self.fall(&why);
+        }
     }
 
     /// Sees to it that the server has the library; one of the same name must be the same.
@@ -226,6 +254,9 @@ impl Node {
                 Err(format!(
                     "the function library cannot be loaded into Redis (7.0 or later): {why}"
                 ))
+            }
+            (Reply::Error(why), _) if !why.contains("already exists") => {
+                Err(format!("Redis: {why}"))
             }
             _ => Err(format!("Redis has another function library that is named {name}")),
         }

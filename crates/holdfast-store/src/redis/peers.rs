@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::calls::number;
-use super::control::Document;
+use super::control::{ControlRow, Document};
 use super::link::Reply;
 use super::mirror::Mirror;
 use super::node::{Node, Step, said};
@@ -12,6 +12,14 @@ use crate::Nodes;
 
 /// How often the roll is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the control row is held against the process's roll; soon after the roll or the index has
+/// changed.
+const CHORES_EVERY: Duration = Duration::from_secs(15);
+const CHORES_SOON: Duration = Duration::from_secs(1);
+
+/// How long the row is left alone after the ledger did not answer: it takes the engine's time.
+const CHORES_REST: Duration = Duration::from_secs(60);
 
 /// How long a node may say nothing. One that lives says something every 250 ms.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
@@ -24,6 +32,15 @@ pub(super) struct Peers {
     calls: BTreeMap<String, (u64, Duration)>,
     /// Those that were not silent when the roll was last looked at, in any reign.
     living: Vec<u64>,
+}
+
+/// What is to be done on the control row.
+#[derive(Debug, Default)]
+pub(super) struct Chores {
+    /// The row does not know of a sale yet, or of a node that is gone.
+    pub(super) is_due_soon: bool,
+    done_at: Option<Duration>,
+    rests_until: Option<Duration>,
 }
 
 impl Peers {
@@ -91,37 +108,81 @@ impl Node {
     /// all logs end.
     pub(super) fn leave(&mut self) -> Step<()> {
         let own = self.calls.caller.node.clone();
-        let roll = self.insist(self.calls.roll())?;
-        let is_last = roll.chunks(2).all(|pair| pair[0].text() == Some(own.as_str()));
+        let row = self.control.read()?.ok_or("there is no control row")?;
+        let document = Document::read(&row.document)?;
+        let is_last = document.roll == [own.clone()];
         if is_last {
             self.take_up_logs()?;
         }
         self.insist(self.calls.leave(&own))?;
-        if !is_last {
+        if !is_last || row.epoch != self.adopted || !document.is_open {
+            // Whoever stays finds it on the row and not on the process's roll.
             return Ok(());
         }
         let mirrors = self.mirrors.lock();
         let end = |(&log, mirror): (&u32, &Mirror)| (log, self.adopted, mirror.last().sequence);
-        let ends = mirrors.logs.iter().map(end).collect();
+        let left = mirrors.logs.iter().map(end).collect();
         drop(mirrors);
-        self.change_row(|document| (document.roll, document.left) = (Vec::new(), ends))
+        let empty = Document { roll: Vec::new(), left, ..document };
+        // If somebody has come since, the row has changed, and this node stays on it until they see.
+        self.control.replace(row.version, row.epoch, &empty.write()).map(drop)
     }
 
-    /// Takes nodes off the row whose every entry is known here. Where it cannot be done now, they
-    /// stay there: then the next recovery waits for them in vain, and withholds units.
-    pub(super) fn forget(&mut self, nodes: &[String]) -> Step<()> {
-        self.change_row(|document| document.roll.retain(|node| !nodes.contains(node)))
-    }
-
-    /// Changes the row, if this node's epoch is the one that is open.
-    pub(super) fn change_row(&mut self, change: impl FnOnce(&mut Document)) -> Step<()> {
-        let Some(row) = self.control.read()? else { return Ok(()) };
-        let mut document = Document::read(&row.document)?;
-        if row.epoch != self.adopted || !document.is_open {
+    /// Does what is to be done on the control row, now and then: nothing waits for it, and while the ledger is
+    /// away it is left for later.
+    pub(super) fn do_chores(&mut self) -> Step<()> {
+        let now = self.clock.monotonic();
+        let is_due = if self.chores.is_due_soon { CHORES_SOON } else { CHORES_EVERY };
+        if self.chores.rests_until.is_some_and(|until| now < until)
+            || self.chores.done_at.is_some_and(|at| now.saturating_sub(at) < is_due)
+        {
             return Ok(());
         }
-        change(&mut document);
-        self.control.replace(row.version, row.epoch, &document.write())?;
+        self.chores.done_at = Some(now);
+        let Some((row, document)) = self.read_row() else { return Ok(()) };
+        let roll = self.insist(self.calls.roll())?;
+        let is_there = |node: &String| {
+            roll.chunks(2).any(|pair| pair.first().and_then(Reply::text) == Some(node))
+        };
+        let gone: Vec<String> = document.roll.iter().filter(|it| !is_there(it)).cloned().collect();
+        for node in &gone {
+            // Who is about to join under this name has to take another.
+            self.insist(self.calls.leave(node))?;
+        }
+        if !gone.is_empty() {
+            self.take_up_logs()?;
+        }
+        let sales = self.sales()?.len() as u64;
+        let mut tidy = document.clone();
+        tidy.roll.retain(|node| !gone.contains(node));
+        tidy.sales = tidy.sales.max(sales);
+        self.chores.is_due_soon = false;
+        if tidy != document
+            && let Err(why) = self.control.replace(row.version, row.epoch, &tidy.write())
+        {
+            self.put_off_chores(&why);
+        }
         Ok(())
+    }
+
+    /// The row, if it can be read and is of this epoch.
+    fn read_row(&mut self) -> Option<(ControlRow, Document)> {
+        let row = match self.control.read() {
+            Ok(row) => row?,
+            Err(why) => {
+                self.put_off_chores(&why);
+                return None;
+            }
+        };
+        let document = Document::read(&row.document).ok()?;
+        (row.epoch == self.adopted && document.is_open).then_some((row, document))
+    }
+
+    fn put_off_chores(&mut self, why: &str) {
+        tracing::warn!(
+            why,
+            "the control row cannot be kept: until it can, a recovery may wait in vain"
+        );
+        self.chores.rests_until = Some(self.clock.monotonic() + CHORES_REST);
     }
 }

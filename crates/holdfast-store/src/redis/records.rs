@@ -35,8 +35,12 @@ impl RedisRecords {
         let mut commands = make(&calls);
         commands.push(self.wait.clone());
         let mut replies = open.call(&commands).map_err(away)?;
-        *link = Some(open);
         let confirmed = replies.pop().and_then(|reply| reply.number()).unwrap_or_default();
+        let is_taken = |reply: &Reply| matches!(reply, Reply::List(list) if list.first().and_then(Reply::text) == Some("OK"));
+        if replies.iter().all(is_taken) {
+            // Whoever refuses may not be the master any more.
+            *link = Some(open);
+        }
         if confirmed < u64::from(self.replicas) {
             return Err(away("too few data nodes of Redis have it on disk".to_owned()));
         }

@@ -24,8 +24,9 @@ impl Node {
         if matches!(self.trust, Trust::Full) {
             return Ok(());
         }
-        let gone = self.mind_peers()?;
-        self.gone.extend(gone);
+        if !self.mind_peers()?.is_empty() {
+            self.chores.is_due_soon = true;
+        }
         let own = self.calls.caller.node.clone();
         let roll = self.insist(self.calls.roll())?;
         let calls = |pair: &[Reply]| {
