@@ -214,6 +214,8 @@ mod tests {
         assert!(!mirror.has(stamp(2, 2, 20)), "another reign's");
         assert!(!mirror.has(stamp(2, 8, 90)), "in a gap");
         assert!(!mirror.has(stamp(2, 10, 90)));
+        let after = [0, 1, 2, 8, 9, 12].map(|after| mirror.after(after).count());
+        assert_eq!(after, [2, 2, 1, 1, 0, 0]);
         mirror.keep(stamp(1, 2, 20), b"snapshot");
         assert_eq!(mirror.trim(), 10);
         assert!(mirror.has(stamp(1, 2, 20)) && !mirror.has(stamp(1, 1, 20)));
