@@ -181,6 +181,11 @@ pub struct Sale {
     /// Who gets a unit first.
     #[schemars(with = "schema::Admission")]
     pub admission: Admission,
+    /// Until when the sale is in doubt, if it is: its store has lost entries, and nothing that is free is
+    /// sold until every hold that may have been among them has run out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    pub doubt_until: Option<Time>,
     /// Its tiers, in the order in which they are shown.
     pub tiers: Vec<Tier>,
     /// The merchant's own data.
@@ -222,7 +227,7 @@ pub struct Tier {
 impl Sale {
     /// A sale under its id.
     pub fn new(id: SaleId, sale: SaleView) -> Self {
-        let SaleView { terms, status, tiers, .. } = sale;
+        let SaleView { terms, status, tiers, doubt_until_ms } = sale;
         Self {
             id,
             name: terms.name,
@@ -232,6 +237,7 @@ impl Sale {
             checkout_grace_seconds: terms.checkout_grace_seconds,
             max_per_buyer: terms.max_per_buyer,
             admission: terms.admission,
+            doubt_until: doubt_until_ms.map(Time),
             tiers: tiers.into_iter().map(Tier::from).collect(),
             // What was read as JSON is JSON still.
             metadata: terms.metadata.and_then(Metadata::from_json),

@@ -6,7 +6,7 @@
 
 mod judge;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use holdfast_core::{Difference, HoldKey, HoldView, ReceiptKey, SaleId};
 use holdfast_engine::SaleRef;
@@ -50,6 +50,8 @@ struct Books {
     later: Vec<Order>,
     payments: Vec<(Case, Payment)>,
     totals: Vec<TierTotals>,
+    /// Whether the sale is in doubt: then somebody may have a hold that nobody knows of.
+    is_in_doubt: bool,
 }
 
 /// Holds engine, ledger and provider against each other, without asking the provider more slowly than
@@ -68,17 +70,20 @@ pub async fn audit_money<W: World>(
 impl<W: World> Saga<W> {
     /// Holds engine, ledger and provider against each other. `None`: there is no such sale.
     pub(crate) async fn audit(&self, sale: SaleId) -> Result<Option<MoneyAudit>, Trouble> {
-        let Self { world, receipts, budgets, .. } = self;
-        let audit = Auditor { world, receipts, budgets: Some(budgets) }.audit(sale).await?;
-        let Some(mut audit) = audit else { return Ok(None) };
+        let Some(mut audit) = self.auditor().audit(sale).await? else { return Ok(None) };
         // A stopped server tells the ledger when it starts: there it may differ.
         let unequal = self.unequal_capacities(sale).await?.into_iter();
         audit.differences.extend(unequal.map(|what| Difference { promise: 1, what }));
         Ok(Some(audit))
     }
+
+    pub(crate) fn auditor(&self) -> Auditor<'_, W> {
+        let Self { world, receipts, budgets, .. } = self;
+        Auditor { world, receipts, budgets: Some(budgets) }
+    }
 }
 
-struct Auditor<'a, W> {
+pub(crate) struct Auditor<'a, W> {
     world: &'a W,
     receipts: &'a ReceiptKey,
     /// What the provider may be asked within; `None`: as often as we like.
@@ -87,17 +92,18 @@ struct Auditor<'a, W> {
 
 impl<W: World> Auditor<'_, W> {
     async fn audit(&self, sale: SaleId) -> Result<Option<MoneyAudit>, Trouble> {
-        let number = self
-            .world
-            .look(move |sales| sales.get(SaleRef::Id(sale)).map(|(sale, _)| sale.number()));
-        let Some(number) = number.await? else { return Ok(None) };
+        let number = self.world.look(move |sales| {
+            let (sale, _) = sales.get(SaleRef::Id(sale))?;
+            Some((sale.number(), sale.doubt_until_ms().is_some()))
+        });
+        let Some((number, is_in_doubt)) = number.await? else { return Ok(None) };
         let before = self.checked_out(number).await?;
         let orders = self.all_orders(sale).await?;
         let totals = self.world.ledger().totals(sale).await?;
-        let payments = self.all_payments(number, &orders).await?;
+        let payments = self.all_payments(number).await?;
         let after = self.checked_out(number).await?;
         let later = self.all_orders(sale).await?;
-        let books = Books { before, after, orders, later, payments, totals };
+        let books = Books { before, after, orders, later, payments, totals, is_in_doubt };
         Ok(Some(books.judge()))
     }
 
@@ -115,7 +121,7 @@ impl<W: World> Auditor<'_, W> {
         }
     }
 
-    async fn all_orders(&self, sale: SaleId) -> Result<Vec<Order>, Trouble> {
+    pub(crate) async fn all_orders(&self, sale: SaleId) -> Result<Vec<Order>, Trouble> {
         let mut orders: Vec<Order> = Vec::new();
         loop {
             let after = orders.last().map_or(0, |order| order.number);
@@ -128,11 +134,8 @@ impl<W: World> Auditor<'_, W> {
         }
     }
 
-    async fn all_payments(
-        &self,
-        sale: u32,
-        orders: &[Order],
-    ) -> Result<Vec<(Case, Payment)>, Trouble> {
+    /// The payments of a sale that were marked with our key.
+    pub(crate) async fn all_payments(&self, sale: u32) -> Result<Vec<(Case, Payment)>, Trouble> {
         let (mut payments, mut after) = (Vec::new(), None::<String>);
         loop {
             if let Some(budgets) = self.budgets {
@@ -147,39 +150,14 @@ impl<W: World> Auditor<'_, W> {
             };
             let Some(last) = page.last() else { break };
             after = Some(last.id.clone());
+            // An account may have others' payments too, and a sale's number says nothing of whose it is.
             let of_sale = |payment: Payment| {
                 let case = Case::of(&payment.reference)?;
-                (case.sale == sale).then_some((case, payment))
+                let is_ours = payment.reference.is_marked(self.receipts);
+                (is_ours && case.sale == sale).then_some((case, payment))
             };
             payments.extend(page.into_iter().filter_map(of_sale));
         }
-        self.ours(sale, payments, orders).await
-    }
-
-    /// Those that this server has signed: an account may have others' too, and a sale's number says
-    /// nothing of whose it is.
-    async fn ours(
-        &self,
-        sale: u32,
-        payments: Vec<(Case, Payment)>,
-        orders: &[Order],
-    ) -> Result<Vec<(Case, Payment)>, Trouble> {
-        let receipts = self.receipts.clone();
-        let ours = self.world.look(move |sales| {
-            let sale = sales.get(SaleRef::Number(sale));
-            let is_ours = |(case, payment): &(Case, Payment)| {
-                let hold = sale.and_then(|(sale, clock_ms)| sale.hold_by_key(case.hold, clock_ms));
-                let id = hold.map(|hold| hold.receipt.id(&receipts, &hold.buyer));
-                id.as_deref() == Some(payment.reference.parts().0)
-            };
-            payments.into_iter().map(|it| (is_ours(&it), it)).collect::<Vec<_>>()
-        });
-        // A buyer who was forgotten has another name than the hold's id was signed with: the ledger
-        // knows those.
-        let ordered: BTreeSet<&str> = orders.iter().map(|it| it.what.payment.as_str()).collect();
-        let of_us = |(is_ours, it): (bool, (Case, Payment))| {
-            (is_ours || ordered.contains(it.1.reference.as_str())).then_some(it)
-        };
-        Ok(ours.await?.into_iter().filter_map(of_us).collect())
+        Ok(payments)
     }
 }

@@ -66,10 +66,14 @@ mod switch {
         CarriesAll,
         /// Tells the ledger how many units there are without looking whether that is still so.
         TellsOnce,
+        /// Leaves orders out of the sales that have lost them.
+        ForgetsOrders,
+        /// Leaves what was authorised alone when its hold was lost.
+        ForgetsMoney,
     }
 
     impl Bug {
-        /// Those that a node by itself can show.
+        /// Those that a node by itself, which has lost nothing, can show.
         pub const ALL: [Self; 8] = [
             Self::CapturesFirst,
             Self::Naive,

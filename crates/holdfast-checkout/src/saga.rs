@@ -17,8 +17,10 @@
 mod case;
 mod collect;
 mod deliver;
+mod loss;
 mod reconcile;
 mod refund;
+mod return_money;
 mod share;
 mod trip;
 
@@ -56,6 +58,7 @@ pub struct Saga<W> {
     desk: Desk,
     pub(crate) sales: KnownSales,
     pub(crate) share: Share,
+    losses: loss::Losses,
     /// Who takes the money, as orders say it.
     provider_name: &'static str,
 }
@@ -76,6 +79,7 @@ impl<W: World> Saga<W> {
             desk: Desk::default(),
             sales: KnownSales::default(),
             share: Share::default(),
+            losses: loss::Losses::default(),
             provider_name,
         }
     }

@@ -1,6 +1,7 @@
 //! The checkout as a service: carries every hold that goes to it, and what a crash left.
 
 mod cases;
+mod loss;
 mod reconcile;
 
 use std::io;
@@ -97,8 +98,10 @@ impl<W: World + 'static> Service<W> {
                 let _ = checkout.saga.open().await;
                 let _ = ready.send(Ok(checkout.clone()));
                 let mind = checkout.mind(options.reconcile_every);
+                let mend = checkout.mend(options.reconcile_every);
                 tokio::select! {
                     () = mind => {}
+                    () = mend => {}
                     _ = stopped.wait_for(|stopped| *stopped) => {}
                 }
                 // What is under way has its connection and ends with it.

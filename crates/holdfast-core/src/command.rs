@@ -115,7 +115,8 @@ pub enum Command {
         /// For whom it was signed.
         buyer: BuyerId,
     },
-    /// The ledger has an order, authorised or paid, of a hold that may be lost, or whose sale may be.
+    /// The ledger has an order of a hold that may be lost, or whose sale may be. It is authorised or paid,
+    /// or was: one that has ended since is brought to its end in the sale by what follows.
     Restore(Box<Restore>),
 }
 

@@ -56,6 +56,16 @@ impl Sale {
         self.doubt.until_ms
     }
 
+    /// The sequence of the last entry that says that something may have been lost; `None`: there is none.
+    pub fn last_doubt(&self) -> Option<u64> {
+        self.doubt.lost.last().map(|lost| lost.end)
+    }
+
+    /// Whether a hold with this key may have been lost.
+    pub fn may_have_lost(&self, key: HoldKey) -> bool {
+        self.doubt.may_have_lost(key)
+    }
+
     /// Units of a tier that anyone may have: in doubt none, as each may be somebody's.
     pub(crate) fn free(&self, tier: &Tier) -> u32 {
         let is_in_doubt = self.doubt.until_ms.is_some() && !planted!(SellsInDoubt);

@@ -149,6 +149,12 @@ fn plant() {
         Ok("tells_once") => {
             holdfast_checkout::planted::set(Some(holdfast_checkout::planted::Bug::TellsOnce));
         }
+        Ok("forgets_orders") => {
+            holdfast_checkout::planted::set(Some(holdfast_checkout::planted::Bug::ForgetsOrders));
+        }
+        Ok("forgets_money") => {
+            holdfast_checkout::planted::set(Some(holdfast_checkout::planted::Bug::ForgetsMoney));
+        }
         Ok("clock_uncapped") => {
             holdfast_store::planted::set(Some(holdfast_store::planted::Bug::ClockUncapped));
         }

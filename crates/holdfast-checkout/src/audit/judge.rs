@@ -62,6 +62,11 @@ impl Books {
             is_asked && hold.is_some_and(|payment| payment.status != PaymentStatus::Refunded)
         };
         keys.extend(self.orders.iter().filter(returning).map(|order| order.what.hold));
+        // Set aside for somebody who may still come with the hold; else it goes back.
+        let is_waiting = |it: &&(Case, Payment)| {
+            self.is_in_doubt && matches!(it.1.status, Money::Authorised | Money::Pending)
+        };
+        keys.extend(self.payments.iter().filter(is_waiting).map(|(case, _)| case.hold));
         let later: BTreeMap<HoldKey, &Order> =
             self.later.iter().map(|order| (order.what.hold, order)).collect();
         let has_changed = |order: &&Order| later.get(&order.what.hold) != Some(order);

@@ -2,13 +2,18 @@
 
 use std::fmt;
 
+use holdfast_core::ReceiptKey;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Bytes in a reference, at most.
 const BYTES_MAX: usize = 80;
 
+/// Comes before the mark in a reference; no hold's id has it.
+const MARK: char = '~';
+
 /// What we call a payment: visible ASCII, 1 to 80 bytes. For the first attempt to pay for a hold it
-/// is the hold's id, for the nth attempt that, a dot and n.
+/// is the hold's id, for the nth attempt that, a dot and n; then `~` and a mark, which shows whose
+/// payment it is also where nobody knows the hold's buyer.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference(Box<str>);
 
@@ -41,15 +46,30 @@ impl Reference {
         }
     }
 
+    /// The same, marked as one of those who have this key.
+    ///
+    /// # Errors
+    /// When the two make no reference.
+    pub fn marked(hold: &str, attempt: u32, key: &ReceiptKey) -> Result<Self, InvalidReference> {
+        let plain = Self::of(hold, attempt)?;
+        Self::new(&format!("{plain}{MARK}{}", key.mark(&plain.0)))
+    }
+
+    /// Whether it was marked by somebody who has this key.
+    pub fn is_marked(&self, key: &ReceiptKey) -> bool {
+        self.0.split_once(MARK).is_some_and(|(plain, mark)| key.mark(plain) == mark)
+    }
+
     /// The hold's id and the attempt, counted from 1. A reference that is not one of ours is taken
     /// for a hold's id: no hold has it.
     pub fn parts(&self) -> (&str, u32) {
-        let split = self.0.rsplit_once('.').and_then(|(hold, attempt)| {
+        let plain = self.0.split_once(MARK).map_or(&*self.0, |(plain, _)| plain);
+        let split = plain.rsplit_once('.').and_then(|(hold, attempt)| {
             let number: u32 = attempt.parse().ok()?;
             // As it is written by `of`, and in no other way.
             (number >= 2 && number.to_string() == attempt).then_some((hold, number))
         });
-        split.unwrap_or((&self.0, 1))
+        split.unwrap_or((plain, 1))
     }
 
     /// The reference as text.
@@ -98,6 +118,22 @@ mod tests {
         for other in ["hold_a.1", "hold_a.02", "hold_a.x", "."] {
             assert_eq!(Reference::new(other).unwrap().parts(), (other, 1));
         }
+    }
+
+    #[test]
+    fn a_mark_shows_whose_a_payment_is() {
+        let (key, other) = (ReceiptKey::new([1; 32]), ReceiptKey::new([2; 32]));
+        let longest = "x".repeat(64);
+        for (hold, attempt) in [("hold_a-b_1", 1), ("hold_a-b_1", 2), (longest.as_str(), 16)] {
+            let reference = Reference::marked(hold, attempt, &key).unwrap();
+            assert_eq!(reference.parts(), (hold, attempt));
+            assert!(reference.is_marked(&key) && !reference.is_marked(&other));
+            assert!(!Reference::of(hold, attempt).unwrap().is_marked(&key));
+        }
+        let (one, two) =
+            (Reference::marked("hold_a", 1, &key), Reference::of("hold_b", 1).unwrap());
+        let mark = one.unwrap().as_str().split_once(MARK).unwrap().1.to_owned();
+        assert!(!Reference::new(&format!("{two}{MARK}{mark}")).unwrap().is_marked(&key));
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Seen {
             attempt: payment.attempt,
             linked: payment.linked,
             note: self.note,
-            reference: Reference::of(&hold_id, attempt.into()).ok()?,
+            reference: Reference::marked(&hold_id, attempt.into(), receipts).ok()?,
             order: OrderId::new(order)?,
             patience_ms: self.patience_ms,
         })

@@ -149,7 +149,11 @@ impl<W: World> Saga<W> {
         self.world.provider().find(reference).await.map_err(|error| trip.failed(error))
     }
 
-    async fn cancel(&self, reference: &Reference, trip: &mut Trip) -> Result<Payment, Trouble> {
+    pub(super) async fn cancel(
+        &self,
+        reference: &Reference,
+        trip: &mut Trip,
+    ) -> Result<Payment, Trouble> {
         self.budgets.take(&self.world, Endpoint::Cancel).await.spend();
         let cancelled = self.world.provider().cancel(reference, trip.calls).await;
         cancelled.map_err(|error| trip.failed(error))

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 use holdfast_checkout::provider::simulated::{self, Bank, Client, ClientOptions, Manners, serve};
 use holdfast_checkout::provider::{Manner, Payment, PaymentStatus as Money, Provider};
 use holdfast_checkout::{
-    Case, Forgotten, Live, LiveCheckout, Note, Options, Saga, Service as CheckoutService,
+    Case, Forgotten, Live, LiveCheckout, MoneyAudit, Note, Options, Saga,
+    Service as CheckoutService,
 };
 use holdfast_core::{
     Admission, BuyerId, Checkout, Command, Currency, HoldKey, HoldView, Money as Amount, OrderName,
@@ -96,9 +98,45 @@ impl Shop {
 
     /// Stops everything but the bank where it stands, and starts it again.
     pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.start();
+    }
+
+    fn stop(&mut self) {
         self.checkout.take().expect("a checkout").stop();
         assert_eq!(self.engine.take().expect("an engine").stop(), None);
+    }
+
+    /// Keeps a copy of what the engine knows; it goes on under the next reign. Returns the last
+    /// entry's sequence.
+    pub(crate) fn keep(&mut self) -> u64 {
+        self.stop();
+        copy(&self.folder.path().join("data"), &self.folder.path().join("kept"));
         self.start();
+        self.sequence()
+    }
+
+    /// The engine is set back to what was kept, and says so, as after a recovery in which somebody was
+    /// missing.
+    pub(crate) fn lose(&mut self, kept: u64) {
+        let lost = self.sequence();
+        self.stop();
+        let data = self.folder.path().join("data");
+        std::fs::remove_dir_all(&data).expect("a folder");
+        copy(&self.folder.path().join("kept"), &data);
+        self.start();
+        while self.sequence() <= lost {
+            self.execute(Command::Pause);
+            self.execute(Command::Resume);
+        }
+        self.restart();
+        self.execute(Command::Doubt { lost_ms: 0, first_lost: kept + 1 });
+    }
+
+    fn sequence(&self) -> u64 {
+        let look = self.handle();
+        let look = look.look(|sales| Some(sales.get(SaleRef::Id(sale()))?.0.last().sequence));
+        self.runtime.block_on(look).expect("an answer").expect("a sale")
     }
 
     fn checkout(&self) -> LiveCheckout {
@@ -135,12 +173,17 @@ impl Shop {
     }
 
     pub(crate) fn hold(&self, hold: HoldKey) -> HoldView {
+        self.find(hold).expect("a hold")
+    }
+
+    /// A hold, if the engine knows it.
+    pub(crate) fn find(&self, hold: HoldKey) -> Option<HoldView> {
         let look = self.handle();
         let look = look.look(move |sales| {
             let (sale, clock_ms) = sales.get(SaleRef::Id(sale()))?;
             sale.hold_by_key(hold, clock_ms)
         });
-        self.runtime.block_on(look).expect("an answer").expect("a hold")
+        self.runtime.block_on(look).expect("an answer")
     }
 
     pub(crate) fn wait_for(&self, hold: HoldKey, status: PaymentStatus) {
@@ -230,10 +273,14 @@ impl Shop {
         (tier.free, tier.held, tier.sold, tier.withheld)
     }
 
+    pub(crate) fn money_audit(&self) -> MoneyAudit {
+        let audit = self.runtime.block_on(self.checkout().audit(sale()));
+        audit.expect("an audit").expect("a sale")
+    }
+
     /// Everything agrees, and nothing is left to do.
     pub(crate) fn audit(&self) {
-        let audit = self.runtime.block_on(self.checkout().audit(sale()));
-        let audit = audit.expect("an audit").expect("a sale");
+        let audit = self.money_audit();
         assert_eq!((audit.differences.as_slice(), audit.under_way), (&[][..], 0));
         assert_eq!((audit.paid, audit.paid_amount), (audit.captured, audit.captured_amount));
         let counted = self.runtime.block_on(self.handle().audit(SaleRef::Id(sale())));
@@ -259,6 +306,19 @@ impl Drop for Told<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             eprintln!("{:?}, payments {:?}", self.0.hold(self.1), self.0.payments());
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("a copy");
         }
     }
 }

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use crate::support::{Server, command, complaint, holdfast, reserve, wait_for};
 
 /// What all servers share, but for Redis.
-struct Shared {
+pub(crate) struct Shared {
     folder: tempfile::TempDir,
     postgres: Postgres,
     provider: Server,
 }
 
 impl Shared {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut provider = holdfast(folder.path());
         provider.args(["provider", "--listen", "127.0.0.1:0", "--data-dir", "bank"]);
@@ -32,7 +32,7 @@ impl Shared {
     }
 
     /// A node, with the key that the first one made.
-    fn command(&self, node: &str, store: &str, data_nodes: u32) -> Command {
+    pub(crate) fn command(&self, node: &str, store: &str, data_nodes: u32) -> Command {
         let folder = self.node_folder(node);
         let first = self.node_folder("node-0").join("receipt.key");
         if first.exists() && !folder.join("receipt.key").exists() {
@@ -52,7 +52,7 @@ impl Shared {
         self.folder.path().join("bank/provider.secret")
     }
 
-    fn node(&self, node: &str, store: &str, data_nodes: u32) -> Server {
+    pub(crate) fn node(&self, node: &str, store: &str, data_nodes: u32) -> Server {
         Server::spawn(&mut self.command(node, store, data_nodes))
     }
 }

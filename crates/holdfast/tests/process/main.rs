@@ -10,6 +10,7 @@ mod descriptors;
 mod disk;
 mod edge;
 mod kill;
+mod loss;
 mod nodes;
 #[cfg(feature = "planted")]
 mod payments;
