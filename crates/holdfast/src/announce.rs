@@ -6,7 +6,7 @@ use std::path::Path;
 
 use holdfast_http::{LimitOptions, Rate};
 
-use crate::settings::{Payments, Settings};
+use crate::settings::{Payments, Settings, Store};
 
 /// What is true of a server that listens.
 pub(crate) struct Announcement<'a> {
@@ -26,6 +26,11 @@ impl fmt::Display for Announcement<'_> {
         let version = env!("CARGO_PKG_VERSION");
         writeln!(f, "holdfast {version}, plain HTTP: what others reach needs a proxy with TLS")?;
         writeln!(f, "  data         {}", whole(data_dir))?;
+        if let Store::Redis(redis) = &self.settings.store {
+            let (place, nodes) = (&redis.place, redis.data_nodes);
+            let volatile = if redis.allow_volatile { ", which may forget" } else { "" };
+            writeln!(f, "  store        {place}, {nodes} data nodes{volatile}")?;
+        }
         match file {
             Some(file) => writeln!(f, "  settings     {}", whole(file))?,
             None => writeln!(f, "  settings     no file")?,

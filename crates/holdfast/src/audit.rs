@@ -29,7 +29,10 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
     let (data_dir, money) = args.place.with_money(args.money)?;
     let path = data_dir.display();
     let Some((logs, records)) = read_journal(&data_dir)? else {
-        bail!("no sale to audit: {path} has no journal")
+        bail!(
+            "no sale to audit: {path} has no journal. (Sales in Redis are audited by their servers: GET \
+             /v1/sales/{{sale}}/audit)"
+        )
     };
     let (mut broken, mut sales) = (0, 0);
     for log in &logs {

@@ -83,6 +83,18 @@ impl Folder {
         })
     }
 
+    /// Refuses a folder whose server shared its sales: its orders belong to them.
+    pub(crate) fn must_be_alone(&self) -> anyhow::Result<()> {
+        if self.path.join(NODE).join(NAME).exists() {
+            bail!(
+                "{} was the folder of a server that shares its sales over Redis: say --store \
+                 redis://… as it did, or choose another folder",
+                self.path.display()
+            );
+        }
+        Ok(())
+    }
+
     /// What the server that had this folder before was called among the others, if there was one.
     pub(crate) fn node(&self) -> anyhow::Result<Option<String>> {
         let path = self.path.join(NODE).join(NAME);

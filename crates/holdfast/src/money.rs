@@ -17,7 +17,7 @@ use holdfast_ledger::{Ledger, SqlLedger};
 use tokio::net::TcpListener;
 
 use crate::folder::Folder;
-use crate::settings::{LedgerPlace, Money, Payments, Settings};
+use crate::settings::{LedgerPlace, Money, Payments, Settings, Store};
 use crate::{ledger, provider};
 
 /// The folder of the provider in this process, and the file of its secret.
@@ -48,10 +48,18 @@ pub(crate) fn start(
         ..simulated::Options::new(&secret)
     };
     let data_dir = folder.path()?;
+    let is_embedded = matches!(settings.store, Store::Embedded);
     let make = async move || {
         let has_sold = engine.look(have_payments).await?;
         let ledger = ledger::open(&money.ledger, &data_dir, ledger::PATIENCE).await?;
         claim(&ledger, &money.ledger, &receipts.fingerprint(), has_sold).await?;
+        if is_embedded && ledger.control().await?.is_some() {
+            bail!(
+                "the ledger ({}) has the orders of servers that share their sales over Redis: say \
+                 --store redis://… as they do, or name another ledger",
+                money.ledger
+            );
+        }
         if has_sold && money.payments == Payments::Simulated && !data_dir.join(PROVIDER).exists() {
             bail!(
                 "{} is missing: the payments of this folder's orders are in it. Put it back from a \

@@ -101,6 +101,7 @@ impl Running {
         let clock = Arc::new(SystemClock::new());
         match &settings.store {
             settings::Store::Embedded => {
+                folder.must_be_alone()?;
                 let (journal, flushes) = folder.journal(clock.clone(), settings.journal)?;
                 let receipts = folder.receipt_key(!journal.logs().is_empty())?;
                 start_upkeep(journal.upkeep())?;

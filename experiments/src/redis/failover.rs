@@ -102,7 +102,7 @@ pub(super) fn run(
     let sale = await_moment(&cluster, options, &crowd)?;
     let fault = Instant::now();
     trio.servers[0].kill();
-    println!("{}: Redis' master is dead", sale);
+    println!("{sale}: Redis' master is dead");
     trio.await_other_master(0)?;
     side.await_sold_after(fault)?;
     if options.kill == Kill::Node {

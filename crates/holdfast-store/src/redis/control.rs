@@ -40,6 +40,8 @@ pub(super) struct Document {
     pub(super) winner: String,
     /// The name of the function library, which has the version of the rules.
     pub(super) library: String,
+    /// How many data nodes Redis has, as all nodes must say.
+    pub(super) data_nodes: u32,
     /// The nodes that may have confirmed entries that nobody else has seen.
     pub(super) roll: Vec<String>,
     /// How many sales there were when the row was written: where there are fewer, some are lost.

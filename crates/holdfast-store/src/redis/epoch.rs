@@ -34,6 +34,13 @@ impl Node {
         if document.library != self.options.version() && !document.roll.is_empty() {
             return self.succeed_other_version(&row, &document);
         }
+        let (ours, theirs) = (self.options.data_nodes, document.data_nodes);
+        if ours != theirs && !document.roll.is_empty() {
+            return Err(format!(
+                "this node says that Redis has {ours} data nodes (--redis-data-nodes), and the others \
+                 say {theirs}: all must say the same. To change it, stop all nodes"
+            ));
+        }
         if document.is_open {
             self.gathering = None;
             return self.enter(&row, &document);
@@ -126,6 +133,7 @@ impl Node {
             token: self.options.draw(),
             winner: self.calls.caller.node.clone(),
             library: self.options.version(),
+            data_nodes: self.options.data_nodes,
             doubts: known.doubts + 1,
             ..known
         };

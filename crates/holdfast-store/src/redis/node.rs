@@ -249,6 +249,9 @@ impl Node {
             return Ok(());
         }
         match (loaded, listed) {
+            (Reply::Error(why), Reply::Error(_)) if !why.starts_with("LOADING") => Err(format!(
+                "this Redis has no functions: it must be 7.0 or later, or Valkey ({why})"
+            )),
             (Reply::Error(why), Reply::List(list)) if list.is_empty() => {
                 self.link = None;
                 Err(format!(

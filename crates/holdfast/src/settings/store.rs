@@ -71,7 +71,14 @@ impl Store {
             Some(file) => Some(read_place(file)?),
             None => values.store.clone(),
         };
-        let Some(StorePlace::Redis(place)) = place else { return Ok(Self::Embedded) };
+        let Some(StorePlace::Redis(place)) = place else {
+            ensure!(
+                values.redis_data_nodes.is_none() && !values.allow_volatile,
+                "--redis-data-nodes and --allow-volatile are about Redis, and the store is embedded: \
+                 say --store redis://… as well, or leave them out"
+            );
+            return Ok(Self::Embedded);
+        };
         let LedgerPlace::Postgres(ledger) = &money.ledger else {
             anyhow::bail!(
                 "sales in Redis need orders in PostgreSQL, which several servers can share and \
