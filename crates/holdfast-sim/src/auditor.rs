@@ -24,6 +24,7 @@ use holdfast_engine::{EngineError, Reply};
 
 use book::Book;
 pub use follower::Follower;
+pub(crate) use follower::is_right;
 
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,27 +1,60 @@
 //! Several nodes over the servers of [`crate::redis`]: what connects them, and what a world may do to it.
 //!
 //! In reading order: [`Cluster`] (nodes, servers and the control row), `net` (connections that are cut,
-//! lose replies, or deliver late), [`story`] (a seeded run at the level of the store, and what must be
-//! true of it).
+//! lose replies, or deliver late), `world` and `faults` (what happens to them), [`story`] (a seeded run at
+//! the level of the store, and what must be true of it), [`whole`] (the same with engines and clients).
 
+mod faults;
 mod net;
 pub mod story;
+pub mod whole;
+mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_store::redis::{ControlRow, Opening, Options, RedisStore};
-use holdfast_store::{Batch, Clock, LogId, Result, Store};
+use holdfast_store::{Batch, LogId, Result, Store};
 
-use net::{Dialled, Row, Time};
+pub use faults::Fault;
+use net::{Dialled, Row};
 pub use net::{Late, Net, NodeNet};
 
+/// A node: its store, or what stands on that.
+pub trait Node: Sized {
+    /// A node over this store, which has joined.
+    ///
+    /// # Errors
+    /// When it cannot begin.
+    fn begin(store: RedisStore, net: &Net) -> Result<Self>;
+
+    /// What it does without being asked.
+    fn live(&mut self);
+
+    /// It goes in order.
+    fn leave(&mut self);
+}
+
+impl Node for RedisStore {
+    fn begin(store: Self, _: &Net) -> Result<Self> {
+        Ok(store)
+    }
+
+    fn live(&mut self) {
+        let _ = self.news();
+    }
+
+    fn leave(&mut self) {
+        Store::leave(self);
+    }
+}
+
 /// Nodes, servers and the control row.
-pub struct Cluster {
+pub struct Cluster<N = RedisStore> {
     /// What is between them.
     pub net: Net,
     /// The nodes by their numbers; `None`: it is dead.
-    pub nodes: Vec<Option<RedisStore>>,
+    pub nodes: Vec<Option<N>>,
     /// The version of the rules that nodes have which start from now on.
     pub rules: u32,
     data_nodes: u32,
@@ -38,7 +71,9 @@ impl Cluster {
     pub fn new(servers: u32) -> Self {
         Self::opened_with(servers, say_doubt)
     }
+}
 
+impl<N: Node> Cluster<N> {
     /// The same, with what opens a log of which something may be lost.
     pub fn opened_with(servers: u32, opening: fn(Duration, u64) -> Vec<u8>) -> Self {
         let net = Net::new(servers);
@@ -66,7 +101,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn open(&mut self, node: usize, patience: Duration) -> Result<RedisStore> {
+    fn open(&mut self, node: usize, patience: Duration) -> Result<N> {
         self.net.admit(node);
         let opening = self.opening;
         let opening: Opening = Box::new(opening);
@@ -80,7 +115,7 @@ impl Cluster {
             random: Box::new(move || names.name()),
             replaces: None,
         };
-        let clock: Arc<dyn Clock> = Arc::new(Time(self.net.clone()));
+        let clock = self.net.clock();
         let dial = Arc::new(Dialled { net: self.net.clone(), node });
         let control = Box::new(Row { net: self.net.clone(), node });
         let net = self.net.clone();
@@ -88,23 +123,51 @@ impl Cluster {
         let mut rest = |_: &str| {
             net.pass(Duration::from_millis(20));
             // The others live meanwhile.
-            for other in others.iter_mut().flatten() {
-                let _ = other.news();
+            for (number, other) in others.iter_mut().enumerate() {
+                if let Some(other) = other.as_mut().filter(|_| !net.is_frozen(number)) {
+                    other.live();
+                }
             }
         };
         let opened = RedisStore::open(options, dial, control, &clock, patience, &mut rest);
         self.nodes = others;
-        opened
+        N::begin(opened?, &self.net)
     }
 
     /// A node that is alive.
     ///
     /// # Panics
     /// When it is not.
-    pub fn node(&mut self, node: usize) -> &mut RedisStore {
+    pub fn node(&mut self, node: usize) -> &mut N {
         self.nodes[node].as_mut().expect("the node is alive")
     }
 
+    /// Lets time pass, in which every node that lives looks after itself.
+    pub fn live(&mut self, time: Duration) {
+        let until = self.net.now() + time;
+        while self.net.now() < until {
+            self.net.pass(Duration::from_millis(20));
+            for node in 0..self.nodes.len() {
+                let is_frozen = self.net.is_frozen(node);
+                if let Some(node) = self.nodes[node].as_mut().filter(|_| !is_frozen) {
+                    node.live();
+                }
+            }
+        }
+    }
+
+    /// Kills a node as `kill -9` does.
+    pub fn kill(&mut self, node: usize) {
+        self.nodes[node] = None;
+    }
+
+    /// What is in the control row.
+    pub fn row(&self) -> Option<ControlRow> {
+        self.net.row()
+    }
+}
+
+impl Cluster {
     /// Appends one entry by a node that has read all that it knows.
     ///
     /// # Errors
@@ -157,29 +220,5 @@ impl Cluster {
         });
         read.expect("what a node knows can be read");
         entries
-    }
-
-    /// Lets time pass, in which every node that lives looks after itself.
-    pub fn live(&mut self, time: Duration) {
-        let until = self.net.now() + time;
-        while self.net.now() < until {
-            self.net.pass(Duration::from_millis(20));
-            for node in 0..self.nodes.len() {
-                if let Some(store) = self.nodes[node].as_mut().filter(|_| !self.net.is_frozen(node))
-                {
-                    let _ = store.news();
-                }
-            }
-        }
-    }
-
-    /// Kills a node as `kill -9` does.
-    pub fn kill(&mut self, node: usize) {
-        self.nodes[node] = None;
-    }
-
-    /// What is in the control row.
-    pub fn row(&self) -> Option<ControlRow> {
-        self.net.row()
     }
 }

@@ -289,6 +289,11 @@ impl Model {
         due
     }
 
+    /// A live hold whose time was up at this moment of the sale clock, if there is one.
+    pub(crate) fn overdue(&self, clock_ms: u64) -> Option<HoldKey> {
+        self.due(clock_ms).first().map(|&at| self.holds[at].key)
+    }
+
     fn opens_at_ms(&self) -> Option<u64> {
         self.config.as_ref()?.terms.opens_at_ms
     }

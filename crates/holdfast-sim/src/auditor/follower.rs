@@ -290,7 +290,7 @@ fn follows(last: Stamp, stamp: Stamp, checks: &mut Checks) -> Result<(), Breach>
 }
 
 /// Whether an answer that changes nothing is what the model would say.
-fn is_right(model: &Model, clock_ms: u64, command: &Command, answer: &Answer) -> bool {
+pub(crate) fn is_right(model: &Model, clock_ms: u64, command: &Command, answer: &Answer) -> bool {
     let said = Verdict::of(answer.outcome, answer.hold.map(|hold| hold.key));
     said.is_some()
         && said == model.settled(clock_ms, command)

@@ -138,6 +138,11 @@ impl Net {
         self.lock().now
     }
 
+    /// The clock that nodes go by.
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(Time(self.clone()))
+    }
+
     pub(super) fn name(&self) -> u128 {
         let mut inner = self.lock();
         inner.names += 1;

@@ -2,17 +2,17 @@
 //! confirmed must be there in the end, once, where it was confirmed.
 
 mod checks;
-mod faults;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use holdfast_store::redis::RedisStore;
 use holdfast_store::{Batch, LogId, Store, StoreError};
 
-use super::Cluster;
+use super::world::World;
+use super::{Cluster, Fault};
 use crate::rng::Rng;
 use checks::Book;
-pub use faults::Fault;
 
 /// What a story has shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,18 +45,10 @@ const LOST_FOR_GOOD: &str = "Redis has lost what it had";
 const REST: Duration = Duration::from_secs(60);
 
 /// A story under way.
-pub(super) struct Story {
-    pub(super) rng: Rng,
-    pub(super) cluster: Cluster,
-    pub(super) book: Book,
-    pub(super) report: Report,
-    pub(super) frozen_until: BTreeMap<usize, Duration>,
-    pub(super) nodes_max: usize,
-    /// Which faults are drawn, and one in how many steps.
-    pub(super) faults: Vec<Fault>,
-    pub(super) one_in: u64,
-    /// What a process of Redis was at an earlier moment.
-    pub(super) images: Vec<(usize, crate::redis::Image)>,
+struct Story {
+    world: World<RedisStore>,
+    book: Book,
+    report: Report,
 }
 
 /// Tells the story of a seed, with these faults; in so many steps.
@@ -66,82 +58,57 @@ pub(super) struct Story {
 pub fn tell(seed: u64, faults: &[Fault], steps: usize) -> Result<Report, Breach> {
     let mut rng = Rng::new(seed);
     let servers = if rng.percent(70) { 3 } else { 1 };
-    let nodes_max = rng.index(3) + 1;
-    let one_in = rng.between(4, 40);
-    let mut story = Story {
-        cluster: Cluster::new(servers),
-        rng,
-        book: Book::default(),
-        report: Report::default(),
-        frozen_until: BTreeMap::new(),
-        nodes_max,
-        faults: faults.to_vec(),
-        one_in,
-        images: Vec::new(),
-    };
-    story.begin()?;
+    let nodes = rng.index(3) + 1;
+    let world = World::new(rng, Cluster::new(servers), faults);
+    let mut story = Story { world, book: Book::default(), report: Report::default() };
+    story.begin(nodes)?;
     for _ in 0..steps {
         story.step()?;
     }
     story.rest()?;
-    Ok(story.report)
+    Ok(Report { faults: story.world.struck, ..story.report })
 }
 
 impl Story {
-    fn begin(&mut self) -> Result<(), Breach> {
-        for _ in 0..self.nodes_max {
-            let joined = self.cluster.join(Duration::from_secs(30));
+    fn begin(&mut self, nodes: usize) -> Result<(), Breach> {
+        for _ in 0..nodes {
+            let joined = self.world.cluster.join(Duration::from_secs(30));
             joined.map_err(|error| format!("a node cannot join where nothing fails: {error}"))?;
         }
         for name in ["first", "second"] {
-            let created = self.cluster.node(0).create(name);
+            let created = self.world.cluster.node(0).create(name);
             let log = created.map_err(|error| format!("no log can be made: {error}"))?;
             self.book.logs.push(log);
         }
-        self.cluster.live(Duration::from_millis(300));
+        self.world.cluster.live(Duration::from_millis(300));
         Ok(())
     }
 
     fn step(&mut self) -> Result<(), Breach> {
-        if !self.faults.is_empty() && self.rng.below(self.one_in) == 0 {
-            self.strike();
-        }
-        self.thaw();
-        let time = Duration::from_millis(self.rng.between(1, 60));
-        match self.rng.below(10) {
-            0 => self.cluster.live(time * 4),
-            _ => self.cluster.net.pass(time),
-        }
-        let alive: Vec<usize> = self.living();
-        let Some(&node) = self.rng.pick(&alive) else { return Ok(()) };
-        if self.rng.percent(30) {
-            let _ = self.cluster.node(node).news();
+        self.world.pass();
+        let alive: Vec<usize> = self.world.living();
+        let Some(&node) = self.world.rng.pick(&alive) else { return Ok(()) };
+        if self.world.rng.percent(30) {
+            let _ = self.world.cluster.node(node).news();
         }
         let logs = self.book.logs.clone();
-        let log = *self.rng.pick(&logs).ok_or("there are no logs")?;
+        let log = *self.world.rng.pick(&logs).ok_or("there are no logs")?;
         self.call(node, log)
-    }
-
-    /// Nodes that run.
-    pub(super) fn living(&self) -> Vec<usize> {
-        let nodes = self.cluster.nodes.iter().enumerate();
-        let living = nodes.filter(|(node, it)| it.is_some() && !self.cluster.net.is_frozen(*node));
-        living.map(|(node, _)| node).collect()
     }
 
     /// One node appends a few entries, or reads.
     fn call(&mut self, node: usize, log: LogId) -> Result<(), Breach> {
-        if !self.cluster.node(node).logs().iter().any(|info| info.id == log) {
+        if !self.world.cluster.node(node).logs().iter().any(|info| info.id == log) {
             return Ok(());
         }
-        let count = if self.rng.percent(25) { 0 } else { self.rng.index(4) + 1 };
+        let count = if self.world.rng.percent(25) { 0 } else { self.world.rng.index(4) + 1 };
         let names: Vec<String> = (0..count).map(|_| self.book.name()).collect();
         let mut batch = Batch::default();
         for name in &names {
             batch.push(|bytes| bytes.extend_from_slice(name.as_bytes()));
         }
         let least = self.book.highest(log);
-        match self.cluster.write(node, log, &batch) {
+        match self.world.cluster.write(node, log, &batch) {
             Ok(appended) => {
                 self.report.confirmed += names.len();
                 let first = appended.first;
@@ -171,24 +138,20 @@ impl Story {
 
     /// Nothing fails any more: every node comes back, and all know the same.
     fn rest(&mut self) -> Result<(), Breach> {
-        self.mend();
+        self.world.mend();
         let logs = self.book.logs.clone();
-        let until = self.cluster.net.now() + REST;
-        for node in 0..self.cluster.nodes.len() {
-            if self.cluster.nodes[node].is_none()
-                && let Err(error) = self.cluster.restart(node, REST)
-            {
-                return self.must_be_lost(&format!("node {node} cannot come back: {error}"));
-            }
+        let until = self.world.cluster.net.now() + REST;
+        if let Err(why) = self.world.bring_back(REST) {
+            return self.must_be_lost(&why);
         }
         let mut last = String::new();
-        while self.cluster.net.now() < until {
-            self.cluster.live(Duration::from_millis(200));
+        while self.world.cluster.net.now() < until {
+            self.world.cluster.live(Duration::from_millis(200));
             let mut is_done = true;
-            for node in 0..self.cluster.nodes.len() {
+            for node in 0..self.world.cluster.nodes.len() {
                 for &log in &logs {
                     let name = self.book.name();
-                    match self.cluster.append(node, log, &name) {
+                    match self.world.cluster.append(node, log, &name) {
                         Ok(first) => self.book.confirm(log, first, vec![name]),
                         Err(error) => {
                             is_done = false;
@@ -207,26 +170,26 @@ impl Story {
     /// A store stands still for ever only where nobody is left who knows what it had.
     fn must_be_lost(&mut self, why: &str) -> Result<(), Breach> {
         let mut said = Vec::new();
-        for node in self.living() {
-            let error = self.cluster.node(node).news().err().map(|error| error.to_string());
+        for node in self.world.living() {
+            let error = self.world.cluster.node(node).news().err().map(|error| error.to_string());
             said.extend(error);
         }
         if why.contains(LOST_FOR_GOOD) || said.iter().any(|error| error.contains(LOST_FOR_GOOD)) {
             self.report.lost_for_good = true;
             return Ok(());
         }
-        let row = self.cluster.row();
-        Err(format!("{why}; {said:?}; {row:?}; {}", self.cluster.net.describe()))
+        let row = self.world.cluster.row();
+        Err(format!("{why}; {said:?}; {row:?}; {}", self.world.cluster.net.describe()))
     }
 
     fn check(&mut self) -> Result<(), Breach> {
-        self.report.epochs = self.cluster.row().map_or(0, |row| row.epoch);
+        self.report.epochs = self.world.cluster.row().map_or(0, |row| row.epoch);
         for log in self.book.logs.clone() {
             let mut known = Vec::new();
-            for node in 0..self.cluster.nodes.len() {
-                let read = self.cluster.write(node, log, &Batch::default());
+            for node in 0..self.world.cluster.nodes.len() {
+                let read = self.world.cluster.write(node, log, &Batch::default());
                 read.map_err(|error| format!("node {node} cannot read: {error}"))?;
-                known.push(self.cluster.entries(node, log));
+                known.push(self.world.cluster.entries(node, log));
             }
             if let Some(node) = (1..known.len()).find(|&node| known[node] != known[0]) {
                 return Err(format!("nodes 0 and {node} know different logs {}", log.0));

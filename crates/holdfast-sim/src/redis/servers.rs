@@ -202,6 +202,13 @@ impl Servers {
         self.servers[server].begin(replid);
     }
 
+    /// How much of what a master has written a replica has on its disk. `None`: it is dead, or none of it.
+    pub fn flushed(&self, replica: usize, master: usize) -> Option<u64> {
+        let (it, of) = (&self.servers[replica], &self.servers[master]);
+        let follows = it.is_alive && it.role == (Role::Replica { of: master, is_linked: true });
+        (follows && it.stream.replid == of.stream.replid).then_some(it.disk.offset)
+    }
+
     /// Takes all that a dead server has on its disk.
     pub fn wipe(&mut self, server: usize) {
         self.servers[server].disk = Disk::default();

@@ -1,6 +1,7 @@
 //! Seeded stories at the level of the store.
 
-use holdfast_sim::cluster::story::{Fault, Report, tell};
+use holdfast_sim::cluster::Fault;
+use holdfast_sim::cluster::story::{Report, tell};
 
 fn series(faults: &[Fault], seeds: std::ops::Range<u64>, steps: usize) -> Report {
     let mut sum = Report::default();

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use holdfast_store::Store;
-
-use super::Story;
+use super::world::World;
+use super::{Node, NodeNet};
+use crate::rng::Rng;
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Fault {
     Lag,
     /// The master dies and a replica is promoted; it comes back as a replica.
     FailOver,
+    /// The master dies and the replica that has the most is promoted, as a Sentinel chooses.
+    TakeOver,
     /// A replica is promoted while the master lives on with whoever stays with it.
     Split,
     /// The master is killed and started again with its files.
@@ -54,10 +56,27 @@ impl Fault {
         Self::Delay,
     ];
 
+    /// Whatever takes away any nodes, and never more than a minority of what Redis has on its disks: nothing
+    /// that was confirmed may be lost by them.
+    pub const MINORITY: &'static [Self] = &[
+        Self::Lag,
+        Self::TakeOver,
+        Self::Restart,
+        Self::Cut,
+        Self::Freeze,
+        Self::LoseReplies,
+        Self::Delay,
+        Self::NoControl,
+        Self::KillNode,
+        Self::Leave,
+        Self::Back,
+    ];
+
     /// Everything.
     pub const ALL: &'static [Self] = &[
         Self::Lag,
         Self::FailOver,
+        Self::TakeOver,
         Self::Split,
         Self::Restart,
         Self::Empty,
@@ -77,6 +96,7 @@ impl Fault {
         match self {
             Self::Lag => "lag",
             Self::FailOver => "fail over",
+            Self::TakeOver => "take over",
             Self::Split => "split",
             Self::Restart => "restart",
             Self::Empty => "empty",
@@ -94,15 +114,27 @@ impl Fault {
     }
 }
 
-impl Story {
+impl<N: Node> World<N> {
     /// One fault strikes.
     pub(super) fn strike(&mut self) {
         let faults = self.faults.clone();
         let Some(&fault) = self.rng.pick(&faults) else { return };
-        *self.report.faults.entry(fault.name()).or_default() += 1;
+        *self.struck.entry(fault.name()).or_default() += 1;
+        if std::env::var("DBG").is_ok() {
+            println!(
+                "{:?} FAULT {fault:?} {}",
+                self.cluster.net.now(),
+                self.cluster.net.describe()
+            );
+        }
         match fault {
             Fault::Lag => self.lag(),
-            Fault::FailOver => self.fail_over(),
+            Fault::FailOver => {
+                if let Some(next) = self.other() {
+                    self.fail_over(next);
+                }
+            }
+            Fault::TakeOver => self.take_over(),
             Fault::Split => self.split(),
             Fault::Restart => self.restart(false),
             Fault::Empty => self.restart(true),
@@ -138,7 +170,7 @@ impl Story {
         self.cluster.net.node(0, |net| net.master)
     }
 
-    fn of_a_node(&mut self, act: impl FnOnce(&mut super::super::NodeNet, &mut crate::rng::Rng)) {
+    fn of_a_node(&mut self, act: impl FnOnce(&mut NodeNet, &mut Rng)) {
         let node = self.rng.index(self.cluster.nodes.len());
         let rng = &mut self.rng;
         self.cluster.net.node(node, |net| act(net, rng));
@@ -160,8 +192,20 @@ impl Story {
         (other != master).then_some(other)
     }
 
-    fn fail_over(&mut self) {
-        let Some(next) = self.other() else { return };
+    /// The master dies, and the replica that has the most on its disk is promoted: nothing is lost that
+    /// more than half of the servers have.
+    fn take_over(&mut self) {
+        let (master, count) = (self.master(), self.cluster.net.count());
+        let next = self.cluster.net.servers(|servers| {
+            let others = (0..count).filter(|it| *it != master);
+            others.filter_map(|it| Some((servers.flushed(it, master)?, it))).max()
+        });
+        if let Some((_, next)) = next {
+            self.fail_over(next);
+        }
+    }
+
+    fn fail_over(&mut self, next: usize) {
         let master = self.master();
         self.cluster.net.servers(|servers| servers.kill(master));
         self.down_for_a_while();
@@ -279,7 +323,7 @@ impl Story {
         let net = self.cluster.net.clone();
         let master = self.master();
         for node in 0..self.cluster.nodes.len() {
-            net.node(node, |it| *it = super::super::NodeNet { master, ..Default::default() });
+            net.node(node, |it| *it = NodeNet { master, ..Default::default() });
         }
         net.deliver_late();
         for server in 0..net.count() {

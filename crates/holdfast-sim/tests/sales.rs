@@ -1,0 +1,51 @@
+//! Whole sales on several nodes over Redis: seeded stories, audited as clients see them.
+
+use holdfast_sim::cluster::Fault;
+use holdfast_sim::cluster::whole::{Report, tell};
+
+fn series(faults: &[Fault], seeds: std::ops::Range<u64>, steps: usize) -> Report {
+    let mut sum = Report::default();
+    for seed in seeds {
+        let report = tell(seed, faults, steps, None);
+        assert_eq!(report.breach, None, "seed {seed}");
+        sum.add(&report);
+    }
+    sum
+}
+
+fn seeds(default: u64) -> std::ops::Range<u64> {
+    let from = std::env::var("FROM").ok().and_then(|it| it.parse().ok()).unwrap_or(0);
+    let count = std::env::var("COUNT").ok().and_then(|it| it.parse().ok()).unwrap_or(default);
+    from..from + count
+}
+
+#[test]
+fn nothing_fails() {
+    let sum = series(&[], seeds(10), 100);
+    assert_eq!((sum.unknown, sum.refused, sum.doubts), (0, 0, 0));
+}
+
+#[test]
+fn what_takes_no_node_away_loses_nothing() {
+    let sum = series(Fault::HARMLESS, seeds(25), 150);
+    assert_eq!((sum.doubts, sum.lost, sum.lost_for_good), (0, 0, 0));
+}
+
+#[test]
+fn a_minority_of_the_data_nodes_takes_no_promise_with_it_whichever_nodes_die() {
+    let sum = series(Fault::MINORITY, seeds(30), 150);
+    assert_eq!((sum.lost, sum.lost_for_good), (0, 0));
+}
+
+#[test]
+fn whatever_fails_what_was_said_is_true_or_in_doubt() {
+    let sum = series(Fault::ALL, seeds(40), 150);
+    assert!(sum.doubts > 0 && sum.true_words > 1_000, "{sum:?}");
+}
+
+#[test]
+fn one_seed_is_one_story() {
+    let one = tell(5, Fault::ALL, 100, None);
+    assert_eq!(one, tell(5, Fault::ALL, 100, None));
+    assert_ne!(one.hash, tell(6, Fault::ALL, 100, None).hash);
+}
