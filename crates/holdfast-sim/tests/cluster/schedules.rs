@@ -42,6 +42,21 @@ fn epoch(cluster: &Cluster) -> u32 {
 }
 
 #[test]
+fn a_master_that_nobody_follows_any_more_has_no_news() {
+    let (mut cluster, log) = cluster(3, 2);
+    cluster.append(0, log, "both know").unwrap();
+    // Node 0 stays with the old master; the others follow another, and node 1 goes on there.
+    let net = cluster.net.clone();
+    net.servers(|servers| (servers.promote(1), servers.attach(2, 1)));
+    net.node(0, |it| it.has_no_control = true);
+    reaches(&mut cluster, 1, 1);
+    cluster.live(6 * SECOND);
+    cluster.append(1, log, "node 0 does not know").unwrap();
+    let news = cluster.node(0).news();
+    assert!(matches!(news, Err(StoreError::Away(_))), "{news:?}");
+}
+
+#[test]
 fn the_latest_epoch_wins_not_the_longest_log() {
     let (mut cluster, log) = cluster(3, 2);
     cluster.append(0, log, "both know").unwrap();

@@ -1,7 +1,8 @@
 //! What there is to hear of others, and what they hear of this node.
 
-use super::calls::Refused;
+use super::calls::{Refused, written};
 use super::link::Reply;
+use super::logs::read_call;
 use super::node::{INDEX, Need, Node, Step, said};
 use crate::LogId;
 
@@ -36,15 +37,25 @@ impl Node {
         Ok(logs.into_iter().filter(|log| known.contains(log)).map(LogId).collect())
     }
 
-    /// Asks for news, and says what is known here: a process that has less was set back.
+    /// Asks for news, and says what is known here: a process that has less was set back. Others may have
+    /// made another the master, and may write there: so it must be one that enough data nodes still
+    /// follow. Only a write shows that, and a read of the index is one.
     pub(super) fn ask_news(&mut self) -> Step<std::result::Result<Vec<Reply>, Refused>> {
         let mirrors = self.mirrors.lock();
         let ends = mirrors.logs.iter().map(|(&log, mirror)| (log, mirror.last().sequence));
         let known: Vec<(u32, u64)> =
             ends.filter(|(log, last)| self.told.get(log) != Some(last)).collect();
+        let index = mirrors.logs.get(&INDEX).map_or(0, |mirror| mirror.last().sequence);
         drop(mirrors);
-        let news = self.ask(self.calls.news(self.news, &known))?;
+        let read = self.calls.append(read_call(INDEX, index, index));
+        let replies = self.send(&[self.calls.news(self.news, &known), read, self.wait()])?;
+        let [news, read, confirmed] = replies.as_slice() else { return Err("no reply".to_owned()) };
+        let news = self.heard(news.clone());
         if news.is_ok() {
+            written(read.clone()).map_err(|refused| said(&refused))?;
+            if !self.is_confirmed(Some(confirmed)) {
+                return Err(self.unconfirmed());
+            }
             self.told.extend(known);
         }
         Ok(news)

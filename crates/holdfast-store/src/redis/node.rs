@@ -171,11 +171,16 @@ impl Node {
         command: Command,
     ) -> Step<std::result::Result<Vec<Reply>, Refused>> {
         let reply = self.send(&[command])?.pop().unwrap_or(Reply::Nil);
+        Ok(self.heard(reply))
+    }
+
+    /// What the library has said to a call.
+    pub(super) fn heard(&mut self, reply: Reply) -> std::result::Result<Vec<Reply>, Refused> {
         if matches!(&reply, Reply::Error(_)) {
             // It may have become another's replica, and have lost its functions by that.
             self.link = None;
         }
-        Ok(passed(reply))
+        passed(reply)
     }
 
     /// One call that is not expected to be refused.
