@@ -120,13 +120,6 @@ impl<N: Node> World<N> {
         let faults = self.faults.clone();
         let Some(&fault) = self.rng.pick(&faults) else { return };
         *self.struck.entry(fault.name()).or_default() += 1;
-        if std::env::var("DBG").is_ok() {
-            println!(
-                "{:?} FAULT {fault:?} {}",
-                self.cluster.net.now(),
-                self.cluster.net.describe()
-            );
-        }
         match fault {
             Fault::Lag => self.lag(),
             Fault::FailOver => {

@@ -218,10 +218,7 @@ impl Story {
         self.trace.note(now, format_args!("node {node} {seen:?}"));
         let lows: Vec<u64> = self.tales.iter().map(|tale| tale.book.known()).collect();
         self.hear(node, commands.into_iter().zip(replies).collect());
-        let seen = match seen {
-            Ok(seen) => seen,
-            Err(_) => return Ok(false),
-        };
+        let Ok(seen) = seen else { return Ok(false) };
         for ((tale, seen), low) in self.tales.iter_mut().zip(seen).zip(lows) {
             let Some(seen) = seen else {
                 if low > 0 {

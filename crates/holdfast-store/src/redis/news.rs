@@ -54,8 +54,10 @@ impl Node {
         if news.is_ok() {
             written(read.clone()).map_err(|refused| said(&refused))?;
             if !self.is_confirmed(Some(confirmed)) {
+                self.note_unconfirmed();
                 return Err(self.unconfirmed());
             }
+            self.unconfirmed_since = None;
             self.told.extend(known);
         }
         Ok(news)
