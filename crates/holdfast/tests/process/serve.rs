@@ -141,7 +141,7 @@ fn an_empty_variable_is_refused_by_name_whichever_it_is() {
     // Every variable that the help names, and the help names one for every setting.
     let names: BTreeSet<_> =
         text.split("[env: ").skip(1).map(|rest| rest.split_once('=').unwrap().0).collect();
-    assert_eq!(names.len(), 24, "{names:?}");
+    assert_eq!(names.len(), 28, "{names:?}");
     for name in names {
         let words = format!("{name} is empty: give it a value, or unset it");
         refused(&with_empty(name, &["serve"]), &words);
