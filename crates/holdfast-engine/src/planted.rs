@@ -36,6 +36,10 @@ mod switch {
         IgnoresDoubt,
         /// Does nothing without traffic: nobody's hold expires by itself.
         NeedsTraffic,
+        /// Refuses from what is known, without a look at what other nodes have written.
+        RefusesUnread,
+        /// Keeps what it knew of a sale when its log has become another.
+        KeepsOldState,
     }
 
     thread_local! {

@@ -113,6 +113,8 @@ impl Bug {
             Self::Core(core::Bug::ClaimsTwice | core::Bug::KeepsWhatEnded) => {
                 (7, "Same request, same answer")
             }
+            // What several nodes share is tried by stories of its own (`tests/planted_cluster.rs`).
+            Self::Store(_) | Self::Engine(_) => (4, "Fail closed"),
         }
     }
 
@@ -150,6 +152,7 @@ impl Bug {
             Self::Store(store::Bug::CutAnywhere) => "damage is cut like a torn tail",
             Self::Store(store::Bug::ClockUncapped) => "the sale clock takes steps of any length",
             Self::Store(store::Bug::NoFence) => "a deposed writer may still write",
+            Self::Store(_) | Self::Engine(_) => "several nodes do not agree",
         }
     }
 

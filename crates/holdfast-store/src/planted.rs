@@ -16,6 +16,24 @@ pub enum Bug {
     ClockUncapped,
     /// The epoch of an append is not looked at.
     NoFence,
+    /// Redis: an answer does not wait until enough data nodes have it.
+    BelievesUnconfirmed,
+    /// Redis: the sale clock runs on entries that nobody has confirmed.
+    ClockOnUnconfirmed,
+    /// Redis: a node that was not heard is counted as heard.
+    CountsUnheard,
+    /// Redis: of two logs the longer one wins, whatever its epoch.
+    LongestLogWins,
+    /// Redis: who has handed over goes on under the old epoch.
+    GoesOnAfterHandingOver,
+    /// Redis: sequences do not jump where entries may be lost.
+    NoJump,
+    /// Redis: what is written back gets new stamps.
+    NewStamps,
+    /// Redis: a process is taken for what it was as soon as it is reached.
+    TrustsAtOnce,
+    /// Redis: a winner does not look whether its epoch is still the one in force.
+    IgnoresRow,
 }
 
 thread_local! {

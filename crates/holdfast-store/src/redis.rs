@@ -6,6 +6,20 @@
 //! (`control.rs`); any doubt about it begins a new epoch (`gather.rs`). Every node knows the whole order
 //! (`mirror.rs`), so whoever is left can write it back.
 
+/// Whether a planted bug is on; `false` in the product.
+#[cfg(feature = "planted")]
+macro_rules! planted {
+    ($bug:ident) => {
+        crate::planted::is(crate::planted::Bug::$bug)
+    };
+}
+#[cfg(not(feature = "planted"))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+
 mod calls;
 mod client;
 mod clock;
@@ -200,7 +214,14 @@ impl RedisStore {
             let answer = written(replies.next().unwrap_or(Reply::Nil));
             match answer {
                 Ok(written) if is_confirmed => self.take(part, packed, written, sent),
-                Ok(written) => Some(Err(self.unconfirmed(&written))),
+                Ok(written) => {
+                    if planted!(ClockOnUnconfirmed)
+                        && let Some(clock) = self.node.clocks.get_mut(&part.log.0)
+                    {
+                        clock.wrote(written.clock_ms, sent, sent);
+                    }
+                    Some(Err(self.unconfirmed(&written)))
+                }
                 Err(refused) => Some(Err(self.refused(&refused))),
             }
         };

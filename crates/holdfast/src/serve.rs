@@ -68,12 +68,13 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         settings: &settings,
         made_key,
     };
+    // Whoever reads that it listens may stop it.
+    stop_when_told(&stop, settings.until_eof)?;
     say(&announcement.to_string())?;
     let app = match metrics {
         Some(own) => serve_metrics(own, scrape, stop.clone()).map(|()| app)?,
         None => app.with_scrape(scrape),
     };
-    stop_when_told(&stop, settings.until_eof)?;
     if let Some(demo) = &demo {
         explain(demo, &front, &service.handle())?;
     }

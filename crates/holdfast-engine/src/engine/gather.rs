@@ -97,7 +97,7 @@ impl<S: Store, T> Engine<S, T> {
         }
         let settled = slot.sale.settled(slot.clock_ms, &command);
         // Where others write too, what is known here may be old: first it is read.
-        let is_current = !slot.is_due && self.others.is_none();
+        let is_current = !slot.is_due && (self.others.is_none() || planted!(RefusesUnread));
         if let Some(outcome) = settled.filter(|_| is_current) {
             let answer = Answer::read(&slot.sale, outcome, slot.clock_ms);
             return replies.push(reply, Ok(answer));

@@ -101,7 +101,7 @@ impl Node {
             tracing::warn!(node, "a node of the last epoch is lost: units are withheld for a time");
             self.insist(calls.leave(node))?;
         }
-        let is_whole = missing.is_empty();
+        let is_whole = missing.is_empty() || planted!(CountsUnheard);
         let roll: Vec<String> = heard.keys().cloned().collect();
         self.open_epoch(&calls, document, is_whole)?;
         let sales = self.sales_there()?.len() as u64;
@@ -109,7 +109,8 @@ impl Node {
         let doubts = document.doubts - u32::from(!has_doubted);
         let left = Vec::new();
         let opened = Document { is_open: true, roll, left, sales, doubts, ..document.clone() };
-        if !self.control.replace(row.version, row.epoch, &opened.write())? {
+        let is_in_force = self.control.replace(row.version, row.epoch, &opened.write())?;
+        if !is_in_force && !planted!(IgnoresRow) {
             self.gathering = None;
             return Err("another node recovers the store".to_owned());
         }
@@ -125,10 +126,10 @@ impl Node {
         for log in logs {
             let best = heard.iter().filter_map(|(node, ends)| Some((*ends.get(&log)?, node)));
             // Whoever writes it back best is this node itself.
-            let best = best.max_by_key(|&(end, node)| (end, *node == own));
+            let best = best.max_by_key(|&(end, node)| (rank(end), *node == own));
             let Some((end, node)) = best else { continue };
             let there = self.end_of(calls, log)?;
-            if there >= end || end.1 == 0 {
+            if rank(there) >= rank(end) || end.1 == 0 {
                 continue;
             }
             tracing::warn!(log, ?there, ?end, node, "Redis lacks entries: they are written back");
@@ -195,7 +196,7 @@ impl Node {
         if let Some((doubts, lost)) = doubt {
             let jump = if log == INDEX { INDEX_GAP } else { GAP };
             let first = (last + jump).max(u64::from(doubts) * 2 * jump) + 1;
-            gap = first - last - 1;
+            gap = if planted!(NoJump) { 0 } else { first - last - 1 };
             let opening =
                 if log == INDEX { Vec::new() } else { (self.options.opening)(lost, last + 1) };
             batch.push(|bytes| bytes.extend_from_slice(&opening));
@@ -209,6 +210,11 @@ impl Node {
 /// Nobody is left who knows what Redis does not have any more: no program can mend that.
 fn lost_for_good(what: &str) -> String {
     format!("Redis has lost what it had: {what}. Put its files back; nothing is sold until then")
+}
+
+/// What is best comes last: the later epoch, and then the longer log.
+fn rank((epoch, last): End) -> (u64, u64) {
+    if planted!(LongestLogWins) { (last, epoch.into()) } else { (epoch.into(), last) }
 }
 
 /// What each node that was heard knows.

@@ -228,7 +228,10 @@ impl Node {
         mut base: Stamp,
         mirror: &Mirror,
     ) -> Step<std::result::Result<(), Refused>> {
-        let items: Vec<Item> = mirror.after(base.sequence).cloned().collect();
+        let mut items: Vec<Item> = mirror.after(base.sequence).cloned().collect();
+        if planted!(NewStamps) {
+            items.iter_mut().for_each(|item| item.last.epoch = Epoch(self.adopted));
+        }
         let mut chunks = items.chunks(RESTORED_AT_ONCE).peekable();
         if chunks.peek().is_none() {
             return Ok(self.ask(calls.restore(log, self.adopted, base, &[], true))?.map(drop));
@@ -274,7 +277,9 @@ impl Node {
         // Somebody may have been faster. Then theirs is the log.
         self.discover().map_err(|why| self.lost(&why, true))?;
         let made = self.find(name);
-        self.chores.is_due_soon = true;
+        // The row is to know of it before whoever made it does, if the ledger can be asked.
+        self.chores.hurry();
+        self.do_chores().map_err(|why| self.lost(&why, false))?;
         made.ok_or_else(|| StoreError::Away("the index was behind: again".to_owned()))
     }
 

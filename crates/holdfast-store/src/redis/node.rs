@@ -196,7 +196,8 @@ impl Node {
     /// Whether the reply to [`Self::wait`] says so.
     pub(super) fn is_confirmed(&self, reply: Option<&Reply>) -> bool {
         let replicas = reply.and_then(Reply::number);
-        replicas.is_some_and(|replicas| replicas >= u64::from(self.options.replicas_needed()))
+        let needed = u64::from(self.options.replicas_needed());
+        replicas.is_some_and(|replicas| replicas >= needed || planted!(BelievesUnconfirmed))
     }
 
     /// What is said where too few data nodes have it.

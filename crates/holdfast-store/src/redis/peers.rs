@@ -43,6 +43,13 @@ pub(super) struct Chores {
     rests_until: Option<Duration>,
 }
 
+impl Chores {
+    /// They are due now.
+    pub(super) fn hurry(&mut self) {
+        (self.is_due_soon, self.done_at) = (true, None);
+    }
+}
+
 impl Peers {
     /// A reign has begun: how many calls each has made is counted afresh.
     pub(super) fn begin(&mut self) {
