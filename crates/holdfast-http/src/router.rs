@@ -12,8 +12,8 @@ use holdfast_api::{
 use crate::app::App;
 use crate::export::{CSV, LINES};
 use crate::openapi::{
-    self, AFTER_HOLD, AFTER_ORDER, AFTER_SALE, Answer, BUYER, IDEMPOTENCY_KEY, LIMIT, OWNER,
-    Operation, Route, SIGNATURE, delete, get, patch, post, put,
+    self, AFTER_HOLD, AFTER_ORDER, AFTER_SALE, Answer, BUYER, IDEMPOTENCY_KEY, LIMIT, Operation,
+    Route, SIGNATURE, delete, get, patch, post, put,
 };
 use crate::problem::Refused;
 use crate::routes::{audit, buyers, checkout, description, health, holds, orders, sales, webhooks};
@@ -138,20 +138,17 @@ fn holds() -> [Route; 6] {
             .by(holds::me),
         get("/v1/holds/{hold}", "get_hold", "Look at a hold")
             .for_buyers()
-            .looks_at(OWNER)
             .answers::<Hold>(200, "The hold.")
             .gives_its("order", &["get_order", "refund_order"])
             .refuses(&[Code::HoldNotFound])
             .by(holds::show),
         delete("/v1/holds/{hold}", "cancel_hold", "Give a hold back")
             .for_buyers()
-            .looks_at(OWNER)
             .answers_with(Answer::nothing("It has ended."))
             .refuses(&[Code::HoldNotFound, Code::WrongState])
             .by(holds::cancel),
         post("/v1/holds/{hold}/checkout", "check_out", "Take a hold to the checkout")
             .for_buyers()
-            .looks_at(OWNER)
             .looks_at(IDEMPOTENCY_KEY)
             .reads_if_any::<PostCheckout>(&[
                 ("buyer", openapi::checkout()),

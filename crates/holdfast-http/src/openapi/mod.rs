@@ -14,5 +14,5 @@ pub(crate) use document::document;
 pub(crate) use example::{capacity, checkout, checkout_for, hold, hold_for, refund, sale, webhook};
 pub(crate) use operation::{Operation, Route, delete, get, patch, post, put};
 pub(crate) use parameter::{
-    AFTER_HOLD, AFTER_ORDER, AFTER_SALE, BUYER, IDEMPOTENCY_KEY, LIMIT, OWNER, SIGNATURE,
+    AFTER_HOLD, AFTER_ORDER, AFTER_SALE, BUYER, IDEMPOTENCY_KEY, LIMIT, SIGNATURE,
 };

@@ -65,17 +65,6 @@ pub(crate) const BUYER: Parameter = Parameter {
     example: None,
 };
 
-/// For whom a hold's id was signed.
-pub(crate) const OWNER: Parameter = Parameter {
-    name: "buyer",
-    place: "query",
-    description: "Whose hold it is, if a merchant asks: a hold that was lost in an outage is brought back by \
-                  its id with it. Of a buyer it is refused, for the token says it.",
-    is_required: false,
-    schema: SchemaGenerator::subschema_for::<BuyerId>,
-    example: None,
-};
-
 /// What makes a repeated request the same request.
 pub(crate) const IDEMPOTENCY_KEY: Parameter = Parameter {
     name: "Idempotency-Key",
