@@ -251,6 +251,6 @@ mod tests {
 
     #[test]
     fn the_later_epoch_wins_and_then_the_longer_log() {
-        assert!((6, 101) > (5, 110) && (6, 102) > (6, 101));
+        assert!(rank((6, 101)) > rank((5, 110)) && rank((6, 102)) > rank((6, 101)));
     }
 }
