@@ -78,7 +78,7 @@ fn sound() -> &'static Image {
             batch.push(|bytes| bytes.resize(round * 90, 7));
             batch.push(|bytes| bytes.push(1));
             let (seen, cursor) = (last.sequence, last.sequence);
-            let part = Append { log, epoch, seen, cursor, batch: &batch };
+            let part = Append { log, epoch, seen, cursor, batch: &batch, only_if_current: false };
             journal.append(&[part], &mut Vec::new());
         }
         drop(journal);
@@ -154,7 +154,8 @@ fn go_on(disk: &MemDisk) {
         batch.push(|bytes| bytes.resize(700, 7));
         let (seen, cursor) = (info.last.sequence, info.last.sequence);
         let mut results = Vec::new();
-        let part = Append { log: info.id, epoch, seen, cursor, batch: &batch };
+        let part =
+            Append { log: info.id, epoch, seen, cursor, batch: &batch, only_if_current: false };
         journal.append(&[part], &mut results);
         assert!(results.iter().all(Result::is_ok), "{results:?}");
     }
