@@ -84,7 +84,7 @@ impl<L: Ledger, P: Provider> World for Stopped<L, P> {
         R: Send + 'static,
         F: FnOnce(&Sales) -> R + Send + 'static,
     {
-        Ok(look(&self.sales))
+        self.sales.look(look)
     }
 
     fn ledger(&self) -> &L {

@@ -259,7 +259,7 @@ impl Handle {
     {
         let (reply, answer) = oneshot::channel();
         self.put(Request::Look(Box::new(move |sales| {
-            let _ = reply.send(sales.map(look));
+            let _ = reply.send(sales.and_then(|sales| sales.look(look)));
         })))?;
         answer.await.unwrap_or_else(|gone| Err(without_a_reply(gone)))
     }

@@ -35,7 +35,7 @@ pub(crate) struct Slot {
     pub(crate) durable: u64,
     /// Another reign is in force: this node may not speak for the sale.
     pub(crate) fenced: Option<EngineError>,
-    /// Why the sale could not be read in this turn, where others write to it too.
+    /// Why the sale could not be read to its end, where others write to it too: it may be old.
     pub(crate) failed: Option<EngineError>,
     /// The last entry that was durable when the sale was last shown in words.
     pub(crate) shown: u64,
@@ -86,6 +86,16 @@ impl Slot {
             words.extend(units.map(|(what, count)| (name(what), count.to_string())));
         }
         words
+    }
+
+    /// Why nobody may be told how the sale stands, if that is so.
+    pub(crate) fn trouble(&self) -> Option<&EngineError> {
+        self.fenced.as_ref().or(self.failed.as_ref())
+    }
+
+    /// The sale with its id and its clock, once it is configured.
+    pub(crate) fn shown_as(&self) -> Option<(SaleId, &Sale, u64)> {
+        self.sale.is_configured().then_some((self.id, &self.sale, self.clock_ms))
     }
 
     /// The log, the reign over it, and the last durable entry.

@@ -149,7 +149,7 @@ struct Shown {
 impl Shown {
     fn of(sales: &Sales) -> Self {
         let (mut views, mut shown, mut tiers_left_out) = (Vec::new(), 0, 0);
-        for (id, sale, clock_ms) in sales.after(None) {
+        for (id, sale, clock_ms) in sales.sound() {
             let tiers = sale.units_taken().count();
             // A sale is shown whole or not; and once one is left out, so are all after it.
             if tiers_left_out > 0 || shown + tiers > TIERS_MAX {

@@ -50,6 +50,9 @@ pub enum StoreError {
     /// The entries may or may not be durable. The store goes on: whoever reads on will find out.
     #[error("{0}")]
     Unconfirmed(String),
+    /// This log alone cannot be asked now. Nothing was written; it comes back by itself.
+    #[error("{0}")]
+    Behind(String),
     /// The store cannot be asked now. Nothing was written; it comes back by itself.
     #[error("{0}")]
     Away(String),

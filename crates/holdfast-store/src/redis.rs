@@ -307,7 +307,7 @@ impl RedisStore {
         match refused {
             Refused::RolledBack(_) | Refused::NotOpen => self.node.need(Need::Recovery),
             Refused::Trimmed(_) => self.node.need(Need::Reading),
-            Refused::Lagging(_) => return StoreError::Away(said(refused)),
+            Refused::Lagging(_) => return StoreError::Behind(said(refused)),
             _ => {}
         }
         self.node.lost(&said(refused), false)
@@ -369,7 +369,7 @@ impl Store for RedisStore {
                 left[at] = result;
             }
         }
-        let behind = || StoreError::Away("this node cannot keep up with the others".to_owned());
+        let behind = || StoreError::Behind("this node cannot keep up with the others".to_owned());
         results.extend(left.into_iter().map(|result| result.unwrap_or_else(|| Err(behind()))));
     }
 

@@ -209,7 +209,7 @@ fn lost_sales(sales: &Sales) -> Vec<LostSale> {
         let is_in_doubt = sale.doubt_until_ms().is_some();
         Some(LostSale { number: sale.number(), id, doubt, is_in_doubt })
     };
-    sales.after(None).filter_map(lost).collect()
+    sales.sound().filter_map(lost).collect()
 }
 
 /// Waits for all of them at once.

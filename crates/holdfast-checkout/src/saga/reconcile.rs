@@ -97,7 +97,8 @@ impl<W: World> Saga<W> {
         }
         let cases = self.world.look(move |sales| {
             let case = |(sale, hold): (SaleId, HoldKey)| {
-                let (sale, clock_ms) = sales.get(SaleRef::Id(sale))?;
+                let by_id = Some(SaleRef::Id(sale)).filter(|&sale| sales.is_sound(sale))?;
+                let (sale, clock_ms) = sales.get(by_id)?;
                 let payment = sale.hold_by_key(hold, clock_ms)?.payment?;
                 let is_left = payment.status != PaymentStatus::Refunded;
                 is_left.then_some(Case { sale: sale.number(), hold })
@@ -131,7 +132,7 @@ impl Seen {
     fn read(sales: &Sales) -> Self {
         let nodes = sales.nodes().cloned();
         let mut seen = Self { selling: Vec::new(), open: Vec::new(), queued: 0, nodes };
-        for (_, sale, clock_ms) in sales.after(None) {
+        for (_, sale, clock_ms) in sales.sound() {
             let number = sale.number();
             if matches!(sale.status(), Status::Open | Status::Paused) {
                 let epoch = sales.epoch(SaleRef::Number(number));

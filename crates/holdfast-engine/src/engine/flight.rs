@@ -122,6 +122,7 @@ impl<S: Store, T> Engine<S, T> {
 
     fn apply(&mut self, part: &mut Part<T>, appended: &Appended, replies: &mut impl Replies<T>) {
         let slot = &mut self.sales.slots[part.at];
+        slot.failed = None;
         let mut waiting = part.waiting.drain(..);
         let applied = match &slot.fenced {
             Some(error) => Err(error.clone()),
@@ -145,7 +146,9 @@ impl<S: Store, T> Engine<S, T> {
         let slot = &mut self.sales.slots[part.at];
         if self.others.is_some() {
             slot.failed = Some(EngineError::Unavailable(error.to_string()));
-            self.set_away(Some(error));
+            if !matches!(error, StoreError::Behind(_)) {
+                self.set_away(Some(error));
+            }
             if is_over {
                 self.take_up_again();
             }

@@ -60,7 +60,6 @@ impl<S: Store, T> Engine<S, T> {
         if slot.prepared == self.turn || slot.fenced.is_some() {
             return;
         }
-        slot.failed = None;
         let clock_ms = self.store.clock_ms(slot.log).unwrap_or(slot.clock_ms);
         let ticks = slot.prepare(self.turn, clock_ms, self.clock.wall_ms());
         if self.rest.is_none() {
@@ -123,7 +122,7 @@ impl<S: Store, T> Engine<S, T> {
         let mut is_any_written = false;
         for (at, command, reply) in parked.drain(..) {
             let slot = &self.sales.slots[at];
-            let gone_wrong = self.doubt.as_ref().or(slot.fenced.as_ref()).or(slot.failed.as_ref());
+            let gone_wrong = self.doubt.as_ref().or(slot.trouble());
             let gone_wrong = gone_wrong.or(self.rest.as_ref().map(|(_, why)| why));
             if let Some(why) = gone_wrong {
                 replies.push(reply, Err(why.clone()));

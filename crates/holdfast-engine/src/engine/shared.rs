@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use holdfast_core::SaleId;
+use holdfast_core::{Sale, SaleId};
 use holdfast_store::{LogId, News, Resumed, Stamp, Store, StoreError};
 
 use super::Engine;
-use crate::EngineError;
 use crate::recovery::recover;
 use crate::slot::Slot;
+use crate::{EngineError, OpenError};
 
 /// How often the others are listened to: views may be so old, and they hear by it that this node lives.
 const HEAR_EVERY: Duration = Duration::from_millis(200);
@@ -74,9 +74,20 @@ impl<S: Store, T> Engine<S, T> {
             self.renew(&news)?;
             news.logs.iter().try_for_each(|&log| self.follow(log))
         });
+        self.try_again();
         self.sales.nodes = self.store.nodes();
         self.show();
         self.set_away(heard.err().as_ref());
+    }
+
+    /// Has those sales read with this round that could not be read before: nobody says again that there
+    /// is something new.
+    fn try_again(&mut self) {
+        for at in 0..self.sales.slots.len() {
+            if self.sales.slots[at].failed.is_some() {
+                self.touch(at);
+            }
+        }
     }
 
     /// Shows what has changed to whoever looks into the store by hand.
@@ -137,14 +148,13 @@ impl<S: Store, T> Engine<S, T> {
             resumed => resumed?,
         };
         let Resumed { epoch, is_same } = resumed;
-        if !is_same && !planted!(KeepsOldState) {
-            let mut fresh = self.read(log)?;
-            tracing::warn!(sale = %fresh.id, "the sale is read again: its log is another");
-            fresh.place = self.sales.slots[at].place;
-            self.sales.slots[at] = fresh;
-        }
         let slot = &mut self.sales.slots[at];
         (slot.epoch, slot.fenced) = (epoch, None);
+        if !is_same && !planted!(KeepsOldState) {
+            tracing::warn!(sale = %slot.id, "the sale is read again: its log is another");
+            let place = slot.place;
+            self.sales.slots[at] = Slot { place, ..self.read(log)? };
+        }
         self.watch(at);
         self.touch(at);
         Ok(())
@@ -168,16 +178,21 @@ impl<S: Store, T> Engine<S, T> {
         Ok(at)
     }
 
-    /// A sale as its records have it.
+    /// A sale as its records have it. One whose records make no sense is nobody's to sell; the others
+    /// go on.
     fn read(&self, log: LogId) -> Result<Slot, StoreError> {
         let info = self.store.logs().into_iter().find(|info| info.id == log);
         let info = info.ok_or(StoreError::NoSuchLog(log))?;
-        let read = recover(self.store.records().as_ref(), &info, self.seed);
-        let (id, sale): (SaleId, _) = read.map_err(|error| match error {
-            crate::OpenError::Store(error) => error,
-            error => StoreError::Away(error.to_string()),
-        })?;
-        Ok(Slot::new(id, log, info.epoch, sale))
+        let error = match recover(self.store.records().as_ref(), &info, self.seed) {
+            Ok((id, sale)) => return Ok(Slot::new(id, log, info.epoch, sale)),
+            Err(OpenError::Store(error)) => return Err(error),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(sale = info.name, error, "the sale cannot be read: nobody can sell it");
+        let id = SaleId::new(&info.name).map_err(|_| StoreError::Away(error.clone()))?;
+        let mut slot = Slot::new(id, log, info.epoch, Sale::new(log.0, self.seed));
+        slot.fenced = Some(EngineError::Unavailable(error));
+        Ok(slot)
     }
 
     /// Has a sale read with this round.

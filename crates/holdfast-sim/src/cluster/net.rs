@@ -139,7 +139,7 @@ impl Net {
     }
 
     /// The clock that nodes go by.
-    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+    pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(Time(self.clone()))
     }
 

@@ -104,7 +104,7 @@ impl World for Shop {
     {
         let (reply, answer) = oneshot::channel();
         self.put(Request::Look(Box::new(move |sales| {
-            let _ = reply.send(sales.map(look));
+            let _ = reply.send(sales.and_then(|sales| sales.look(look)));
         })))?;
         answer.await.unwrap_or(Err(EngineError::Stopped))
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_core::{Command, HoldKey, HoldView, Sale, SaleId, SaleView, Stamp};
-use holdfast_engine::{Engine, EngineError, OpenError, Reply, Request, SaleRef};
+use holdfast_engine::{Engine, EngineError, OpenError, Reply, Request, SaleRef, Sales};
 use holdfast_store::redis::RedisStore;
 use holdfast_store::{Clock, LogInfo, Records, Result, StoreError};
 
@@ -81,14 +81,15 @@ impl Server {
         let handed = Handed::default();
         let hand = Arc::clone(&handed);
         requests.push(Request::Look(Box::new(move |sales| {
-            let look = |(sale, holds): &(SaleId, Vec<HoldKey>)| {
-                let (sale, clock_ms) = sales.as_ref().ok()?.get(SaleRef::Id(*sale))?;
+            let look = |sales: &Sales, (sale, holds): &(SaleId, Vec<HoldKey>)| {
+                let (sale, clock_ms) = sales.get(SaleRef::Id(*sale))?;
                 let hold = |key: &HoldKey| (*key, sale.hold_by_key(*key, clock_ms));
                 let (view, last) = (sale.view(clock_ms)?, sale.last());
                 Some(Seen { view, clock_ms, last, holds: holds.iter().map(hold).collect() })
             };
-            let seen = sales.as_ref().map(|_| wanted.iter().map(look).collect());
-            let seen = seen.map_err(Clone::clone);
+            let seen = sales.and_then(|sales| {
+                sales.look(|sales| wanted.iter().map(|wanted| look(sales, wanted)).collect())
+            });
             *hand.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
         })));
         let mut said = Vec::new();
@@ -121,8 +122,10 @@ impl Server {
         let handed = Arc::new(Mutex::new(None));
         let hand = Arc::clone(&handed);
         let look = Request::Look(Box::new(move |sales| {
-            let sale = sales.ok().and_then(|sales| sales.get(SaleRef::Id(sale)));
-            let shown = sale.map(|(sale, _)| show(sale));
+            let shown = sales.and_then(|sales| {
+                sales.look(|sales| sales.get(SaleRef::Id(sale)).map(|(sale, _)| show(sale)))
+            });
+            let shown = shown.ok().flatten();
             *hand.lock().unwrap_or_else(PoisonError::into_inner) = shown;
         }));
         self.engine.turn(&mut vec![look], &mut Vec::new());
