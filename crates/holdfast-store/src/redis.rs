@@ -24,6 +24,7 @@ mod calls;
 mod client;
 mod clock;
 mod control;
+mod counts;
 mod epoch;
 mod gather;
 mod inspect;
@@ -49,6 +50,7 @@ use records::{RedisRecords, Speaking};
 
 pub use client::{Place, Servers};
 pub use control::{Control, ControlRow};
+pub use counts::Counts;
 pub use link::{Command, Dial, Link, Reply};
 
 use crate::{
@@ -119,6 +121,7 @@ pub struct RedisStore {
     speaking: Speaking,
     /// What is to be shown beside each log, with the next append.
     shown: BTreeMap<u32, Vec<(String, String)>>,
+    counts: Counts,
 }
 
 impl RedisStore {
@@ -136,7 +139,8 @@ impl RedisStore {
     ) -> Result<Self> {
         let begun = clock.monotonic();
         let node = Node::new(options, Arc::clone(&dial), control, Arc::clone(clock));
-        let mut store = Self { node, dial, speaking: Speaking::default(), shown: BTreeMap::new() };
+        let (speaking, counts) = (Speaking::default(), Counts::default());
+        let mut store = Self { node, dial, speaking, shown: BTreeMap::new(), counts };
         loop {
             match store.ready() {
                 Ok(()) => return Ok(store),
@@ -153,9 +157,16 @@ impl RedisStore {
         &self.node.calls.caller.node
     }
 
+    /// What this node counts of its store.
+    pub fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
     /// Whether the store can be asked; whoever reads beside the engine is told under which reign.
     fn ready(&mut self) -> Result<()> {
         let ready = self.node.ready();
+        self.counts.is_up.set(u64::from(ready.is_ok()));
+        self.counts.epoch.set(u64::from(self.node.adopted));
         let mut speaking = self.speaking.lock().unwrap_or_else(PoisonError::into_inner);
         let calls = ready.is_ok().then_some(&self.node.calls);
         if calls.map(|calls| &calls.caller) != speaking.as_ref().map(|calls| &calls.caller) {
@@ -193,7 +204,9 @@ impl RedisStore {
                 return lost.map(|(made, lost)| Some(Err(made.err().unwrap_or(lost)))).collect();
             }
         };
-        if self.node.clock.monotonic().saturating_sub(sent) > ANSWER_MAX {
+        let took = self.node.clock.monotonic().saturating_sub(sent);
+        self.counts.rounds.observe_duration(took);
+        if took > ANSWER_MAX {
             // This node stood still: what it has heard may be over by now. It hears it again.
             let why = "the answer of Redis came too late".to_owned();
             return parts.iter().map(|part| Some(Err(unknown(part, why.clone())))).collect();
@@ -369,6 +382,9 @@ impl Store for RedisStore {
                 left[at] = result;
             }
         }
+        let is_unconfirmed =
+            |result: &&Option<_>| matches!(result, Some(Err(StoreError::Unconfirmed(_))));
+        self.counts.unconfirmed.inc_by(left.iter().filter(is_unconfirmed).count() as u64);
         let behind = || StoreError::Behind("this node cannot keep up with the others".to_owned());
         results.extend(left.into_iter().map(|result| result.unwrap_or_else(|| Err(behind()))));
     }
@@ -415,7 +431,9 @@ impl Store for RedisStore {
     }
 
     fn nodes(&self) -> Option<Nodes> {
-        Some(self.node.peers.living(&self.node.calls.caller.node))
+        let nodes = self.node.peers.living(&self.node.calls.caller.node);
+        self.counts.nodes.set(nodes.living.len() as u64);
+        Some(nodes)
     }
 
     fn leave(&mut self) {

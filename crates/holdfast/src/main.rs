@@ -3,6 +3,7 @@
 
 mod announce;
 mod audit;
+mod counted;
 mod damage;
 mod demo;
 mod files;

@@ -13,12 +13,11 @@ use holdfast_core::ReceiptKey;
 use holdfast_engine::{Engine, Handle, Service};
 use holdfast_front::{Front, Stop};
 use holdfast_http::{App, BuyerKeys, MerchantKeys, ProviderName, Scrape, Site};
-use holdfast_metrics::Histogram;
 use holdfast_store::journal::Upkeep;
 use holdfast_store::{Clock, FolderLock, Store, SystemClock};
-use prometheus_client::registry::Unit;
 
 use crate::announce::Announcement;
+use crate::counted::Counted;
 use crate::demo::{self, Demo};
 use crate::folder::{Folder, random_hex, random_seed};
 use crate::listen;
@@ -43,7 +42,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let front = bind(settings.listen, settings.front, "--listen")?;
     let metrics = settings.metrics_listen.map(bind_metrics).transpose()?;
     let folder = Folder::open(&settings.data_dir)?;
-    let Running { service, receipts, flushes, _folder } = Running::start(&settings, &folder)?;
+    let Running { service, receipts, counted, _folder } = Running::start(&settings, &folder)?;
     let demo = settings.demo.then(|| demo::equip(&mut settings, &folder)).transpose()?;
     let made_key = settings.merchant_keys.is_empty();
     if made_key {
@@ -54,10 +53,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let app = app(&settings, receipts, service.handle(), checkout.checkout(), provider_secret)?;
     let stop = Stop::new();
     let mut registry = holdfast_http::registry();
-    if let Some(flushes) = flushes {
-        let help = "How long the journal's flushes take";
-        registry.register_with_unit("flush", help, Unit::Seconds, flushes);
-    }
+    counted.register(&mut registry);
     front.metrics().register(&mut registry);
     app.register(&mut registry);
     registry.register_collector(Box::new(ProcessMetrics));
@@ -91,8 +87,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
 struct Running {
     service: Service,
     receipts: ReceiptKey,
-    /// How long the journal's flushes take, if there is one.
-    flushes: Option<Histogram>,
+    counted: Counted,
     /// The data folder is this process's. (A journal takes it by itself.)
     _folder: Option<FolderLock>,
 }
@@ -107,14 +102,15 @@ impl Running {
                 let receipts = folder.receipt_key(!journal.logs().is_empty())?;
                 start_upkeep(journal.upkeep())?;
                 let service = start_engine(journal, clock, settings)?;
-                Ok(Self { service, receipts, flushes: Some(flushes), _folder: None })
+                Ok(Self { service, receipts, counted: Counted::Journal(flushes), _folder: None })
             }
             settings::Store::Redis(redis) => {
                 let lock = folder.lock()?;
                 let (store, receipts) =
                     shared::open(redis, folder, &(clock.clone() as Arc<dyn Clock>))?;
+                let counted = Counted::Redis(Box::new(store.counts()));
                 let service = start_engine(store, clock, settings)?;
-                Ok(Self { service, receipts, flushes: None, _folder: Some(lock) })
+                Ok(Self { service, receipts, counted, _folder: Some(lock) })
             }
         }
     }

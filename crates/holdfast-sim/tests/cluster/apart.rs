@@ -109,8 +109,7 @@ impl Shop {
             *find.lock().unwrap() = sales.map_or(0, |sales| sales.sound().count());
         }));
         self.engine().turn(&mut vec![look], &mut Vec::new());
-        let sound = *found.lock().unwrap();
-        sound
+        *found.lock().unwrap()
     }
 
     /// Has another node append so many entries to a sale.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use holdfast_testkit::{Postgres, Redis, RedisOptions, Sentinel, SentinelOptions, Trio};
 use serde_json::{Value, json};
 
+use crate::edge::{metric, metrics};
 use crate::support::{Server, command, complaint, holdfast, reserve, wait_for};
 
 /// What all servers share, but for Redis.
@@ -120,8 +121,16 @@ fn three_servers_sell_one_sale_through_a_failover() {
         assert_eq!(counts, [0, 60, 0, 0].map(Value::from), "{tier}");
         let (status, audit) = server.ask("GET", "/v1/sales/club/audit", &Value::Null);
         assert_eq!((status, &audit["ok"]), (200, &json!(true)), "{audit}");
+        let counted = metrics(&server.address);
+        let counts = ["redis_up", "redis_epoch", "nodes"];
+        let counts = counts.map(|name| metric(&counted, &format!("holdfast_{name}")));
+        assert_eq!(counts, [1.0, 2.0, 3.0].map(Some));
+        let rounds = metric(&counted, "holdfast_redis_round_seconds_count");
+        assert!(rounds.is_some_and(|rounds| rounds >= 20.0), "{rounds:?}");
     }
     drop(trio);
+    let is_up = || metric(&metrics(&servers[0].address), "holdfast_redis_up");
+    wait_for("the store is away", || is_up().filter(|&up| up < 1.0));
 }
 
 #[test]
