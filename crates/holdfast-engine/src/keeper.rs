@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use holdfast_store::{Epoch, LogInfo, Records, Stamp};
+use holdfast_store::{Epoch, LogInfo, Records, Stamp, StoreError};
 
 use crate::OpenError;
 use crate::recovery::recover;
@@ -118,6 +118,11 @@ fn run(
             Ok(Kept { snapshots, written, freed }) => {
                 tracing::info!(snapshots, written, freed, "kept");
                 records.backlog_bytes() + grow_bytes.max(written)
+            }
+            Err(OpenError::Store(StoreError::Behind(why))) => {
+                tracing::info!(why, "the next snapshot is made later");
+                thread::sleep(RETRY_AFTER);
+                0
             }
             Err(error) => {
                 tracing::warn!(%error, "a snapshot could not be made; the journal keeps growing");

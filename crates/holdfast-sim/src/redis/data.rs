@@ -37,10 +37,12 @@ pub(super) struct Kind {
 pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     let kind = |is_write, least, run| Some(Kind { is_write, least, run });
     match name.to_ascii_uppercase().as_slice() {
+        b"APPEND" => kind(true, 3, Data::append),
         b"DEL" => kind(true, 2, Data::del),
         b"FLUSHALL" => kind(true, 1, Data::flush_all),
         b"GET" => kind(false, 2, Data::get),
         b"HGETALL" => kind(false, 2, Data::hash_all),
+        b"HDEL" => kind(true, 3, Data::hash_del),
         b"HMGET" => kind(false, 3, Data::hash_get),
         b"HSET" => kind(true, 4, Data::hash_set),
         b"SET" => kind(true, 3, Data::set),
@@ -91,6 +93,15 @@ impl Data {
         }
     }
 
+    fn append(&mut self, words: &[Vec<u8>]) -> Outcome {
+        let [_, key, more] = words else { return Err(syntax()) };
+        let value =
+            self.keys.entry(key.clone()).or_insert_with(|| Arc::new(Value::Text(Vec::new())));
+        let Value::Text(text) = Arc::make_mut(value) else { return Err(wrong_type()) };
+        text.extend_from_slice(more);
+        Ok(Reply::Number(i64::try_from(text.len()).unwrap_or(i64::MAX)))
+    }
+
     fn set(&mut self, words: &[Vec<u8>]) -> Outcome {
         let [_, key, value] = words else { return Err(syntax()) };
         self.keys.insert(key.clone(), Arc::new(Value::Text(value.clone())));
@@ -119,6 +130,19 @@ impl Data {
         let hash = self.hash(&words[1])?;
         let values = words[2..].iter().map(|name| optional(hash.and_then(|hash| hash.get(name))));
         Ok(Reply::List(values.collect()))
+    }
+
+    fn hash_del(&mut self, words: &[Vec<u8>]) -> Outcome {
+        if self.hash(&words[1])?.is_none() {
+            return Ok(Reply::Number(0));
+        }
+        let Some(value) = self.keys.get_mut(&words[1]) else { return Ok(Reply::Number(0)) };
+        let Value::Hash(hash) = Arc::make_mut(value) else { return Err(wrong_type()) };
+        let gone = words[2..].iter().filter(|name| hash.remove(*name).is_some()).count();
+        if hash.is_empty() {
+            self.keys.remove(&words[1]);
+        }
+        Ok(Reply::Number(i64::try_from(gone).unwrap_or(i64::MAX)))
     }
 
     fn hash_set(&mut self, words: &[Vec<u8>]) -> Outcome {

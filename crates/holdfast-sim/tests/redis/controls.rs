@@ -5,7 +5,7 @@ use crate::several::{self, Model};
 use crate::side::{LIBRARY, Modelled};
 
 /// What is in the library, and what is put there instead.
-const CHECKS: [(&str, &str); 81] = [
+const CHECKS: [(&str, &str); 89] = [
     // What every call has to pass.
     ("if not reign then return { 'NO_REIGN', 0 } end", ""),
     ("args[1] ~= reign.token or", ""),
@@ -95,7 +95,15 @@ const CHECKS: [(&str, &str); 81] = [
     ("if reign.count - after <= RECENT then", "if true then"),
     ("or fail('the snapshot is gone')", "or ''"),
     ("if sequence > last then return { 'BEYOND', last } end", ""),
-    ("if sequence <= newest.sequence then return { 'OK', 0 } end", ""),
+    ("if sequence <= newest.sequence then return { 'OK', 0 } end\n  local id", "local id"),
+    ("if sequence <= newest.sequence then return { 'OK', 0 } end\n  return put", "return put"),
+    ("if its and not is_own and reign.roll[its.node] then return { 'BUSY', its.node } end", ""),
+    ("and reign.roll[its.node] then return { 'BUSY'", "then return { 'BUSY'"),
+    ("    redis.call('HDEL', keys[1], 'snapshot_' .. older.slot)\n", ""),
+    ("if not is_own or its.sequence ~= sequence", "if is_own and its.sequence ~= sequence"),
+    (" or its.sequence ~= sequence or its.length", " or its.length"),
+    (" or its.length ~= at then", " then"),
+    ("  reign.pieces[log] = nil\n", ""),
     ("if not batch or batch[2][4] ~= text(epoch) then", "if not batch then"),
     ("if found[2].sequence > found[1].sequence then return found[2], found[1] end", ""),
     ("local to = older.sequence\n", "local to = last\n"),

@@ -42,7 +42,7 @@ fn only_what_frees_memory_works_without_any(real: &mut Real) {
     for what in ["a reign shop a", "a open 1 0 0 10 1 x", "a append 1 0 1 20 1 1 y"] {
         assert!(on(what).starts_with("OK "), "{what}");
     }
-    for what in ["a snapshot 1 1 5 10 s", "a snapshot 1 2 5 20 s", "a append 1 0 2 20 1 0 ''"] {
+    for what in ["a snapshot 1 1 5 10 0 s", "a snapshot 1 2 5 20 0 s", "a append 1 0 2 20 1 0 ''"] {
         assert!(on(what).starts_with("OK "), "{what}");
     }
     real.call(&command(&["CONFIG", "SET", "maxmemory", "1"]));

@@ -102,6 +102,7 @@ fn draw(rng: &mut Rng) -> String {
         "restore",
         "reset",
         "snapshot",
+        "piece",
         "trim",
         "fetch",
         "position",
@@ -139,7 +140,8 @@ fn args(rng: &mut Rng, function: &str) -> String {
             format!("{log} {} {base} {base_epoch} {}{batches}", rng.between(3, 5), rng.below(2))
         }
         "reset" => format!("{log} {} {last} {} {clock} s", rng.between(3, 5), rng.between(2, 3)),
-        "snapshot" => format!("{log} {last} {} {clock} s", rng.between(4, 5)),
+        "snapshot" => format!("{log} {last} {} {clock} {} s", rng.between(4, 5), rng.below(2)),
+        "piece" => format!("{log} {last} {} s", rng.below(2)),
         "trim" | "fetch" | "position" => log.to_string(),
         "news" => last.to_string(),
         "join" | "leave" => (*rng.pick(&["a", "b", "c"]).expect("one of three")).to_owned(),

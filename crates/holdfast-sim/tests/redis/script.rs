@@ -70,7 +70,7 @@ fn keys(function: &str, log: &str) -> Vec<String> {
         "restore" | "open" | "trim" => &["", ":log"],
         "append" => &["", ":log", ":view"],
         "fetch" => &["", ":snapshot:0", ":snapshot:1"],
-        "reset" | "snapshot" => &["", ":log", ":snapshot:0", ":snapshot:1"],
+        "reset" | "snapshot" | "piece" => &["", ":log", ":snapshot:0", ":snapshot:1"],
         _ => &[],
     };
     parts.iter().map(|part| format!("{{holdfast:{log}}}{part}")).collect()

@@ -74,6 +74,10 @@ fn part(log: u32, part: &str) -> String {
     format!("{{holdfast:{log}}}:{part}")
 }
 
+fn snapshot_keys(log: u32) -> [String; 4] {
+    [meta(log), part(log, "log"), part(log, "snapshot:0"), part(log, "snapshot:1")]
+}
+
 fn text(value: impl Display) -> Vec<u8> {
     value.to_string().into_bytes()
 }
@@ -138,10 +142,9 @@ impl Calls {
     }
 
     pub(super) fn reset(&self, log: u32, from_epoch: u32, at: Stamp, bytes: &[u8]) -> Command {
-        let keys = [meta(log), part(log, "log"), part(log, "snapshot:0"), part(log, "snapshot:1")];
         let mut args = vec![text(log), text(from_epoch), text(at.sequence), text(at.epoch.0)];
         args.extend([text(at.clock_ms), bytes.to_vec()]);
-        self.call("reset", &keys, args)
+        self.call("reset", &snapshot_keys(log), args)
     }
 
     /// Opens a log in this epoch, with a batch after a gap if there is one.
@@ -178,11 +181,17 @@ impl Calls {
         self.call("fetch", &keys, Vec::new())
     }
 
-    pub(super) fn snapshot(&self, log: u32, at: Stamp, bytes: &[u8]) -> Command {
-        let keys = [meta(log), part(log, "log"), part(log, "snapshot:0"), part(log, "snapshot:1")];
+    /// One piece of a snapshot, which comes after its first `written` bytes; not the last one.
+    pub(super) fn piece(&self, log: u32, at: Stamp, written: usize, bytes: &[u8]) -> Command {
+        let args = vec![text(log), text(at.sequence), text(written), bytes.to_vec()];
+        self.call("piece", &snapshot_keys(log), args)
+    }
+
+    /// The last piece of a snapshot, or all of it.
+    pub(super) fn snapshot(&self, log: u32, at: Stamp, written: usize, bytes: &[u8]) -> Command {
         let mut args = vec![text(log), text(at.sequence), text(at.epoch.0), text(at.clock_ms)];
-        args.push(bytes.to_vec());
-        self.call("snapshot", &keys, args)
+        args.extend([text(written), bytes.to_vec()]);
+        self.call("snapshot", &snapshot_keys(log), args)
     }
 
     pub(super) fn trim(&self, log: u32) -> Command {
@@ -252,6 +261,7 @@ pub(super) fn passed(reply: Reply) -> Result<Vec<Reply>, Refused> {
         "ROLLED_BACK" => Refused::RolledBack(number(0)),
         "TRIMMED" => Refused::Trimmed(number(0)),
         "LAGGING" => Refused::Lagging(name()),
+        "BUSY" => Refused::Other(format!("node {} is writing a snapshot of it", name())),
         "OWNED" => Refused::Other(
             "this Redis has the sales of another Holdfast, whose receipt.key is another".to_owned(),
         ),

@@ -14,6 +14,11 @@ const CONNECT_PATIENCE: Duration = Duration::from_millis(500);
 /// How long it may be silent: longer than it waits for its replicas.
 const SILENCE_MAX: Duration = Duration::from_millis(800);
 
+/// What is sent at once without more patience for it; and how many bytes a server takes in a second,
+/// with its disk's flush.
+const AT_ONCE_BYTES: usize = 4 << 20;
+const BYTES_PER_SECOND: usize = 8 << 20;
+
 /// The port of Redis, and of Sentinel.
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -134,11 +139,21 @@ impl Link for Wire {
         let mut packed = Vec::new();
         commands.iter().for_each(|command| pack(command, &mut packed));
         let why = |error: redis::RedisError| format!("Redis: {error}");
+        let is_large = packed.len() > AT_ONCE_BYTES;
+        if is_large {
+            let seconds = u32::try_from(packed.len() / BYTES_PER_SECOND).unwrap_or(u32::MAX);
+            let patience = SILENCE_MAX + Duration::from_secs(1).saturating_mul(seconds);
+            self.0.set_read_timeout(Some(patience)).map_err(why)?;
+        }
         self.0.send_packed_command(&packed).map_err(why)?;
-        commands
+        let replies = commands
             .iter()
             .map(|_| self.0.recv_response().map(reply).or_else(|error| refused(&error)))
-            .collect()
+            .collect();
+        if is_large {
+            self.0.set_read_timeout(Some(SILENCE_MAX)).map_err(why)?;
+        }
+        replies
     }
 }
 

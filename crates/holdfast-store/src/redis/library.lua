@@ -28,7 +28,7 @@ local PAGE = 512 -- batches in one reply
 local LAG = 2 ^ 20 -- entries that a node of the roll may be behind
 local RECENT = 1024 -- changes that `news` finds without looking through all logs
 
-local reign -- token, epoch, replid, roll, head, opened, duties, left, count, changed, recent
+local reign -- token, epoch, replid, roll, head, opened, duties, left, pieces, count, changed, recent
 
 local function fail(why)
   error({ err = 'HOLDFAST ' .. why })
@@ -129,6 +129,22 @@ local function closed(meta, log, from_epoch)
   return nil, last, clock
 end
 
+-- Puts what comes after `at` bytes of a snapshot into the older one's place; says what refuses to. The older one is none
+-- from its first piece on. Nodes take turns: whoever has begun is waited for.
+local function put(keys, args, older, log, sequence, at, bytes)
+  local its, key = reign.pieces[log], keys[3 + older.slot]
+  local is_own = its and its.node == args[3]
+  if its and not is_own and reign.roll[its.node] then return { 'BUSY', its.node } end
+  if at == 0 then
+    redis.call('HDEL', keys[1], 'snapshot_' .. older.slot)
+    redis.call('SET', key, bytes)
+  else
+    if not is_own or its.sequence ~= sequence or its.length ~= at then return { 'DIFFERS', is_own and its.length or 0 } end
+    redis.call('APPEND', key, bytes)
+  end
+  reign.pieces[log] = { node = args[3], sequence = sequence, length = at + #bytes }
+end
+
 local function stamp(clock, wanted)
   return math.max(clock, math.min(wanted, clock + STEP))
 end
@@ -185,7 +201,7 @@ register('reign', 1, {}, function(keys, args)
   redis.call('HSET', keys[1], 'owner', owner, 'epoch', text(epoch))
   if is_own then return { 'OK', replid } end
   reign = { token = token, epoch = epoch, epoch_text = text(epoch), replid = replid, roll = {}, head = {}, opened = {},
-    duties = {}, left = {}, count = 0, changed = {}, recent = {} }
+    duties = {}, left = {}, pieces = {}, count = 0, changed = {}, recent = {} }
   for i = 5, #args do reign.roll[args[i]] = { calls = 0, seen = {} } end
   return { 'OK', replid }
 end)
@@ -359,11 +375,24 @@ register('fetch', 3, { 'no-writes' }, function(keys)
   return { 'OK', newest.sequence, newest.epoch, newest.clock, bytes }
 end)
 
--- Of meta, log, snapshot 0, 1. log, sequence, epoch, clock, bytes → OK 1 | OK 0 (there is one as new) | NOT_OPEN
--- | ROLLED_BACK last | BEYOND last | DIFFERS last (no batch of that epoch ends there). Takes the older one's place.
+-- Of meta, log, snapshot 0, 1. log, sequence, at, bytes → OK 1 | OK 0 (there is one as new) | NOT_OPEN | ROLLED_BACK last
+-- | BUSY node (it is writing one) | DIFFERS length. One piece of a snapshot that is too large for one call: what comes
+-- after its first `at` bytes.
+register('piece', 4, {}, function(keys, args)
+  local log, sequence, at = whole(args[4], 'log'), whole(args[5], 'sequence'), whole(args[6], 'at')
+  local bytes = given(args[7], 'bytes')
+  local refusal = opened(keys[1], log, keys[2])
+  if refusal then return refusal end
+  local newest, older = snapshots(keys[1])
+  if sequence <= newest.sequence then return { 'OK', 0 } end
+  return put(keys, args, older, log, sequence, at, bytes) or { 'OK', 1 }
+end)
+
+-- Of meta, log, snapshot 0, 1. log, sequence, epoch, clock, at, bytes → as `piece` | BEYOND last | DIFFERS last (no batch
+-- of that epoch ends there). The last piece, or all of it (at = 0): the snapshot is there, in the older one's place.
 register('snapshot', 4, {}, function(keys, args)
   local log, sequence, epoch = whole(args[4], 'log'), whole(args[5], 'sequence'), whole(args[6], 'epoch')
-  local clock, bytes = whole(args[7], 'clock'), given(args[8], 'bytes')
+  local clock, at, bytes = whole(args[7], 'clock'), whole(args[8], 'at'), given(args[9], 'bytes')
   local refusal, last = opened(keys[1], log, keys[2])
   if refusal then return refusal end
   if sequence > last then return { 'BEYOND', last } end
@@ -372,7 +401,9 @@ register('snapshot', 4, {}, function(keys, args)
   local id = text(sequence) .. '-0'
   local batch = redis.call('XRANGE', keys[2], id, id)[1]
   if not batch or batch[2][4] ~= text(epoch) then return { 'DIFFERS', last } end
-  redis.call('SET', keys[3 + older.slot], bytes)
+  refusal = put(keys, args, older, log, sequence, at, bytes)
+  if refusal then return refusal end
+  reign.pieces[log] = nil
   redis.call('HSET', keys[1], 'snapshot_' .. older.slot, text(sequence) .. ' ' .. text(epoch) .. ' ' .. text(clock))
   return { 'OK', 1 }
 end)

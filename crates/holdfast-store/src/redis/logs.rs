@@ -9,8 +9,9 @@ use super::mirror::{Item, Mirror, NOTHING, pack};
 use super::node::{Answer, INDEX, Need, Node, Step, said};
 use crate::{Batch, Epoch, LogId, Result, Stamp, StoreError};
 
-/// Batches that are written back with one call.
+/// Batches that are written back with one call, and their bytes but for the last one's.
 const RESTORED_AT_ONCE: usize = 256;
+const RESTORED_BYTES: usize = 1 << 20;
 
 /// Reads that one log may take in a row: each brings 512 batches.
 const READS_MAX: usize = 100_000;
@@ -232,19 +233,17 @@ impl Node {
         if planted!(NewStamps) {
             items.iter_mut().for_each(|item| item.last.epoch = Epoch(self.adopted));
         }
-        let mut chunks = items.chunks(RESTORED_AT_ONCE).peekable();
-        if chunks.peek().is_none() {
-            return Ok(self.ask(calls.restore(log, self.adopted, base, &[], true))?.map(drop));
-        }
-        while let Some(chunk) = chunks.next() {
-            let is_done = chunks.peek().is_none();
-            let restored = self.ask(calls.restore(log, self.adopted, base, chunk, is_done))?;
-            if let Err(refused) = restored {
-                return Ok(Err(refused));
+        let mut left = items.as_slice();
+        loop {
+            let (now, later) = left.split_at(at_once(left));
+            let is_done = later.is_empty();
+            let restored = self.ask(calls.restore(log, self.adopted, base, now, is_done))?;
+            if restored.is_err() || is_done {
+                return Ok(restored.map(drop));
             }
-            base = chunk.last().map_or(base, |item| item.last);
+            base = now.last().map_or(base, |item| item.last);
+            left = later;
         }
-        Ok(Ok(()))
     }
 
     /// Does what the winner of an epoch has asked this node to do.
@@ -297,6 +296,16 @@ impl Node {
         }
         StoreError::Away(why.to_owned())
     }
+}
+
+/// How many of these are written back with one call.
+fn at_once(items: &[Item]) -> usize {
+    let mut bytes = 0;
+    let fits = |item: &&Item| {
+        bytes += item.bytes.len();
+        bytes - item.bytes.len() < RESTORED_BYTES
+    };
+    items.iter().take(RESTORED_AT_ONCE).take_while(fits).count()
 }
 
 /// Each sale's log and its name: the first entry with a name gives it its number.

@@ -3,11 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::calls::{Calls, Refused, passed};
+use super::calls::{Calls, Refused, number, passed};
 use super::link::{Dial, Link, Reply};
 use super::mirror::{Item, SharedMirrors};
 use super::node::said;
 use crate::{LogId, Records, Result, Stamp, StoreError};
+
+/// What one call writes of a snapshot: Redis does nothing else meanwhile, and flushes it to its disks.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Under which reign this node speaks, as far as it knows.
 pub(super) type Speaking = Arc<Mutex<Option<Calls>>>;
@@ -45,6 +48,13 @@ impl RedisRecords {
             return Err(away("too few data nodes of Redis have it on disk".to_owned()));
         }
         Ok(replies)
+    }
+
+    /// Puts a piece of a snapshot there. `false`: there is a snapshot as new.
+    fn put(&self, make: impl Fn(&Calls) -> super::link::Command) -> Result<bool> {
+        let reply = self.ask(|calls| vec![make(calls)])?.pop().unwrap_or(Reply::Nil);
+        let taken = passed(reply).and_then(|list| number(&list, 0));
+        Ok(taken.map_err(|refused| StoreError::Behind(said(&refused)))? == 1)
     }
 }
 
@@ -111,8 +121,15 @@ impl Records for RedisRecords {
         if at.sequence > last {
             return Err(StoreError::RolledBack { log, seen: at.sequence, last });
         }
-        let replies = self.ask(|calls| vec![calls.snapshot(log.0, at, bytes)])?;
-        replies.into_iter().try_for_each(|reply| told(passed(reply)))?;
+        let (mut written, mut is_wanted) = (0, true);
+        while is_wanted && bytes.len() - written > PIECE_BYTES {
+            let piece = &bytes[written..written + PIECE_BYTES];
+            is_wanted = self.put(|calls| calls.piece(log.0, at, written, piece))?;
+            written += PIECE_BYTES;
+        }
+        if is_wanted {
+            self.put(|calls| calls.snapshot(log.0, at, written, &bytes[written..]))?;
+        }
         if let Some(mirror) = self.mirrors.lock().logs.get_mut(&log.0) {
             mirror.keep(at, bytes);
         }

@@ -6,6 +6,7 @@
 mod suite;
 
 mod conformance;
+mod large;
 mod rig;
 mod settings;
 mod succession;
