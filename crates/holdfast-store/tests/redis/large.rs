@@ -8,7 +8,7 @@ use crate::rig::{Row, append, at, entries, node, open, options, until};
 const SNAPSHOT_BYTES: usize = 64 << 20;
 
 fn snapshot() -> Vec<u8> {
-    (0..SNAPSHOT_BYTES).map(|at| (at >> 8) as u8).collect()
+    (0..SNAPSHOT_BYTES).map(|at| (at >> 8).to_le_bytes()[0]).collect()
 }
 
 #[test]
