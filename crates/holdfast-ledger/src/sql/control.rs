@@ -1,6 +1,8 @@
 //! The control row. Whoever sets it has it locked before they look at it; whoever begins a reign over
 //! a sale shares that lock, so that no sale gets past a new epoch unseen. Who only writes for a sale
 //! does not come here: the sale's own row, which rises with the epoch, is their fence.
+//!
+//! Who asks has a runtime that stands still between two questions: nothing may be left for later.
 
 use std::time::Duration;
 
@@ -18,7 +20,12 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(900);
 /// The row, or `None` while nobody has set it.
 pub(super) async fn read(pool: &Pool) -> Result<Option<Control>> {
     const SQL: &str = "SELECT version, epoch, document FROM control";
-    let row = async { pool.look_at_control().await?.fetch_one(SQL, &[]).await };
+    let row = async {
+        let mut session = pool.look_at_control().await?;
+        let row = session.fetch_one(SQL, &[]).await;
+        session.roll_back().await;
+        row
+    };
     let row = timeout_at(deadline(pool), row).await;
     let row = row.unwrap_or_else(|_| Err(LedgerError::Unavailable(silence())))?;
     let row = row.ok_or_else(no_row)?;
@@ -32,17 +39,20 @@ pub(super) async fn set(pool: &Pool, expected: u64, epoch: u32, document: &str) 
     let deadline = deadline(pool);
     let prepared = async {
         let mut session = pool.begin_control().await?;
-        let is_expected = replace(&mut session, expected, epoch, document).await?;
-        Ok((session, is_expected))
+        match replace(&mut session, expected, epoch, document).await {
+            Ok(true) => Ok(Some(session)),
+            refused => {
+                session.roll_back().await;
+                refused.map(|_| None)
+            }
+        }
     };
     let prepared = timeout_at(deadline, prepared).await;
-    let (session, is_expected) =
-        prepared.unwrap_or_else(|_| Err(LedgerError::Unavailable(silence())))?;
-    if is_expected {
-        let committed = timeout_at(deadline, session.commit()).await;
-        committed.unwrap_or_else(|_| Err(LedgerError::Unknown(silence())))?;
-    }
-    Ok(is_expected)
+    let prepared = prepared.unwrap_or_else(|_| Err(LedgerError::Unavailable(silence())))?;
+    let Some(session) = prepared else { return Ok(false) };
+    let committed = timeout_at(deadline, session.commit()).await;
+    committed.unwrap_or_else(|_| Err(LedgerError::Unknown(silence())))?;
+    Ok(true)
 }
 
 fn deadline(pool: &Pool) -> Instant {

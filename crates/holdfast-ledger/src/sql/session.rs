@@ -131,6 +131,16 @@ impl Session {
         };
         committed.map_err(|error| LedgerError::Unknown(error.to_string()))
     }
+
+    /// Changes nothing, and has let go of every lock when it returns, unless the database cannot be
+    /// reached: then that lets go by itself. Whoever only drops a session lets go when their runtime
+    /// next finds time for it, which may be much later.
+    pub(super) async fn roll_back(self) {
+        let _ = match self {
+            Self::Sqlite(transaction) => in_time(transaction.rollback()).await,
+            Self::Postgres(transaction) => in_time(transaction.rollback()).await,
+        };
+    }
 }
 
 /// How long a database may be silent: longer than it may work on a statement.

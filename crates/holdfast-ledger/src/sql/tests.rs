@@ -54,7 +54,8 @@ fn programs_may_be_old_and_may_stand_still_in_postgres() -> anyhow::Result<()> {
         let ledger = SqlLedger::postgres(&url, 1).await?;
         a_sale_on_its_way_does_not_slip_past_a_new_epoch(&ledger).await?;
         who_waits_for_orders_keeps_nobody_from_the_control_row(&ledger).await?;
-        who_stands_still_does_not_keep_the_control_row(&ledger).await
+        who_stands_still_does_not_keep_the_control_row(&ledger).await?;
+        nothing_of_the_control_row_is_kept_after_the_answer(&ledger, &server).await
     })
 }
 
@@ -196,4 +197,25 @@ async fn who_stands_still_does_not_keep_the_control_row(ledger: &SqlLedger) -> a
     ensure!(matches!(woken, Err(LedgerError::Unknown(_))), "{woken:?}");
     ensure!(ledger.control().await?.is_some_and(|row| row.document == "goes on"));
     Ok(())
+}
+
+/// Also if the runtime stands still after the answer, as it does here while `psql` runs.
+async fn nothing_of_the_control_row_is_kept_after_the_answer(
+    ledger: &SqlLedger,
+    server: &Postgres,
+) -> anyhow::Result<()> {
+    const IN_TRANSACTION: &str =
+        "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
+    let is_free = |after: &str| {
+        let kept = server.ask(IN_TRANSACTION)?;
+        ensure!(kept == "0", "{kept} transactions are open after {after}");
+        anyhow::Ok(())
+    };
+    ensure!(ledger.control().await?.is_some());
+    is_free("a look")?;
+    ensure!(!ledger.set_control(1, 4, "too late").await?);
+    is_free("a row that was not the expected one")?;
+    let fenced = ledger.set_control(3, 3, "goes back").await;
+    ensure!(fenced == Err(LedgerError::Fenced { reigning: 4 }), "{fenced:?}");
+    is_free("an epoch that is over")
 }
