@@ -5,6 +5,8 @@ use std::time::Duration;
 use holdfast_rehearse::{Phase, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::telemetry;
+
 const TEMPLATE: &str = "{prefix:8} {wide_bar} {pos}/{len} {elapsed}\n{msg}";
 
 /// A bar on standard error, and what the buyers got so far under it.
@@ -63,10 +65,9 @@ impl Show {
     }
 
     /// Says something on standard error, above the bar if there is one.
-    #[expect(clippy::print_stderr, reason = "it is for whoever just pressed Ctrl-C")]
     pub(super) fn notice(&self) -> impl Fn(&str) + Send + 'static {
         let bar = self.bar.clone();
-        move |words| bar.suspend(|| eprintln!("{words}"))
+        move |words| bar.suspend(|| telemetry::note(words))
     }
 
     pub(super) fn end(self) {

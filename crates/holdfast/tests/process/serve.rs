@@ -49,6 +49,37 @@ fn sigterm_lets_a_request_in_flight_finish_and_exits_0() {
 }
 
 #[test]
+fn sigterm_stops_a_server_whose_output_nobody_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    // As `holdfast serve 2>&1 | head -1` has it.
+    let (read, write) = std::io::pipe().unwrap();
+    let mut server = Server::spawn(command(folder.path()).env("RUST_LOG", "info").stderr(write));
+    drop((read, server.child.stdout.take()));
+    server.open_sale(5, 86_400);
+    assert_eq!(reserve(&server.address, "alice").unwrap().0, 201);
+    signal(&server.child, "-TERM");
+    let stopped = wait_for("it has stopped", || server.child.try_wait().unwrap());
+    assert_eq!(stopped.code(), Some(0));
+
+    let server = Server::start(folder.path());
+    assert_eq!(reserve(&server.address, "alice").unwrap().0, 200, "the hold was not there");
+}
+
+#[test]
+fn a_server_that_nobody_hears_says_by_its_exit_code_that_it_could_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+    let mut server = command(folder.path());
+    let ended = server.args(["--listen", "nowhere"]).stderr(write).status().unwrap();
+    assert_eq!(ended.code(), Some(2), "a flag that makes no sense");
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+    let ended = command(folder.path()).args(["--merchant-key="]).stderr(write).status().unwrap();
+    assert_eq!(ended.code(), Some(1), "a key that is empty");
+}
+
+#[test]
 fn a_lost_receipt_key_is_not_replaced_in_silence() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
