@@ -1,10 +1,15 @@
-//! SIGSTOP: a process that was stopped costs its buyers at most one step of the sale clock.
+//! SIGSTOP: a process that was stopped costs its buyers at most one step of the sale clock, and one of
+//! several says nothing that is over.
 
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use crate::support::{Server, reserve, signal};
-use serde_json::Value;
+use holdfast_testkit::{Redis, RedisOptions};
+use serde_json::{Value, json};
+
+use crate::cluster::Shared;
+use crate::edge::{metric, metrics};
+use crate::support::{Server, reserve, signal, wait_for};
 
 const HOLD_SECONDS: u32 = 3;
 const STOPPED: Duration = Duration::from_secs(4);
@@ -48,4 +53,42 @@ fn a_clock_that_jumps_is_caught() {
     );
     let (status, _) = hold_and_stop(&server);
     assert_eq!(status, "expired", "the stop went unnoticed");
+}
+
+#[test]
+fn a_node_that_stood_still_says_nothing_that_is_over_and_does_no_harm() {
+    let shared = Shared::start();
+    let redis = Redis::start(&RedisOptions::default()).unwrap();
+    let still = shared.node("node-0", &redis.url(), 1);
+    let other = shared.node("node-1", &redis.url(), 1);
+    still.open_sale(1, 60);
+    wait_for("the other knows the sale", || (other.tier()["free"] == json!(1)).then_some(()));
+    signal(&still.child, "-STOP");
+    let (status, hold) = reserve(&other.address, "quick").unwrap();
+    assert_eq!(status, 201, "{hold}");
+    let nodes = || metric(&metrics(&other.address), "holdfast_nodes");
+    wait_for("it is taken off the roll", || nodes().filter(|&nodes| nodes < 2.0));
+    // It hears them when it goes on.
+    let address = still.address.clone();
+    let asking: Vec<_> = (0..8)
+        .map(|nth| {
+            let address = address.clone();
+            thread::spawn(move || reserve(&address, &format!("late-{nth}")))
+        })
+        .collect();
+    sleep(Duration::from_millis(200));
+    signal(&still.child, "-CONT");
+    for answer in asking {
+        let (status, body) = answer.join().unwrap().unwrap();
+        assert!(matches!(status, 409 | 503), "{status} {body}");
+    }
+    // It is back, as somebody else, and knows what it has missed.
+    let again = wait_for("it answers", || {
+        reserve(&still.address, "quick").ok().filter(|(status, _)| *status != 503)
+    });
+    assert_eq!((again.0, &again.1["id"]), (200, &hold["id"]), "{}", again.1);
+    assert_eq!(reserve(&still.address, "late-0").unwrap().0, 409);
+    wait_for("both live", || nodes().filter(|&nodes| nodes > 1.0));
+    let epochs = [&still, &other].map(|it| metric(&metrics(&it.address), "holdfast_redis_epoch"));
+    assert_eq!(epochs, [Some(1.0); 2]);
 }
