@@ -56,6 +56,22 @@ pub struct Engine<S, T> {
     early: Vec<(T, crate::Reply)>,
 }
 
+/// Every sale as the store's records have it, each under a new reign.
+fn read<S: Store>(store: &mut S, seed: u64) -> Result<Sales, OpenError> {
+    let records = store.records();
+    let mut sales = Sales::default();
+    sales.nodes = store.nodes();
+    for log in store.logs() {
+        let (id, sale) = recover(records.as_ref(), &log, seed)?;
+        sales.push(Slot::new(id, log.id, log.epoch, sale));
+    }
+    let logs: Vec<LogId> = sales.slots.iter().map(|slot| slot.log).collect();
+    for (slot, epoch) in sales.slots.iter_mut().zip(store.reign(&logs)?) {
+        slot.epoch = epoch;
+    }
+    Ok(sales)
+}
+
 impl<S: Store, T> Engine<S, T> {
     /// Reads every sale from the store's records and begins a new reign over each.
     ///
@@ -64,17 +80,8 @@ impl<S: Store, T> Engine<S, T> {
     /// # Errors
     /// When the store cannot be read, or holds what no version up to this one wrote.
     pub fn open(mut store: S, clock: Arc<dyn Clock>, seed: u64) -> Result<Self, OpenError> {
-        let records = store.records();
-        let mut sales = Sales::default();
-        sales.nodes = store.nodes();
-        for log in store.logs() {
-            let (id, sale) = recover(records.as_ref(), &log, seed)?;
-            sales.push(Slot::new(id, log.id, log.epoch, sale));
-        }
-        let logs: Vec<LogId> = sales.slots.iter().map(|slot| slot.log).collect();
-        for (slot, epoch) in sales.slots.iter_mut().zip(store.reign(&logs)?) {
-            slot.epoch = epoch;
-        }
+        // Nobody waits for a node that could not begin.
+        let sales = read(&mut store, seed).inspect_err(|_| store.leave())?;
         let is_watched = |&at: &usize| sales.slots[at].has_more_to_do();
         let watched = (0..sales.slots.len()).filter(is_watched).collect();
         let others = store.is_shared().then(|| Others::new(0));

@@ -13,6 +13,7 @@ mod error;
 mod flusher;
 mod log;
 mod nodes;
+mod outage;
 
 pub mod journal;
 #[cfg(feature = "planted")]
@@ -27,3 +28,4 @@ pub use log::{
     Append, Appended, Batch, Entry, Epoch, LogId, LogInfo, News, Records, Resumed, Stamp, Store,
 };
 pub use nodes::Nodes;
+pub use outage::Outage;

@@ -34,9 +34,14 @@ mod mirror;
 mod news;
 mod node;
 mod peers;
+mod place;
+mod probe;
 mod records;
 mod trust;
 mod upgrade;
+mod welcome;
+mod why;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,10 +53,13 @@ use mirror::{Item, Mirror, pack};
 use node::{INDEX, Need, Node, said};
 use records::{RedisRecords, Speaking};
 
-pub use client::{Place, Servers};
+pub use client::Servers;
 pub use control::{Control, ControlRow};
 pub use counts::Counts;
+pub use inspect::inspect;
 pub use link::{Command, Dial, Link, Reply};
+pub use place::Place;
+pub use why::Why;
 
 use crate::{
     Append, Appended, Clock, Epoch, LogId, LogInfo, News, Nodes, Records, Result, Resumed, Stamp,
@@ -128,7 +136,7 @@ impl RedisStore {
     /// Reaches the store and joins the reign in force, or recovers it.
     ///
     /// # Errors
-    /// Why that is not possible now; `patience` is over.
+    /// Why that is not possible now; `patience` is over, or what is wrong does not pass by itself.
     pub fn open(
         options: Options,
         dial: Arc<dyn Dial>,
@@ -144,7 +152,10 @@ impl RedisStore {
         loop {
             match store.ready() {
                 Ok(()) => return Ok(store),
-                Err(error) if clock.monotonic().saturating_sub(begun) > patience => {
+                Err(error)
+                    if store.node.is_refused()
+                        || clock.monotonic().saturating_sub(begun) > patience =>
+                {
                     return Err(error);
                 }
                 Err(error) => rest(&error.to_string()),
@@ -288,7 +299,7 @@ impl RedisStore {
                     drop(mirrors);
                     self.node.need(Need::Recovery);
                     let why = "a log in Redis has lost entries in its middle";
-                    return Some(Err(self.node.lost(why, false)));
+                    return Some(Err(self.node.lost(&why.into(), false)));
                 }
                 clock.saw(item.last.clock_ms, received);
                 mirror.push(item);
@@ -312,7 +323,7 @@ impl RedisStore {
 
     /// Too few data nodes have it yet. It may count later, and then it is found with what others write.
     fn unconfirmed(&self, written: &Written) -> StoreError {
-        let why = self.node.unconfirmed();
+        let why = self.node.unconfirmed().to_string();
         if written.is_written { StoreError::Unconfirmed(why) } else { StoreError::Away(why) }
     }
 
@@ -320,7 +331,7 @@ impl RedisStore {
         match refused {
             Refused::RolledBack(_) | Refused::NotOpen => self.node.need(Need::Recovery),
             Refused::Trimmed(_) => self.node.need(Need::Reading),
-            Refused::Lagging(_) => return StoreError::Behind(said(refused)),
+            Refused::Lagging(_) => return StoreError::Behind(said(refused).to_string()),
             _ => {}
         }
         self.node.lost(&said(refused), false)
@@ -440,7 +451,7 @@ impl Store for RedisStore {
         if self.ready().is_ok()
             && let Err(why) = self.node.leave()
         {
-            tracing::warn!(why, "this node could not leave in order");
+            tracing::warn!(%why, "this node could not leave in order");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use holdfast_ledger::{LedgerError, SqlLedger};
+use holdfast_store::Outage;
 use tokio::time::{Instant, sleep};
 
 use crate::settings::LedgerPlace;
@@ -18,9 +19,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is tried, where it says at once that it cannot.
 const TRY_EVERY: Duration = Duration::from_secs(1);
-
-/// How often a server says what it waits for.
-const SAY_EVERY: Duration = Duration::from_secs(5);
 
 /// Connections for orders: few, for they are written in batches.
 const CONNECTIONS: u32 = 4;
@@ -49,16 +47,14 @@ pub(crate) async fn postgres(
 ) -> anyhow::Result<SqlLedger> {
     // It is shown without its password.
     let place = LedgerPlace::Postgres(url.to_owned());
-    let begun = Instant::now();
-    let mut said = None;
+    let (begun, mut outage) = (Instant::now(), Outage::default());
     loop {
         let why = match SqlLedger::postgres(url, connections).await {
             Err(LedgerError::Unavailable(why)) if begun.elapsed() < patience => why,
             opened => return opened.with_context(|| format!("open the ledger at {place}")),
         };
-        if said.is_none_or(|at: Instant| at.elapsed() >= SAY_EVERY) {
-            tracing::warn!(ledger = %place, why, "waiting for the ledger");
-            said = Some(Instant::now());
+        if outage.is_on(&why, begun.elapsed()).is_some() {
+            tracing::info!(ledger = %place, why, "waiting for the ledger, {patience:?} at most");
         }
         sleep(TRY_EVERY).await;
     }

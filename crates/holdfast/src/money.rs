@@ -16,7 +16,7 @@ use holdfast_http::ProviderName;
 use holdfast_ledger::{Ledger, SqlLedger};
 use tokio::net::TcpListener;
 
-use crate::folder::Folder;
+use crate::folder::{Folder, random_hex};
 use crate::settings::{LedgerPlace, Money, Payments, Settings, Store};
 use crate::{ledger, provider};
 
@@ -179,6 +179,11 @@ fn secret(money: &Money, made: impl FnOnce() -> anyhow::Result<String>) -> anyho
     };
     provider::check_secret(&secret)?;
     Ok(secret)
+}
+
+/// Refuses what lacks the provider's secret, before anything is touched.
+pub(crate) fn check(money: &Money) -> anyhow::Result<()> {
+    secret(money, random_hex).map(drop)
 }
 
 /// A client of the provider. One in this process is run first, as the peer over HTTP that it is

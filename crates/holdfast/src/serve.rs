@@ -37,27 +37,48 @@ const SCRAPERS_MAX: usize = 64;
 
 /// Runs a server until it is told to stop.
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let mut settings = args.decide()?;
-    // First what can fail without a trace: the addresses, then the folder.
+    let settings = args.decide()?;
+    // First what can fail without a trace: keys and secrets, the addresses, then the folder.
+    keys(&settings)?;
+    money::check(&settings.money)?;
     let front = bind(settings.listen, settings.front, "--listen")?;
     let metrics = settings.metrics_listen.map(bind_metrics).transpose()?;
     let folder = Folder::open(&settings.data_dir)?;
     let Running { service, receipts, counted, _folder } = Running::start(&settings, &folder)?;
-    let demo = settings.demo.then(|| demo::equip(&mut settings, &folder)).transpose()?;
+    let engine = service.handle();
+    let served = serve(settings, &folder, (front, metrics), &engine, receipts, counted);
+    // Also where it could not begin: whoever shares the store with it need not wait for it.
+    let doubt = service.stop();
+    served?;
+    tracing::info!("stopped");
+    // A supervisor that looks at the exit code is to start a server again that could not go on.
+    doubt.map_or(Ok(ExitCode::SUCCESS), |doubt| Err(doubt).context("the store is in doubt"))
+}
+
+/// Serves over a running engine, until it is told to stop.
+fn serve(
+    mut settings: Settings,
+    folder: &Folder,
+    (front, metrics): (Front, Option<Front>),
+    engine: &Handle,
+    receipts: ReceiptKey,
+    counted: Counted,
+) -> anyhow::Result<()> {
+    let demo = settings.demo.then(|| demo::equip(&mut settings, folder)).transpose()?;
     let made_key = settings.merchant_keys.is_empty();
     if made_key {
         settings.merchant_keys.push(random_hex()?);
     }
     let (checkout, provider_secret) =
-        money::start(&settings, &folder, front.address(), service.handle(), receipts.clone())?;
-    let app = app(&settings, receipts, service.handle(), checkout.checkout(), provider_secret)?;
+        money::start(&settings, folder, front.address(), engine.clone(), receipts.clone())?;
+    let app = app(&settings, receipts, engine.clone(), checkout.checkout(), provider_secret)?;
     let stop = Stop::new();
     let mut registry = holdfast_http::registry();
     counted.register(&mut registry);
     front.metrics().register(&mut registry);
     app.register(&mut registry);
     registry.register_collector(Box::new(ProcessMetrics));
-    let scrape = Scrape::new(registry, service.handle());
+    let scrape = Scrape::new(registry, engine.clone());
     let announcement = Announcement {
         address: front.address(),
         metrics: metrics.as_ref().map(Front::address),
@@ -72,15 +93,11 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         None => app.with_scrape(scrape),
     };
     if let Some(demo) = &demo {
-        explain(demo, &front, &service.handle())?;
+        explain(demo, &front, engine)?;
     }
     let served = front.run(&move || Site::on_this_runtime(&app), &stop);
     checkout.stop();
-    let doubt = service.stop();
-    served.context("serve")?;
-    tracing::info!("stopped");
-    // A supervisor that looks at the exit code is to start a server again that could not go on.
-    doubt.map_or(Ok(ExitCode::SUCCESS), |doubt| Err(doubt).context("the store is in doubt"))
+    served.context("serve")
 }
 
 /// A running engine, over the store that the settings name.
@@ -179,14 +196,10 @@ fn app(
     checkout: LiveCheckout,
     provider_secret: String,
 ) -> anyhow::Result<App> {
-    let mut buyers = BuyerKeys::default();
-    for path in &settings.buyer_keys {
-        secret_file::take(path, "buyer_key", |text| buyers.add(text))?;
-    }
+    let (merchants, buyers) = keys(settings)?;
     if settings.buyer_keys.is_empty() {
         tracing::warn!("no --buyer-key was given: only merchants can buy, in a buyer's name");
     }
-    let merchants = MerchantKeys::new(&settings.merchant_keys)?;
     let limits = settings.limits.clone();
     let options = holdfast_http::Options {
         receipts,
@@ -197,6 +210,15 @@ fn app(
         webhook_secrets: vec![provider_secret.into_bytes()],
     };
     Ok(App::new(engine, checkout, options))
+}
+
+/// The keys of all who may ask.
+fn keys(settings: &Settings) -> anyhow::Result<(MerchantKeys, BuyerKeys)> {
+    let mut buyers = BuyerKeys::default();
+    for path in &settings.buyer_keys {
+        secret_file::take(path, "buyer_key", |text| buyers.add(text))?;
+    }
+    Ok((MerchantKeys::new(&settings.merchant_keys)?, buyers))
 }
 
 /// Listens, or says why not and what to do.

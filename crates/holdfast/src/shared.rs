@@ -1,13 +1,14 @@
 //! The store that several servers share: Redis, and the row in the ledger that says who reigns.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use holdfast_core::{Command, RULES, ReceiptKey};
 use holdfast_ledger::{Ledger, LedgerError, SqlLedger};
-use holdfast_store::Clock;
-use holdfast_store::redis::{Control, ControlRow, Options, RedisStore, Servers};
+use holdfast_store::redis::{Control, ControlRow, Dial, Options, RedisStore, Servers, inspect};
+use holdfast_store::{Clock, Outage, Store};
 use tokio::runtime::Runtime;
 
 use crate::folder::Folder;
@@ -17,8 +18,11 @@ use crate::settings::Redis;
 /// How long the store may be away when a server starts.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often a server that starts says what it waits for.
-const SAY_EVERY: Duration = Duration::from_secs(5);
+/// How long is not worth a word.
+const SAY_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a server looks whether Redis is still set to keep everything.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Connections for the control row: nothing else goes over them.
 const CONNECTIONS: u32 = 1;
@@ -29,6 +33,8 @@ pub(crate) fn open(
     folder: &Folder,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<(RedisStore, ReceiptKey)> {
+    let servers = Arc::new(Servers::new(redis.place.clone(), redis.data_nodes));
+    refuse_what_lasts(&servers, redis)?;
     let control = LedgerControl::open(&redis.ledger)?;
     let receipts = receipt_key(&control, folder)?;
     let options = Options {
@@ -45,21 +51,78 @@ pub(crate) fn open(
             "--allow-volatile: Redis may be set so that it forgets what was promised. For a demo only"
         );
     }
-    let servers = Arc::new(Servers::new(redis.place.clone()));
-    let mut said = None;
+    let (begun, mut outage) = (clock.monotonic(), Outage::default());
     let waiting = Arc::clone(clock);
     let mut rest = move |why: &str| {
-        let now = waiting.monotonic();
-        if said.is_none_or(|at: Duration| now.saturating_sub(at) > SAY_EVERY) {
-            said = Some(now);
-            tracing::info!(why, "waiting for the store");
+        let waited = waiting.monotonic().saturating_sub(begun);
+        if waited > SAY_AFTER && outage.is_on(why, waited).is_some() {
+            tracing::info!(why, "waiting for the store, {PATIENCE:?} at most");
         }
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     };
-    let opened = RedisStore::open(options, servers, Box::new(control), clock, PATIENCE, &mut rest);
-    let store = opened.with_context(|| format!("open the store at {}", redis.place))?;
-    folder.keep_node(store.name())?;
+    let dial = Arc::clone(&servers) as Arc<dyn Dial>;
+    let opened = RedisStore::open(options, dial, Box::new(control), clock, PATIENCE, &mut rest);
+    let mut store = opened.with_context(|| format!("open the store at {}", redis.place))?;
+    let begun = folder.keep_node(store.name()).and_then(|()| watch(servers, redis));
+    // Nobody waits for a node that could not begin.
+    begun.inspect_err(|_| store.leave())?;
     Ok((store, receipts))
+}
+
+/// Refuses, before anything that is shared is touched, what waiting does not mend. Whatever else is wrong
+/// with Redis now may pass.
+fn refuse_what_lasts(servers: &Servers, redis: &Redis) -> anyhow::Result<()> {
+    let looked = if redis.allow_volatile {
+        servers.master().map(drop)
+    } else {
+        inspect(servers, redis.data_nodes)
+    };
+    match looked {
+        Err(why) if why.is_lasting() => {
+            Err(anyhow!("{why}")).with_context(|| format!("look at the store at {}", redis.place))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Looks now and then whether Redis is still set to keep everything, away from the engine's thread, and
+/// says if it is not. The thread ends with the process.
+fn watch(servers: Arc<Servers>, redis: &Redis) -> anyhow::Result<()> {
+    if redis.allow_volatile {
+        return Ok(());
+    }
+    let (data_nodes, every) = (redis.data_nodes, look_every());
+    let work = move || {
+        let mut is_wrong = false;
+        loop {
+            thread::sleep(every);
+            match inspect(servers.as_ref(), data_nodes) {
+                Ok(()) if std::mem::take(&mut is_wrong) => {
+                    tracing::info!("Redis is set to keep everything again");
+                }
+                Err(why) if why.is_lasting() => {
+                    is_wrong = true;
+                    tracing::error!(
+                        %why,
+                        "Redis may lose what is promised from now on: the next reign will not begin"
+                    );
+                }
+                // Where it cannot be looked at, the store says so.
+                _ => {}
+            }
+        }
+    };
+    thread::Builder::new().name("data-nodes".into()).spawn(work).context("start a thread")?;
+    Ok(())
+}
+
+/// How often it is looked; a test says how often, for it cannot wait as long.
+fn look_every() -> Duration {
+    #[cfg(feature = "planted")]
+    if let Some(ms) = std::env::var("HOLDFAST_LOOK_MS").ok().and_then(|ms| ms.parse().ok()) {
+        return Duration::from_millis(ms);
+    }
+    LOOK_EVERY
 }
 
 /// The key of all servers: made by the first, and brought to the others by whoever runs them.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use holdfast_store::Outage;
+use tokio::time::Instant;
+
 use super::Checkout;
 use crate::saga::Way;
 use crate::world::World;
@@ -12,16 +15,20 @@ const AGAIN: Duration = Duration::from_secs(1);
 impl<W: World + 'static> Checkout<W> {
     /// For ever.
     pub(super) async fn mend(&self, every: Duration) {
+        let (begun, mut outage) = (Instant::now(), Outage::default());
         loop {
             let rest = match self.saga.mend().await {
                 Ok(cases) => {
+                    let _ = outage.ends(begun.elapsed());
                     for case in cases {
                         self.carry(case, Way::Back);
                     }
                     every
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "what a sale has lost could not be brought back yet");
+                    if let Some(unsaid) = outage.is_on(&error.to_string(), begun.elapsed()) {
+                        tracing::warn!(%error, unsaid, "what a sale has lost cannot be brought back yet");
+                    }
                     AGAIN
                 }
             };

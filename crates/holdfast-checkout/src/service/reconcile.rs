@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdfast_store::Outage;
 use tokio::time::Instant;
 
 use super::Checkout;
@@ -27,10 +28,19 @@ struct Watch {
 impl<W: World + 'static> Checkout<W> {
     /// For ever.
     pub(super) async fn mind(&self, every: Duration) {
+        let (begun, mut outage) = (Instant::now(), Outage::default());
         let mut watch = Watch::default();
         loop {
-            let rest = self.look_around(&mut watch, every).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "what is left to do could not be looked up");
+            let looked = self.look_around(&mut watch, every).await;
+            if looked.is_ok()
+                && let Some(after) = outage.ends(begun.elapsed())
+            {
+                tracing::info!(?after, "what is left to do can be looked up again");
+            }
+            let rest = looked.unwrap_or_else(|error| {
+                if let Some(unsaid) = outage.is_on(&error.to_string(), begun.elapsed()) {
+                    tracing::warn!(%error, unsaid, "what is left to do cannot be looked up");
+                }
                 AGAIN
             });
             tokio::time::sleep(rest).await;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_store::Clock;
-use holdfast_store::redis::{Command, Control, ControlRow, Dial, Link, Reply};
+use holdfast_store::redis::{Command, Control, ControlRow, Dial, Link, Reply, Why};
 
 use crate::redis::{Connection, Reply as Said, Servers};
 
@@ -241,11 +241,11 @@ pub(super) struct Dialled {
 }
 
 impl Dial for Dialled {
-    fn master(&self) -> Result<Box<dyn Link>, String> {
+    fn master(&self) -> Result<Box<dyn Link>, Why> {
         let mut inner = self.net.lock();
         let NodeNet { master, is_cut, .. } = inner.nodes[self.node];
         if is_cut {
-            return Err("no server can be reached".to_owned());
+            return Err("no server can be reached".into());
         }
         let connected = inner.servers.connect(master);
         let mut connection = connected.map_err(|_| "the server is dead".to_owned())?;
@@ -255,12 +255,12 @@ impl Dial for Dialled {
                 let net = self.net.clone();
                 Ok(Box::new(Wire { net, node: self.node, connection }))
             }
-            _ => Err("the server is a replica".to_owned()),
+            _ => Err("the server is a replica".into()),
         }
     }
 
-    fn server(&self, _: &str, _: u16) -> Result<Box<dyn Link>, String> {
-        Err("servers have no addresses here".to_owned())
+    fn server(&self, _: &str, _: u16) -> Result<Box<dyn Link>, Why> {
+        Err("servers have no addresses here".into())
     }
 }
 

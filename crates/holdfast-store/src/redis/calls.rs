@@ -29,6 +29,8 @@ pub(super) enum Refused {
     RolledBack(u64),
     /// Entries up to here are gone.
     Trimmed(u64),
+    /// The logs are another owner's.
+    Owned,
     /// Another node is too far behind.
     Lagging(String),
     /// Anything else that the library or the server says, by its word.
@@ -262,9 +264,7 @@ pub(super) fn passed(reply: Reply) -> Result<Vec<Reply>, Refused> {
         "TRIMMED" => Refused::Trimmed(number(0)),
         "LAGGING" => Refused::Lagging(name()),
         "BUSY" => Refused::Other(format!("node {} is writing a snapshot of it", name())),
-        "OWNED" => Refused::Other(
-            "this Redis has the sales of another Holdfast, whose receipt.key is another".to_owned(),
-        ),
+        "OWNED" => Refused::Owned,
         word => Refused::Other(format!("{word} {rest:?}")),
     })
 }

@@ -1,301 +1,246 @@
 //! Real servers: by their addresses, or found by Sentinel.
 
 use std::fmt;
-use std::time::Duration;
-
-use redis::io::tcp::TcpSettings;
-use redis::{Client, Connection, IntoConnectionInfo, Value};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::link::{Command, Dial, Link, Reply};
+use super::place::{Login, Place, at};
+use super::probe;
+use super::why::Why;
+use super::wire::Wire;
 
-/// How long a server may take to be connected to.
-const CONNECT_PATIENCE: Duration = Duration::from_millis(500);
-
-/// How long it may be silent: longer than it waits for its replicas.
-const SILENCE_MAX: Duration = Duration::from_millis(800);
-
-/// What is sent at once without more patience for it; and how many bytes a server takes in a second,
-/// with its disk's flush.
-const AT_ONCE_BYTES: usize = 4 << 20;
-const BYTES_PER_SECOND: usize = 8 << 20;
-
-/// The port of Redis, and of Sentinel.
-const PORT: u16 = 6379;
-const SENTINEL_PORT: u16 = 26379;
-
-/// Where the servers are.
-///
-/// `redis://[user:password@]host[:port][,host…][/db]`: servers, of which one is the master.
-/// `redis+sentinel://[user:password@]host[:port][,host…]/service[/db]`: Sentinels that know it.
-/// `rediss` in place of `redis`: over TLS.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Place {
-    is_tls: bool,
-    credentials: Option<String>,
-    hosts: Vec<(String, u16)>,
-    /// What the Sentinels call the master; `None`: the hosts are the servers themselves.
-    service: Option<String>,
-    db: u32,
-}
-
-impl Place {
-    /// Reads an address.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn read(url: &str) -> Result<Self, String> {
-        let (scheme, rest) = url.split_once("://").ok_or("it is no address: redis://host:port")?;
-        let (is_tls, is_sentinel) = match scheme {
-            "redis" => (false, false),
-            "rediss" => (true, false),
-            "redis+sentinel" => (false, true),
-            "rediss+sentinel" => (true, true),
-            other => {
-                return Err(format!(
-                    "{other}:// is not known: redis://, rediss://, redis+sentinel://"
-                ));
-            }
-        };
-        let (credentials, rest) = match rest.rsplit_once('@') {
-            Some((credentials, rest)) => (Some(credentials.to_owned()), rest),
-            None => (None, rest),
-        };
-        let mut path = rest.trim_end_matches('/').split('/');
-        let port = if is_sentinel { SENTINEL_PORT } else { PORT };
-        let hosts = path.next().unwrap_or_default().split(',');
-        let hosts = hosts.map(|host| read_host(host, port)).collect::<Result<_, _>>()?;
-        let service = path.next_if_sentinel(is_sentinel)?;
-        let db = path.next().map_or(Ok(0), str::parse);
-        let db = db.map_err(|_| "the database after the last / is a number".to_owned())?;
-        if path.next().is_some() {
-            return Err("there is more after the database".to_owned());
-        }
-        Ok(Self { is_tls, credentials, hosts, service, db })
-    }
-
-    fn url(&self, host: &str, port: u16) -> String {
-        let scheme = if self.is_tls { "rediss" } else { "redis" };
-        let credentials = self.credentials.as_ref().map(|it| format!("{it}@")).unwrap_or_default();
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        format!("{scheme}://{credentials}{host}:{port}/{}", self.db)
-    }
-}
-
-/// The service's name, which only Sentinels need.
-trait NextIfSentinel {
-    fn next_if_sentinel(&mut self, is_sentinel: bool) -> Result<Option<String>, String>;
-}
-
-impl<'a, I: Iterator<Item = &'a str>> NextIfSentinel for I {
-    fn next_if_sentinel(&mut self, is_sentinel: bool) -> Result<Option<String>, String> {
-        if !is_sentinel {
-            return Ok(None);
-        }
-        let name = self.next().filter(|name| !name.is_empty());
-        let name = name.ok_or("after the Sentinels comes what they call the master: …/service")?;
-        Ok(Some(name.to_owned()))
-    }
-}
-
-fn read_host(host: &str, port: u16) -> Result<(String, u16), String> {
-    let wrong = || format!("{host:?} is no host:port");
-    if host.is_empty() {
-        return Err("it names no host".to_owned());
-    }
-    if let Some(rest) = host.strip_prefix('[') {
-        let (host, after) = rest.split_once(']').ok_or_else(wrong)?;
-        let port = after.strip_prefix(':').map_or(Ok(port), str::parse).map_err(|_| wrong())?;
-        return Ok((host.to_owned(), port));
-    }
-    match host.split_once(':') {
-        Some((host, port)) => Ok((host.to_owned(), port.parse().map_err(|_| wrong())?)),
-        None => Ok((host.to_owned(), port)),
-    }
-}
-
-/// Without its password.
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_tls { "rediss" } else { "redis" };
-        let sentinel = if self.service.is_some() { "+sentinel" } else { "" };
-        let hosts: Vec<String> =
-            self.hosts.iter().map(|(host, port)| format!("{host}:{port}")).collect();
-        write!(f, "{scheme}{sentinel}://{}", hosts.join(","))?;
-        self.service.as_ref().map_or(Ok(()), |service| write!(f, "/{service}"))
-    }
-}
-
-impl fmt::Debug for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// A connection to a real server.
-struct Wire(Connection);
-
-impl Link for Wire {
-    fn call(&mut self, commands: &[Command]) -> Result<Vec<Reply>, String> {
-        let mut packed = Vec::new();
-        commands.iter().for_each(|command| pack(command, &mut packed));
-        let why = |error: redis::RedisError| format!("Redis: {error}");
-        let is_large = packed.len() > AT_ONCE_BYTES;
-        if is_large {
-            let seconds = u32::try_from(packed.len() / BYTES_PER_SECOND).unwrap_or(u32::MAX);
-            let patience = SILENCE_MAX + Duration::from_secs(1).saturating_mul(seconds);
-            self.0.set_read_timeout(Some(patience)).map_err(why)?;
-        }
-        self.0.send_packed_command(&packed).map_err(why)?;
-        let replies = commands
-            .iter()
-            .map(|_| self.0.recv_response().map(reply).or_else(|error| refused(&error)))
-            .collect();
-        if is_large {
-            self.0.set_read_timeout(Some(SILENCE_MAX)).map_err(why)?;
-        }
-        replies
-    }
-}
-
-/// What a server refuses is a reply; what breaks is not.
-fn refused(error: &redis::RedisError) -> Result<Reply, String> {
-    if error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error() {
-        return Err(format!("Redis: {error}"));
-    }
-    Ok(Reply::Error(error.to_string()))
-}
-
-/// A command as the protocol has it: an array of bulk strings.
-fn pack(command: &Command, packed: &mut Vec<u8>) {
-    packed.extend_from_slice(format!("*{}\r\n", command.len()).as_bytes());
-    for word in command {
-        packed.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        packed.extend_from_slice(word);
-        packed.extend_from_slice(b"\r\n");
-    }
-}
-
-fn reply(value: Value) -> Reply {
-    match value {
-        Value::Nil => Reply::Nil,
-        Value::Int(number) => Reply::Number(number),
-        Value::BulkString(bytes) => Reply::Bytes(bytes),
-        Value::Array(list) => Reply::List(list.into_iter().map(reply).collect()),
-        Value::SimpleString(text) => Reply::Bytes(text.into_bytes()),
-        Value::Okay => Reply::Bytes(b"OK".to_vec()),
-        Value::ServerError(error) => Reply::Error(error.to_string()),
-        other => Reply::Error(format!("a reply of a kind that was not asked for: {other:?}")),
-    }
+fn words(words: &[&str]) -> Command {
+    words.iter().map(|word| word.as_bytes().to_vec()).collect()
 }
 
 /// Dials real servers.
 #[derive(Debug)]
-pub struct Servers(Place);
+pub struct Servers {
+    place: Place,
+    replicas_needed: usize,
+    /// A master was found there: what is wrong later is not the address.
+    is_known: AtomicBool,
+}
+
+/// A server that says that it is the master, and how many replicas it has.
+type Master = (Wire, usize);
 
 impl Servers {
-    /// Servers at a place. Over TLS they are believed if the system, or `SSL_CERT_FILE`, has a
-    /// certificate for them.
-    pub fn new(place: Place) -> Self {
-        if place.is_tls {
-            // Whoever was faster has installed the same: it is the only one that is built in.
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    /// Servers at a place, `data_nodes` with the master. Over TLS they are believed if the system, or
+    /// `SSL_CERT_FILE`, has a certificate for them.
+    pub fn new(place: Place, data_nodes: u32) -> Self {
+        let replicas_needed = data_nodes as usize / 2;
+        Self { place, replicas_needed, is_known: AtomicBool::new(false) }
+    }
+
+    /// Connects, says who this is, and asks; the first refusal counts.
+    fn greet(&self, who: &Peer<'_>, questions: &[Command]) -> Result<(Wire, Vec<Reply>), Why> {
+        let Peer { host, port, .. } = *who;
+        let wire = Wire::connect(host, port, self.place.is_tls);
+        let mut wire = wire.map_err(|error| format!("{who}: {error}"))?;
+        let mut commands: Vec<Command> = who.login.command().into_iter().collect();
+        let greeted = commands.len();
+        commands.extend_from_slice(questions);
+        let replies = wire.ask(&commands).map_err(|why| self.broken(who, &why))?;
+        if let Some(Reply::Error(why)) = replies[..greeted].first() {
+            return Err(who.refuses(why));
         }
-        Self(place)
+        Ok((wire, replies[greeted..].to_vec()))
     }
 
-    fn open(&self, host: &str, port: u16, url: &str) -> Result<Wire, String> {
-        let why = |error: redis::RedisError| format!("Redis at {host}:{port}: {error}");
-        let info = url.into_connection_info().map_err(why)?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info).map_err(why)?;
-        let connection = client.get_connection_with_timeout(CONNECT_PATIENCE).map_err(why)?;
-        connection.set_read_timeout(Some(SILENCE_MAX)).map_err(why)?;
-        connection.set_write_timeout(Some(SILENCE_MAX)).map_err(why)?;
-        Ok(Wire(connection))
+    /// Why a connection was of no use that could be made.
+    fn broken(&self, who: &Peer<'_>, why: &str) -> Why {
+        let Peer { host, port, is_sentinel, .. } = *who;
+        let is_tls = self.place.is_tls;
+        if probe::is_distrusted(why) {
+            return Why::lasting(format!(
+                "{who}: its certificate is not trusted ({why}). Name the host as its certificate does, \
+                 and SSL_CERT_FILE a file with the certificates to be believed"
+            ));
+        }
+        if why.contains("CertificateRequired") {
+            return Why::lasting(format!(
+                "{who} asks for a certificate, and this server has none to show: tls-auth-clients no"
+            ));
+        }
+        let other = Place::scheme(!is_tls, is_sentinel);
+        if self.is_known.load(Ordering::Relaxed) {
+            return format!("{who}: {why}").into();
+        }
+        if is_tls && probe::answers_plainly(host, port) {
+            return Why::lasting(format!("{who} does not speak TLS: say {other}… for it"));
+        }
+        if !is_tls && probe::speaks_tls(host, port) {
+            return Why::lasting(format!("{who} speaks TLS and nothing else: say {other}… for it"));
+        }
+        format!("{who}: {why}").into()
     }
 
-    /// What a Sentinel says.
-    fn asked(&self, host: &str, port: u16, service: &str) -> Result<(String, u16), String> {
-        let scheme = if self.0.is_tls { "rediss" } else { "redis" };
-        let mut sentinel = self.open(host, port, &format!("{scheme}://{host}:{port}/"))?;
-        let ask = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service];
-        let ask = ask.iter().map(|word| word.as_bytes().to_vec()).collect();
-        let reply = sentinel.call(&[ask])?.pop();
-        let Some(Reply::List(address)) = reply else {
-            return Err(format!("the Sentinel at {host}:{port} knows no master {service}"));
-        };
-        let host = address.first().and_then(Reply::text).map(str::to_owned);
-        let port = address.get(1).and_then(Reply::number).and_then(|port| u16::try_from(port).ok());
-        host.zip(port).ok_or_else(|| "a Sentinel's answer is no address".to_owned())
+    /// The address of the master, as a Sentinel says it.
+    fn asked(&self, host: &str, port: u16, service: &str) -> Result<(String, u16), Why> {
+        let who = Peer { host, port, login: &self.place.sentinel_login, is_sentinel: true };
+        let ask = words(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service]);
+        let (_, replies) = self.greet(&who, &[words(&["ROLE"]), ask])?;
+        match replies.as_slice() {
+            [Reply::List(role), _] if role.first().and_then(Reply::text) != Some("sentinel") => {
+                let scheme = Place::scheme(self.place.is_tls, false);
+                Err(Why::lasting(format!(
+                    "{} is a data node of Redis and no Sentinel: say {scheme}{}",
+                    at(host, port),
+                    at(host, port)
+                )))
+            }
+            [_, Reply::List(address)] => {
+                let host = address.first().and_then(Reply::text).map(str::to_owned);
+                let port = address.get(1).and_then(Reply::number);
+                let port = port.and_then(|port| u16::try_from(port).ok());
+                Ok(host.zip(port).ok_or_else(|| format!("{who}: its answer is no address"))?)
+            }
+            [role, Reply::Nil] => {
+                let known = names(role);
+                Err(Why::lasting(format!("{who} knows no master {service}; it knows {known}")))
+            }
+            [_, Reply::Error(why)] => Err(who.refuses(why)),
+            _ => Err(format!("{who}: no answer").into()),
+        }
     }
 
     /// Connects to a server, if it says that it is the master.
-    fn master_at(&self, host: &str, port: u16) -> Result<Box<dyn Link>, String> {
-        let mut link = self.server(host, port)?;
-        let role = link.call(&[vec![b"ROLE".to_vec()]])?.pop();
-        match role {
-            Some(Reply::List(role)) if role.first().and_then(Reply::text) == Some("master") => {
-                Ok(link)
-            }
-            Some(Reply::Error(why)) => Err(format!("Redis at {host}:{port}: {why}")),
-            _ => Err(format!("Redis at {host}:{port} is a replica")),
+    fn master_at(&self, host: &str, port: u16) -> Result<Master, Why> {
+        let who = self.data_node(host, port);
+        let mut questions = vec![words(&["ROLE"])];
+        if self.place.db != 0 {
+            questions.push(words(&["SELECT", &self.place.db.to_string()]));
         }
+        let (wire, replies) = self.greet(&who, &questions)?;
+        let role = match &replies[0] {
+            Reply::List(role) => role.as_slice(),
+            Reply::Error(why) => return Err(who.refuses(why)),
+            _ => return Err(format!("{who}: no answer").into()),
+        };
+        match role.first().and_then(Reply::text) {
+            Some("master") => {}
+            Some("sentinel") => {
+                let (scheme, known) = (Place::scheme(self.place.is_tls, true), names(&replies[0]));
+                let place = at(host, port);
+                return Err(Why::lasting(format!(
+                    "{place} is a Sentinel and no data node of Redis: say {scheme}{place}/ and which \
+                     master is meant; it knows {known}"
+                )));
+            }
+            _ => {
+                let master = role.get(1).and_then(Reply::text).unwrap_or("another");
+                let port = role.get(2).and_then(Reply::number).unwrap_or_default();
+                let advice = if self.place.hosts.len() > 1 || self.place.service.is_some() {
+                    ""
+                } else {
+                    ": name that one as well, with a comma, or Sentinels that know which is the master"
+                };
+                return Err(format!("{who} is a replica of {master}:{port}{advice}").into());
+            }
+        }
+        if let Some(Reply::Error(why)) = replies.get(1) {
+            let db = self.place.db;
+            return Err(Why::lasting(format!("{who} does not have database {db}: {why}")));
+        }
+        let replicas =
+            if let Some(Reply::List(replicas)) = role.get(2) { replicas.len() } else { 0 };
+        Ok((wire, replicas))
+    }
+
+    fn data_node<'a>(&'a self, host: &'a str, port: u16) -> Peer<'a> {
+        Peer { host, port, login: &self.place.login, is_sentinel: false }
     }
 }
 
+/// The names that a Sentinel's answer to ROLE has.
+fn names(role: &Reply) -> String {
+    let Reply::List(role) = role else { return "none".to_owned() };
+    let Some(Reply::List(names)) = role.get(1) else { return "none".to_owned() };
+    let names: Vec<&str> = names.iter().filter_map(Reply::text).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
 impl Dial for Servers {
-    fn master(&self) -> Result<Box<dyn Link>, String> {
-        let mut whys = Vec::new();
-        for (host, port) in &self.0.hosts {
-            let found = match &self.0.service {
+    /// Whoever was deposed and does not know it has no replicas: so the master is whoever has enough, or
+    /// else the most.
+    fn master(&self) -> Result<Box<dyn Link>, Why> {
+        let mut whys: Vec<Why> = Vec::new();
+        let mut best: Option<Master> = None;
+        for (host, port) in &self.place.hosts {
+            let found = match &self.place.service {
                 Some(service) => self
                     .asked(host, *port, service)
                     .and_then(|(host, port)| self.master_at(&host, port)),
                 None => self.master_at(host, *port),
             };
             match found {
-                Ok(link) => return Ok(link),
+                Ok(found) if best.as_ref().is_none_or(|(_, replicas)| *replicas < found.1) => {
+                    let has_enough = found.1 >= self.replicas_needed;
+                    best = Some(found);
+                    if has_enough {
+                        break;
+                    }
+                }
+                Ok(_) => {}
                 Err(why) => whys.push(why),
             }
         }
-        Err(whys.join("; "))
+        if let Some((wire, _)) = best {
+            self.is_known.store(true, Ordering::Relaxed);
+            return Ok(Box::new(wire));
+        }
+        let words: Vec<&str> = whys.iter().map(Why::words).collect();
+        let words = words.join("; ");
+        Err(if whys.iter().any(Why::is_lasting) { Why::lasting(words) } else { words.into() })
     }
 
-    fn server(&self, host: &str, port: u16) -> Result<Box<dyn Link>, String> {
-        Ok(Box::new(self.open(host, port, &self.0.url(host, port))?))
+    fn server(&self, host: &str, port: u16) -> Result<Box<dyn Link>, Why> {
+        let who = self.data_node(host, port);
+        let (wire, replies) = self.greet(&who, &[words(&["PING"])])?;
+        match replies.first() {
+            Some(Reply::Error(why)) => Err(who.refuses(why)),
+            _ => Ok(Box::new(wire)),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Somebody to connect to.
+struct Peer<'a> {
+    host: &'a str,
+    port: u16,
+    login: &'a Login,
+    is_sentinel: bool,
+}
 
-    #[test]
-    fn addresses_are_read() {
-        for (url, shown) in [
-            ("redis://localhost", "redis://localhost:6379"),
-            ("redis://a:1,b:2/3", "redis://a:1,b:2"),
-            ("redis://user:p@ss@a:1", "redis://a:1"),
-            ("rediss://[::1]:7000/", "rediss://::1:7000"),
-            ("redis+sentinel://a,b:27/mymaster/1", "redis+sentinel://a:26379,b:27/mymaster"),
-        ] {
-            assert_eq!(Place::read(url).unwrap().to_string(), shown, "{url}");
-        }
-        assert_eq!(Place::read("redis://u:p@a:1/3").unwrap().url("b", 2), "redis://u:p@b:2/3");
+impl fmt::Display for Peer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.is_sentinel { "the Sentinel" } else { "Redis" };
+        write!(f, "{what} at {}", at(self.host, self.port))
     }
+}
 
-    #[test]
-    fn what_is_no_address_is_refused() {
-        for url in [
-            "localhost:6379",
-            "http://a",
-            "redis://",
-            "redis://a:b",
-            "redis://a/x",
-            "redis://a/0/1",
-            "redis+sentinel://a",
-        ] {
-            assert!(Place::read(url).is_err(), "{url}");
+impl Peer<'_> {
+    /// What a server's refusal means.
+    fn refuses(&self, why: &str) -> Why {
+        let is = |codes: &[&str]| codes.iter().any(|code| why.starts_with(code));
+        if is(&["WRONGPASS", "NOAUTH", "ERR AUTH", "ERR Client sent AUTH", "ERR invalid password"])
+        {
+            let form = if self.is_sentinel {
+                "…/service?sentinel_password=… (and sentinel_username=…)"
+            } else {
+                "redis://user:password@host:port, or :password@"
+            };
+            return Why::lasting(format!(
+                "{self} does not let this server in ({why}). Say user and password as it has them: \
+                 {form}, in the file that --store-file names"
+            ));
         }
+        if is(&["NOPERM"]) {
+            return Why::lasting(format!(
+                "{self} does not allow it ({why}): allow it for this user"
+            ));
+        }
+        format!("{self}: {why}").into()
     }
 }

@@ -7,6 +7,7 @@ use super::calls::{Caller, Calls, Refused};
 use super::control::{ControlRow, Document};
 use super::gather::Gathering;
 use super::node::{Need, Node, Step, said};
+use super::why::Why;
 
 /// How long another node may take to open the epoch that it has won.
 const WINNER_PATIENCE: Duration = Duration::from_secs(8);
@@ -36,10 +37,10 @@ impl Node {
         }
         let (ours, theirs) = (self.options.data_nodes, document.data_nodes);
         if ours != theirs && !document.roll.is_empty() {
-            return Err(format!(
+            return Err(Why::lasting(format!(
                 "this node says that Redis has {ours} data nodes (--redis-data-nodes), and the others \
                  say {theirs}: all must say the same. To change it, stop all nodes"
-            ));
+            )));
         }
         if document.is_open {
             self.gathering = None;
@@ -84,7 +85,7 @@ impl Node {
         joined.roll.retain(|node| *node != before);
         joined.roll.push(calls.caller.node.clone());
         if !self.control.replace(row.version, row.epoch, &joined.write())? {
-            return Err("the control row has moved on".to_owned());
+            return Err("the control row has moved on".into());
         }
         self.insist(calls.join(&calls.caller.node))?;
         if let Some(dead) = self.options.replaces.take().filter(|dead| joined.roll.contains(dead)) {
@@ -128,6 +129,8 @@ impl Node {
         let (version, epoch) = known.map_or((0, 0), |(row, _)| (row.version, row.epoch));
         let epoch = epoch.checked_add(1).ok_or("the epochs are used up")?;
         let known = known.map(|(_, document)| document.clone()).unwrap_or_default();
+        // Nobody else is about, as when the first one starts.
+        let is_ordinary = known.roll.is_empty();
         let document = Document {
             is_open: false,
             token: self.options.draw(),
@@ -138,11 +141,15 @@ impl Node {
             ..known
         };
         if !self.control.replace(version, epoch, &document.write())? {
-            return Err("another node recovers the store".to_owned());
+            return Err("another node recovers the store".into());
         }
-        tracing::warn!(epoch, "this node recovers the store");
+        if is_ordinary {
+            tracing::info!(epoch, "this node begins the store's next epoch");
+        } else {
+            tracing::warn!(epoch, "this node recovers the store");
+        }
         self.gathering = Some(Gathering::new(version + 1));
-        Err("this node recovers the store".to_owned())
+        Err("this node recovers the store".into())
     }
 
     /// Another node has won an epoch and opens it: hands over what is known here, and does what it
@@ -170,6 +177,6 @@ impl Node {
                 Err(refused) => return Err(said(&refused)),
             }
         }
-        Err("another node recovers the store".to_owned())
+        Err("another node recovers the store".into())
     }
 }

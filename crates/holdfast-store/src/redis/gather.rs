@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::calls::{Calls, Refused, number, small};
 use super::control::{ControlRow, Document};
-use super::inspect;
 use super::link::Reply;
 use super::mirror::pack;
 use super::node::{INDEX, Node, Step, said};
 use super::trust::Trust;
+use super::why::Why;
 use crate::Batch;
 
 /// How long the nodes of the roll are waited for.
@@ -80,7 +80,7 @@ impl Node {
         let Some(gathering) = &mut self.gathering else { return Ok(()) };
         let lasted = now.saturating_sub(gathering.begun(process, now));
         if !gathering.is_inspected {
-            inspect::inspect(self)?;
+            self.inspect()?;
         }
         if let Some(gathering) = &mut self.gathering {
             gathering.is_inspected = true;
@@ -89,13 +89,13 @@ impl Node {
         let heard = heard(&self.insist(calls.heard())?)?;
         let missing: Vec<&String> = roll.iter().filter(|node| !heard.contains_key(*node)).collect();
         if !missing.is_empty() && lasted < NODES_PATIENCE {
-            return Err(format!("{} nodes of the last epoch are waited for", missing.len()));
+            return Err(format!("{} nodes of the last epoch are waited for", missing.len()).into());
         }
         if !self.is_made_whole(&calls, &heard)? {
             if lasted > PATIENCE {
                 return self.win(Some((row, document)));
             }
-            return Err("the logs are being written back".to_owned());
+            return Err("the logs are being written back".into());
         }
         for node in &missing {
             tracing::warn!(node, "a node of the last epoch is lost: units are withheld for a time");
@@ -112,7 +112,7 @@ impl Node {
         let is_in_force = self.control.replace(row.version, row.epoch, &opened.write())?;
         if !is_in_force && !planted!(IgnoresRow) {
             self.gathering = None;
-            return Err("another node recovers the store".to_owned());
+            return Err("another node recovers the store".into());
         }
         self.gathering = None;
         self.adopt(calls)
@@ -208,8 +208,9 @@ impl Node {
 }
 
 /// Nobody is left who knows what Redis does not have any more: no program can mend that.
-fn lost_for_good(what: &str) -> String {
+fn lost_for_good(what: &str) -> Why {
     format!("Redis has lost what it had: {what}. Put its files back; nothing is sold until then")
+        .into()
 }
 
 /// What is best comes last: the later epoch, and then the longer log.
@@ -224,7 +225,7 @@ fn heard(list: &[Reply]) -> Step<Heard> {
     let mut heard = Heard::new();
     for pair in list.chunks(2) {
         let [node, Reply::Bytes(positions)] = pair else {
-            return Err("a node has handed over nothing".to_owned());
+            return Err("a node has handed over nothing".into());
         };
         let positions: Vec<(u32, u32, u64)> = serde_json::from_slice(positions)
             .map_err(|error| format!("what a node has handed over cannot be read: {error}"))?;

@@ -1,35 +1,53 @@
 //! What a data node of Redis must be set to, so that what it has is still there after a power cut.
 
-use super::link::{Command, Link, Reply};
+use super::link::{Command, Dial, Link, Reply};
 use super::node::{Node, Step};
+use super::place::at;
+use super::why::Why;
 
-/// Looks at the master and at each replica that it names.
+impl Node {
+    /// Looks at the master that this node is connected to, and at its replicas.
+    pub(super) fn inspect(&mut self) -> Step<()> {
+        if self.options.allow_volatile {
+            return Ok(());
+        }
+        let replies = self.send(&questions())?;
+        judge(&replies, self.dial.as_ref(), self.options.data_nodes)
+    }
+}
+
+/// Looks at the master and at each replica that it names, over connections of its own.
 ///
 /// # Errors
-/// What is set otherwise, by the data node's name, and what to do.
-pub(super) fn inspect(node: &mut Node) -> Step<()> {
-    if node.options.allow_volatile {
-        return Ok(());
-    }
-    let replies = node.send(&[words(&["INFO", "replication"]), config()])?;
-    let [info, settings] = replies.as_slice() else { return Err("no reply".to_owned()) };
+/// What is set otherwise, by the data node's name, and what to do; or why that cannot be seen.
+pub fn inspect(dial: &dyn Dial, data_nodes: u32) -> Result<(), Why> {
+    let replies = dial.master()?.call(&questions())?;
+    judge(&replies, dial, data_nodes)
+}
+
+/// What a master is asked.
+fn questions() -> [Command; 2] {
+    [words(&["INFO", "replication"]), config()]
+}
+
+fn judge(replies: &[Reply], dial: &dyn Dial, data_nodes: u32) -> Step<()> {
+    let [info, settings] = replies else { return Err("no reply".into()) };
     check("the master", settings)?;
     let info = info.text().unwrap_or_default();
     let replicas = replicas(info);
-    if replicas.len() as u64 >= u64::from(node.options.data_nodes) {
-        return Err(format!(
-            "Redis has {} data nodes, and --redis-data-nodes says {}: entries would count as safe \
-             that are on too few of them",
-            replicas.len() + 1,
-            node.options.data_nodes
-        ));
+    if replicas.len() as u64 >= u64::from(data_nodes) {
+        return Err(Why::lasting(format!(
+            "Redis has {} data nodes, and --redis-data-nodes says {data_nodes}: entries would count \
+             as safe that are on too few of them",
+            replicas.len() + 1
+        )));
     }
     for (host, port) in replicas {
-        let name = format!("{host}:{port}");
-        let mut link: Box<dyn Link> = match node.dial.server(&host, port) {
+        let name = at(&host, port);
+        let mut link: Box<dyn Link> = match dial.server(&host, port) {
             Ok(link) => link,
             Err(why) => {
-                tracing::warn!(replica = name, why, "a data node cannot be looked at");
+                tracing::warn!(replica = name, %why, "a data node cannot be looked at");
                 continue;
             }
         };
@@ -51,10 +69,10 @@ fn config() -> Command {
 fn check(name: &str, settings: &Reply) -> Step<()> {
     let Reply::List(list) = settings else {
         let why = if let Reply::Error(why) = settings { why } else { "no list" };
-        return Err(format!(
+        return Err(Why::lasting(format!(
             "{name} of Redis does not say how it is set (CONFIG GET: {why}). Allow it for this user, \
              or say --allow-volatile and lose what it loses"
-        ));
+        )));
     };
     let value = |name: &str| {
         let at = list.iter().position(|reply| reply.text() == Some(name))?;
@@ -65,11 +83,11 @@ fn check(name: &str, settings: &Reply) -> Step<()> {
     {
         let found = value(setting).unwrap_or("not there");
         if found != wanted {
-            return Err(format!(
+            return Err(Why::lasting(format!(
                 "{name} of Redis has {setting} {found}, and must have {wanted}: otherwise it loses \
                  what was promised. CONFIG SET {setting} {wanted} (and in its file), or say \
                  --allow-volatile for a demo that may lose sales"
-            ));
+            )));
         }
     }
     Ok(())
@@ -108,7 +126,7 @@ mod tests {
             ["yes", "always", "allkeys-lru"],
         ] {
             let why = check("10.0.0.1:6379", &settings(values)).unwrap_err();
-            assert!(why.contains("10.0.0.1:6379"), "{why}");
+            assert!(why.is_lasting() && why.words().contains("10.0.0.1:6379"), "{why}");
         }
         assert!(check("it", &Reply::Error("NOPERM".to_owned())).is_err());
     }

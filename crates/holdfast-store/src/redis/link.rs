@@ -1,5 +1,7 @@
 //! What the store asks of a server of Redis, and how it reaches one.
 
+use super::why::Why;
+
 /// What a server replies to one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -34,13 +36,13 @@ pub trait Dial: Send + Sync {
     ///
     /// # Errors
     /// Why none can be reached, in words for whoever runs it.
-    fn master(&self) -> Result<Box<dyn Link>, String>;
+    fn master(&self) -> Result<Box<dyn Link>, Why>;
 
     /// Connects to a server by its address, as another server named it.
     ///
     /// # Errors
     /// Why it cannot be reached.
-    fn server(&self, host: &str, port: u16) -> Result<Box<dyn Link>, String>;
+    fn server(&self, host: &str, port: u16) -> Result<Box<dyn Link>, Why>;
 }
 
 impl Reply {

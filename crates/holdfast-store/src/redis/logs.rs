@@ -7,6 +7,7 @@ use super::clock::NodeClock;
 use super::link::Reply;
 use super::mirror::{Item, Mirror, NOTHING, pack};
 use super::node::{Answer, INDEX, Need, Node, Step, said};
+use super::why::Why;
 use crate::{Batch, Epoch, LogId, Result, Stamp, StoreError};
 
 /// Batches that are written back with one call, and their bytes but for the last one's.
@@ -112,7 +113,7 @@ impl Node {
         let known = self.mirrors.lock().logs.get(&log).map_or(0, |mirror| mirror.last().sequence);
         if self.calls.caller.epoch == self.adopted && found.last().sequence < known {
             self.need(Need::Recovery);
-            return Err(format!("log {log} in Redis has lost its end"));
+            return Err(format!("log {log} in Redis has lost its end").into());
         }
         Ok(Found::Other(found))
     }
@@ -133,7 +134,7 @@ impl Node {
             items.into_iter().for_each(|item| mirror.push(item));
             return Ok(mirror);
         }
-        Err(format!("log {log} is trimmed faster than it can be read"))
+        Err(format!("log {log} is trimmed faster than it can be read").into())
     }
 
     /// The batches after `cursor`; `None`: they are gone, or were never there.
@@ -153,7 +154,7 @@ impl Node {
                 Err(refused) => return Err(said(&refused)),
             }
         }
-        Err(format!("log {log} grows faster than it can be read"))
+        Err(format!("log {log} grows faster than it can be read").into())
     }
 
     /// Takes up what was found, and is durable.
@@ -271,7 +272,7 @@ impl Node {
         if let Err(refused) = answer {
             let why = said(&refused);
             self.fall(&why);
-            return Err(StoreError::Away(why));
+            return Err(StoreError::Away(why.to_string()));
         }
         // Somebody may have been faster. Then theirs is the log.
         self.discover().map_err(|why| self.lost(&why, true))?;
@@ -289,12 +290,12 @@ impl Node {
     }
 
     /// What to say when the connection broke, or nobody confirmed.
-    pub(super) fn lost(&mut self, why: &str, is_written: bool) -> StoreError {
+    pub(super) fn lost(&mut self, why: &Why, is_written: bool) -> StoreError {
         self.fall(why);
         if is_written {
-            return StoreError::Unconfirmed(why.to_owned());
+            return StoreError::Unconfirmed(why.to_string());
         }
-        StoreError::Away(why.to_owned())
+        StoreError::Away(why.to_string())
     }
 }
 

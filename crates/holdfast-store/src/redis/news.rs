@@ -49,7 +49,7 @@ impl Node {
         drop(mirrors);
         let read = self.calls.append(read_call(INDEX, index, index));
         let replies = self.send(&[self.calls.news(self.news, &known), read, self.wait()])?;
-        let [news, read, confirmed] = replies.as_slice() else { return Err("no reply".to_owned()) };
+        let [news, read, confirmed] = replies.as_slice() else { return Err("no reply".into()) };
         let news = self.heard(news.clone());
         if news.is_ok() {
             written(read.clone()).map_err(|refused| said(&refused))?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Options;
 use super::calls::{self, Caller, Calls, Refused, Written, passed};
 use super::clock::NodeClock;
 use super::control::Control;
@@ -13,8 +14,8 @@ use super::link::{Command, Dial, Link, Reply};
 use super::mirror::SharedMirrors;
 use super::peers::{Chores, Peers};
 use super::trust::Trust;
-use super::{Options, inspect};
-use crate::{Clock, LogId, Result, StoreError};
+use super::why::Why;
+use crate::{Clock, LogId, Outage, Result, StoreError};
 
 /// How long a server may take to have entries on the disks of enough data nodes.
 const WAIT_MS: u64 = 300;
@@ -28,8 +29,8 @@ const REST: Duration = Duration::from_millis(50);
 /// The log of the sales' names.
 pub(super) const INDEX: u32 = 0;
 
-/// Why something did not go on; in words for whoever runs it.
-pub(super) type Step<T> = std::result::Result<T, String>;
+/// What one attempt comes to.
+pub(super) type Step<T> = std::result::Result<T, Why>;
 
 /// A node of the store.
 pub(super) struct Node {
@@ -52,6 +53,8 @@ pub(super) struct Node {
     pub(super) adopted: u32,
     /// Why nothing can be asked of the store now, if that is so.
     trouble: Option<Trouble>,
+    /// What is said of that.
+    outage: Outage,
     pub(super) need: Need,
     /// Its logs were handed over to a later epoch: it may not speak for its own any more.
     pub(super) is_sealed: bool,
@@ -59,7 +62,7 @@ pub(super) struct Node {
     /// The row of another's epoch that is not open yet, and since when it is known.
     pub(super) awaited: Option<(u64, Duration)>,
     /// Whether the data nodes were looked at since this process began.
-    is_inspected: bool,
+    pub(super) is_inspected: bool,
     /// Since when too few data nodes confirm.
     pub(super) unconfirmed_since: Option<Duration>,
     /// Whether the process behind this connection is known not to have been set back.
@@ -78,7 +81,7 @@ pub(super) enum Need {
 }
 
 struct Trouble {
-    why: String,
+    why: Why,
     next: Duration,
 }
 
@@ -93,7 +96,7 @@ impl Node {
         let node = options.draw();
         let caller = Caller { node, ..Caller::default() };
         let calls = Calls::new(&options.version(), caller);
-        let why = "the store has not been reached yet".to_owned();
+        let why = "the store has not been reached yet".into();
         Self {
             options,
             dial,
@@ -109,6 +112,7 @@ impl Node {
             peers: Peers::default(),
             adopted: 0,
             trouble: Some(Trouble { why, next: Duration::ZERO }),
+            outage: Outage::default(),
             need: Need::Nothing,
             is_sealed: false,
             gathering: None,
@@ -129,40 +133,52 @@ impl Node {
     pub(super) fn ready(&mut self) -> Result<()> {
         let Some(trouble) = &self.trouble else { return Ok(()) };
         if self.clock.monotonic() < trouble.next {
-            return Err(StoreError::Away(trouble.why.clone()));
+            return Err(StoreError::Away(trouble.why.to_string()));
         }
         match self.heal().and_then(|()| self.verify()) {
             Ok(()) => {
                 self.trouble = None;
                 let epoch = self.adopted;
-                tracing::info!(epoch, "the store is there");
+                match self.outage.ends(self.clock.monotonic()) {
+                    Some(after) => tracing::info!(epoch, ?after, "the store is there again"),
+                    None => tracing::info!(epoch, "the store is there"),
+                }
                 Ok(())
             }
             Err(why) => {
                 self.fall(&why);
-                Err(StoreError::Away(why))
+                Err(StoreError::Away(why.to_string()))
             }
         }
     }
 
+    /// Whether what is wrong does not pass by itself.
+    pub(super) fn is_refused(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|trouble| trouble.why.is_lasting())
+    }
+
     /// The store cannot be asked until it has been healed.
-    pub(super) fn fall(&mut self, why: &str) {
-        if self.trouble.as_ref().is_none_or(|trouble| trouble.why != why) {
-            tracing::warn!(why, "the store is away");
+    pub(super) fn fall(&mut self, why: &Why) {
+        let now = self.clock.monotonic();
+        // Whoever opens the store says what it waits for.
+        if self.current_at.is_some()
+            && let Some(unsaid) = self.outage.is_on(why.words(), now)
+        {
+            tracing::warn!(%why, unsaid, "the store is away");
         }
-        let next = self.clock.monotonic() + REST;
-        self.trouble = Some(Trouble { why: why.to_owned(), next });
+        self.trouble = Some(Trouble { why: why.clone(), next: now + REST });
     }
 
     /// Sends commands and takes the replies. A connection that fails is dropped.
     pub(super) fn send(&mut self, commands: &[Command]) -> Step<Vec<Reply>> {
         let link = self.link.as_mut().ok_or("there is no connection to Redis")?;
-        let replies = link.call(commands);
-        if replies.as_ref().is_ok_and(|replies| replies.len() == commands.len()) {
-            return replies;
-        }
+        let why = match link.call(commands) {
+            Ok(replies) if replies.len() == commands.len() => return Ok(replies),
+            Ok(_) => "Redis left commands without a reply".to_owned(),
+            Err(why) => why,
+        };
         self.link = None;
-        Err(replies.err().unwrap_or_else(|| "Redis left commands without a reply".to_owned()))
+        Err(why.into())
     }
 
     /// One call of the library.
@@ -201,34 +217,10 @@ impl Node {
     }
 
     /// What is said where too few data nodes have it.
-    pub(super) fn unconfirmed(&self) -> String {
+    pub(super) fn unconfirmed(&self) -> Why {
         let (needed, nodes) = (self.options.replicas_needed() + 1, self.options.data_nodes);
-        format!("fewer than {needed} of the {nodes} data nodes of Redis have it on disk")
-    }
-
-    pub(super) fn connect(&mut self) -> Step<()> {
-        if self.link.is_some() {
-            return Ok(());
-        }
-        self.link = Some(self.dial.master()?);
-        self.trust = Trust::Unknown;
-        let welcomed = self.welcome();
-        if welcomed.is_err() {
-            // Or the next attempt would take it as it is.
-            self.link = None;
-        }
-        welcomed
-    }
-
-    /// Sees to what a server must have and be.
-    fn welcome(&mut self) -> Step<()> {
-        let library = self.options.library();
-        self.load(&library)?;
-        if !self.is_inspected {
-            inspect::inspect(self)?;
-            self.is_inspected = true;
-        }
-        Ok(())
+        let has = "data nodes of Redis (--redis-data-nodes) have it on disk";
+        format!("fewer than {needed} of the {nodes} {has}").into()
     }
 
     /// Too few data nodes have confirmed. If that lasts, another server may be the master by now, with
@@ -241,33 +233,6 @@ impl Node {
             self.link = None;
             let why = self.unconfirmed();
             self.fall(&why);
-        }
-    }
-
-    /// Sees to it that the server has the library; one of the same name must be the same.
-    fn load(&mut self, library: &str) -> Step<()> {
-        let words = |words: &[&str]| words.iter().map(|word| word.as_bytes().to_vec()).collect();
-        let name = format!("holdfast_{}", self.options.version());
-        let list = words(&["FUNCTION", "LIST", "LIBRARYNAME", &name, "WITHCODE"]);
-        let replies = self.send(&[words(&["FUNCTION", "LOAD", library]), list])?;
-        let [loaded, listed] = replies.as_slice() else { return Err("no reply".to_owned()) };
-        if has_text(listed, library) {
-            return Ok(());
-        }
-        match (loaded, listed) {
-            (Reply::Error(why), Reply::Error(_)) if !why.starts_with("LOADING") => Err(format!(
-                "this Redis has no functions: it must be 7.0 or later, or Valkey ({why})"
-            )),
-            (Reply::Error(why), Reply::List(list)) if list.is_empty() => {
-                self.link = None;
-                Err(format!(
-                    "the function library cannot be loaded into Redis (7.0 or later): {why}"
-                ))
-            }
-            (Reply::Error(why), _) if !why.contains("already exists") => {
-                Err(format!("Redis: {why}"))
-            }
-            _ => Err(format!("Redis has another function library that is named {name}")),
         }
     }
 
@@ -284,8 +249,15 @@ impl Node {
 }
 
 /// A refusal in words.
-pub(super) fn said(refused: &Refused) -> String {
-    match refused {
+pub(super) fn said(refused: &Refused) -> Why {
+    if *refused == Refused::Owned {
+        return Why::lasting(
+            "this Redis has the sales of another Holdfast, whose receipt.key is another: give this \
+             one a Redis of its own",
+        );
+    }
+    let words = match refused {
+        Refused::Owned => String::new(),
         Refused::NoReign => "this Redis is not, or not any more, the one that reigns".to_owned(),
         Refused::NotOnRoll => "this node was taken off the roll: it was silent too long".to_owned(),
         Refused::Fenced(epoch) => format!("epoch {epoch} has begun"),
@@ -294,16 +266,9 @@ pub(super) fn said(refused: &Refused) -> String {
         Refused::Trimmed(trimmed) => format!("entries up to {trimmed} are gone"),
         Refused::Lagging(node) => format!("node {node} is too far behind"),
         Refused::Other(why) => why.clone(),
-    }
+    };
+    words.into()
 }
 
 /// An append that the library refused, or what came of it.
 pub(super) type Answer = std::result::Result<Written, Refused>;
-
-/// Whether this text is somewhere in a reply.
-fn has_text(reply: &Reply, text: &str) -> bool {
-    match reply {
-        Reply::List(list) => list.iter().any(|reply| has_text(reply, text)),
-        reply => reply.text() == Some(text),
-    }
-}

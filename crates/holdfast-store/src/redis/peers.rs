@@ -115,7 +115,14 @@ impl Node {
     /// all logs end.
     pub(super) fn leave(&mut self) -> Step<()> {
         let own = self.calls.caller.node.clone();
-        let row = self.control.read()?.ok_or("there is no control row")?;
+        let row = match self.control.read() {
+            Ok(row) => row.ok_or("there is no control row")?,
+            Err(why) => {
+                // It need not be waited for in Redis at least; on the row it stays until others see.
+                self.insist(self.calls.leave(&own))?;
+                return Err(why.into());
+            }
+        };
         let document = Document::read(&row.document)?;
         let is_last = document.roll == [own.clone()];
         if is_last {
@@ -132,7 +139,8 @@ impl Node {
         drop(mirrors);
         let empty = Document { roll: Vec::new(), left, ..document };
         // If somebody has come since, the row has changed, and this node stays on it until they see.
-        self.control.replace(row.version, row.epoch, &empty.write()).map(drop)
+        self.control.replace(row.version, row.epoch, &empty.write())?;
+        Ok(())
     }
 
     /// Does what is to be done on the control row, now and then: nothing waits for it, and while the ledger is

@@ -33,7 +33,7 @@ impl RedisRecords {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open = match link.take() {
             Some(open) => open,
-            None => self.dial.master().map_err(away)?,
+            None => self.dial.master().map_err(|why| away(why.to_string()))?,
         };
         let mut commands = make(&calls);
         commands.push(self.wait.clone());
@@ -54,7 +54,7 @@ impl RedisRecords {
     fn put(&self, make: impl Fn(&Calls) -> super::link::Command) -> Result<bool> {
         let reply = self.ask(|calls| vec![make(calls)])?.pop().unwrap_or(Reply::Nil);
         let taken = passed(reply).and_then(|list| number(&list, 0));
-        Ok(taken.map_err(|refused| StoreError::Behind(said(&refused)))? == 1)
+        Ok(taken.map_err(|refused| StoreError::Behind(said(&refused).to_string()))? == 1)
     }
 }
 
@@ -147,5 +147,5 @@ impl Records for RedisRecords {
 }
 
 fn told(answer: std::result::Result<Vec<Reply>, Refused>) -> Result<()> {
-    answer.map(drop).map_err(|refused| StoreError::Away(said(&refused)))
+    answer.map(drop).map_err(|refused| StoreError::Away(said(&refused).to_string()))
 }

@@ -50,6 +50,7 @@ impl Node {
         if matches!(self.trust, Trust::Full) {
             return Ok(());
         }
-        Err(format!("this node was away, and waits until {} others are heard", silent.max(1)))
+        Err(format!("this node was away, and waits until {} others are heard", silent.max(1))
+            .into())
     }
 }

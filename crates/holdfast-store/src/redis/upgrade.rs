@@ -31,9 +31,9 @@ impl Node {
                 // Nobody is left who could append, and this process has all that they ever confirmed.
                 let freed = Document { roll: Vec::new(), ..document.clone() };
                 self.control.replace(row.version, row.epoch, &freed.write())?;
-                Err("the store is taken over from nodes of another version".to_owned())
+                Err("the store is taken over from nodes of another version".into())
             }
-            Some(false) => Err(still),
+            Some(false) => Err(still.into()),
         }
     }
 

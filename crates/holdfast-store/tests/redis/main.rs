@@ -5,6 +5,7 @@
 #[path = "../suite/mod.rs"]
 mod suite;
 
+mod addresses;
 mod conformance;
 mod large;
 mod rig;

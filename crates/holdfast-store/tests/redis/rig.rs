@@ -1,6 +1,6 @@
 //! Servers, a control row in memory, and nodes that stand on both.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,15 +9,39 @@ use holdfast_store::{Batch, Clock, LogId, Store, SystemClock};
 
 /// The control row, in memory.
 #[derive(Clone, Default)]
-pub(crate) struct Row(pub(crate) Arc<Mutex<Option<ControlRow>>>);
+pub(crate) struct Row {
+    row: Arc<Mutex<Option<ControlRow>>>,
+    is_away: Arc<AtomicBool>,
+}
+
+impl Row {
+    /// Nobody can read it from now on.
+    pub(crate) fn go_away(&self) {
+        self.is_away.store(true, Ordering::Relaxed);
+    }
+
+    /// A text of its document.
+    pub(crate) fn says(&self, field: &str) -> String {
+        let row = self.row.lock().unwrap().clone().unwrap();
+        let (_, after) = row.document.split_once(&format!("\"{field}\":\"")).unwrap();
+        after.split('"').next().unwrap().to_owned()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let is_away = self.is_away.load(Ordering::Relaxed);
+        if is_away { Err("the database is away".to_owned()) } else { Ok(()) }
+    }
+}
 
 impl Control for Row {
     fn read(&mut self) -> Result<Option<ControlRow>, String> {
-        Ok(self.0.lock().unwrap().clone())
+        self.check()?;
+        Ok(self.row.lock().unwrap().clone())
     }
 
     fn replace(&mut self, expected: u64, epoch: u32, document: &str) -> Result<bool, String> {
-        let mut row = self.0.lock().unwrap();
+        self.check()?;
+        let mut row = self.row.lock().unwrap();
         if row.as_ref().map_or(0, |row| row.version) != expected {
             return Ok(false);
         }
@@ -41,10 +65,16 @@ pub(crate) fn options(data_nodes: u32) -> Options {
     }
 }
 
-/// Where the master is looked for.
+/// Where the master is looked for: all data nodes.
 pub(crate) fn at(ports: &[u16]) -> Arc<dyn Dial> {
     let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-    Arc::new(Servers::new(Place::read(&format!("redis://{}", hosts.join(","))).unwrap()))
+    let data_nodes = u32::try_from(ports.len()).unwrap();
+    Arc::new(dial(&format!("redis://{}", hosts.join(",")), data_nodes))
+}
+
+/// The servers at an address.
+pub(crate) fn dial(address: &str, data_nodes: u32) -> Servers {
+    Servers::new(Place::read(address).unwrap(), data_nodes)
 }
 
 /// A node that has joined.

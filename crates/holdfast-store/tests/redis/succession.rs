@@ -107,3 +107,19 @@ fn a_store_that_all_have_left_is_taken_up_as_it_was_left_or_not_at_all() {
     let why = opened.err().unwrap().to_string();
     assert!(why.contains("Redis has lost what it had"), "{why}");
 }
+
+#[test]
+fn a_node_that_leaves_while_the_row_is_away_is_not_waited_for_in_redis() {
+    let server = Redis::start(&RedisOptions::default()).unwrap();
+    let (row, one, mut two, _) = two_nodes(&server);
+    let on_roll = || -> usize {
+        let words = ["FCALL", "holdfast_1r3_roll", "0", &row.says("token"), "1", one.name()];
+        let roll: Vec<String> = server.ask(&words).unwrap();
+        assert_eq!(roll[0], "OK");
+        (roll.len() - 1) / 2
+    };
+    assert_eq!(on_roll(), 2);
+    row.go_away();
+    two.leave();
+    assert_eq!(on_roll(), 1);
+}

@@ -27,6 +27,8 @@ pub struct SentinelOptions {
     pub failover_timeout: Duration,
     /// The address of loopback from which it connects to servers.
     pub source: Option<Ipv4Addr>,
+    /// Further lines of its configuration.
+    pub settings: Vec<String>,
 }
 
 impl Default for SentinelOptions {
@@ -39,6 +41,7 @@ impl Default for SentinelOptions {
             is_hurried: true,
             failover_timeout: Duration::from_secs(2),
             source: None,
+            settings: Vec::new(),
         }
     }
 }
@@ -68,6 +71,7 @@ impl Sentinel {
             format!("sentinel parallel-syncs {name} 2"),
         ];
         lines.extend(options.source.map(|source| format!("bind-source-addr {source}")));
+        lines.extend(options.settings.iter().cloned());
         daemon.configure(&lines)?;
         daemon.start()?;
         let sentinel = Self(daemon);

@@ -181,7 +181,9 @@ pub(crate) struct Values {
         help_heading = STORE,
         help = "Where sales are kept: embedded, in the data folder of this one server; or Redis, for \
                 several: redis://[user:password@]host:port[,host:port…][/db], rediss:// over TLS, \
-                redis+sentinel://host:port[,…]/service [default: embedded] [env: HOLDFAST_STORE=]"
+                redis+sentinel://[user:password@]host:port[,…]/service[/db]\
+                [?sentinel_username=…&sentinel_password=…] [default: embedded] \
+                [env: HOLDFAST_STORE=]"
     )]
     #[serde(deserialize_with = "read")]
     pub(super) store: Option<StorePlace>,

@@ -2,6 +2,7 @@
 //! its commands as an operator types it.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it saw, and fails")]
 
+mod begins;
 mod cluster;
 mod commands;
 mod crowd;
