@@ -2,10 +2,12 @@
 //!
 //! In reading order: [`Cluster`] (nodes, servers and the control row), `net` (connections that are cut,
 //! lose replies, or deliver late), `world` and `faults` (what happens to them), [`story`] (a seeded run at
-//! the level of the store, and what must be true of it), [`whole`] (the same with engines and clients).
+//! the level of the store, and what must be true of it), [`whole`] (the same with engines and clients),
+//! [`schedules`] (scripts in which everything happens at its moment).
 
 mod faults;
 mod net;
+pub mod schedules;
 pub mod story;
 pub mod whole;
 mod world;

@@ -1,5 +1,6 @@
 //! What connects nodes, servers and the control row, and what can happen to it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +24,12 @@ struct Inner {
     late: Vec<Late>,
     /// Replicas that get and flush everything at once.
     prompt: Vec<bool>,
+    /// What happens while a node is about to change the control row.
+    before_replacing: BTreeMap<usize, Meanwhile>,
 }
+
+/// What others do while a node stands still in the middle of something.
+type Meanwhile = Box<dyn FnOnce() + Send>;
 
 /// How a node is connected.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +76,7 @@ impl Net {
             nodes: Vec::new(),
             late: Vec::new(),
             prompt: vec![true; count],
+            before_replacing: BTreeMap::new(),
         })))
     }
 
@@ -124,6 +131,11 @@ impl Net {
         }
         drop(inner);
         self.show_master(master);
+    }
+
+    /// A node stands still just before it changes the control row the next time, and this happens.
+    pub fn before_replacing(&self, node: usize, meanwhile: impl FnOnce() + Send + 'static) {
+        self.lock().before_replacing.insert(node, Box::new(meanwhile));
     }
 
     /// Lets time pass.
@@ -215,6 +227,10 @@ impl Control for Row {
     }
 
     fn replace(&mut self, expected: u64, epoch: u32, document: &str) -> Result<bool, String> {
+        let meanwhile = self.net.lock().before_replacing.remove(&self.node);
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
         let mut inner = self.net.lock();
         if inner.nodes[self.node].has_no_control {
             return Err("the ledger is away".to_owned());
