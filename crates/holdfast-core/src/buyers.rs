@@ -115,12 +115,28 @@ impl Buyers {
     /// Puts another name in a buyer's place. What is remembered of them goes with it; of the name
     /// nothing is left.
     pub(crate) fn rename(&mut self, buyer: Position, alias: &BuyerId) -> Position {
-        let head = self.get(buyer);
-        self.records.get_mut(buyer).fill(0);
-        self.count -= 1;
+        let head = self.erase(buyer);
         let renamed = self.push(alias);
         self.change(renamed, |buyer| *buyer = head);
         renamed
+    }
+
+    /// Adds what is remembered of a buyer to what is of another; neither has a live hold, and of the
+    /// first one's name nothing is left.
+    pub(crate) fn merge(&mut self, buyer: Position, into: Position) -> Position {
+        let head = self.erase(buyer);
+        self.change(into, |into| {
+            into.ordered = into.ordered.saturating_add(head.ordered);
+            into.holds = into.holds.saturating_add(head.holds);
+        });
+        into
+    }
+
+    fn erase(&mut self, buyer: Position) -> Buyer {
+        let head = self.get(buyer);
+        self.records.get_mut(buyer).fill(0);
+        self.count -= 1;
+        head
     }
 
     /// The buyer with this name, if they have had a hold.

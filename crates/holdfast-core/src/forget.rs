@@ -12,7 +12,9 @@ impl Sale {
         if self.status != Status::Closed {
             return Err(wrong_state("a buyer is forgotten once the sale is closed"));
         }
-        let mut theirs = self.holds.iter().filter(|hold| hold.buyer == known);
+        let aliased = self.buyers.find(alias);
+        let is_theirs = |buyer: Position| buyer == known || Some(buyer) == aliased;
+        let mut theirs = self.holds.iter().filter(|hold| is_theirs(hold.buyer));
         let is_open = theirs.any(|hold| {
             let payment = (hold.payment != NONE).then(|| self.payments[hold.payment].status);
             hold.status.is_live() || payment.is_some_and(PaymentStatus::is_open)
@@ -20,14 +22,19 @@ impl Sale {
         if is_open {
             return Err(wrong_state("the buyer has a hold, or a payment that is not done"));
         }
-        if self.buyers.find(alias).is_some() || self.buyers.is_full() {
+        // After a loss orders of theirs may have come back under the alias that the ledger has.
+        let is_anothers = aliased.is_some() && self.last_doubt().is_none();
+        if is_anothers || self.buyers.is_full() {
             return Err(wrong_state("the alias is somebody's name"));
         }
         Ok(Change::Forget { buyer: known, alias })
     }
 
     pub(crate) fn commit_forget(&mut self, buyer: Position, alias: &BuyerId) -> Outcome {
-        let alias = self.buyers.rename(buyer, alias);
+        let alias = match self.buyers.find(alias) {
+            Some(known) => self.buyers.merge(buyer, known),
+            None => self.buyers.rename(buyer, alias),
+        };
         for row in 0..self.holds.len() {
             if self.holds[row].buyer == buyer {
                 self.holds[row].buyer = alias;

@@ -10,11 +10,13 @@ impl Model {
         if !is_known(buyer) {
             return Verdict::Forgotten;
         }
-        let is_open = self.holds.iter().filter(|hold| hold.buyer == buyer).any(|hold| {
+        let is_theirs = |name: BuyerId| name == buyer || name == alias;
+        let is_open = self.holds.iter().filter(|hold| is_theirs(hold.buyer)).any(|hold| {
             let payment = hold.payment.as_ref();
             hold.status.is_live() || payment.is_some_and(|payment| payment.status.is_open())
         });
-        if self.status != Status::Closed || is_open || is_known(alias) {
+        let is_anothers = is_known(alias) && self.losses.is_empty();
+        if self.status != Status::Closed || is_open || is_anothers {
             return Verdict::Refused(Reason::WrongState);
         }
         for hold in self.holds.iter_mut().filter(|hold| hold.buyer == buyer) {
