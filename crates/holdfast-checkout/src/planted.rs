@@ -70,6 +70,8 @@ mod switch {
         ForgetsOrders,
         /// Leaves what was authorised alone when its hold was lost.
         ForgetsMoney,
+        /// Goes on with payments after a loss without looking for orders that were paid with them.
+        HurriesOn,
     }
 
     impl Bug {

@@ -12,7 +12,8 @@
 //! repeats at most what may be repeated. Where an answer was lost it asks; it never guesses.
 //!
 //! Invariants, stated as absences: nothing is captured without its order in the ledger; nobody is
-//! charged under two references at once; no authorisation is left to itself.
+//! charged under two references at once; no authorisation is left to itself. After a loss nothing
+//! is done about a payment before it is known that no order has been paid with it.
 
 mod case;
 mod collect;
@@ -163,6 +164,9 @@ impl<W: World> Saga<W> {
         let Some(facts) = self.facts(*case).await? else { return Ok(Next::Done) };
         if !matches!(facts.status, PaymentStatus::Queued | PaymentStatus::Processing) {
             trip.slot = None;
+        }
+        if !self.losses.knows(&facts) {
+            return Ok(Next::Wait);
         }
         match facts.status {
             PaymentStatus::Queued => self.call(&facts, trip).await,

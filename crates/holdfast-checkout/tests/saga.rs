@@ -1,5 +1,9 @@
 //! The saga over a real engine, a real ledger and a bank that is asked over HTTP.
 
+#[path = "saga/help.rs"]
+mod help;
+#[path = "saga/losses.rs"]
+mod losses;
 #[path = "saga/shop.rs"]
 mod shop;
 
@@ -239,52 +243,4 @@ fn who_is_forgotten_is_found_nowhere_and_the_books_still_agree() {
     shop.wait_for(hold, PaymentStatus::Refunded);
     assert_eq!(shop.payments(), [(1, Money::Refunded)]);
     shop.audit();
-}
-
-/// Somebody pays, somebody is refunded, and somebody's payment is pending, when the engine loses all of it.
-/// Returns the holds of those who have paid, and of the others.
-fn lose_payments(shop: &mut Shop) -> ([holdfast_core::HoldKey; 2], [holdfast_core::HoldKey; 2]) {
-    let kept = shop.keep();
-    let paid = ["alice", "bob"].map(|buyer| shop.reserve(buyer, 1));
-    let others = ["refunded", "late"].map(|buyer| shop.reserve(buyer, 1));
-    shop.check_out(others[1], Some(Manner::Late));
-    for hold in [paid[0], paid[1], others[0]] {
-        shop.check_out(hold, None);
-        shop.wait_for(hold, PaymentStatus::Paid);
-    }
-    shop.refund(others[0]);
-    shop.wait_for(others[0], PaymentStatus::Refunded);
-    shop.lose(kept);
-    (paid, others)
-}
-
-const LOSS: Terms =
-    Terms { capacity: 8, price: 1_000, hold_seconds: 2, grace_seconds: 2, per_second: 500 };
-
-#[test]
-fn after_a_loss_orders_come_back_and_money_that_nobody_waits_for_goes_back() {
-    let mut shop = Shop::open(LOSS);
-    let (paid, [refunded, late]) = lose_payments(&mut shop);
-    let status = |hold| Some(shop.find(hold)?.payment?.status);
-    shop.wait_until("orders are back", || {
-        paid.iter().all(|&hold| status(hold) == Some(PaymentStatus::Paid))
-            && status(refunded) == Some(PaymentStatus::Refunded)
-    });
-    assert_eq!(shop.find(late), None);
-    let stand = || shop.payments().into_iter().map(|(_, status)| status);
-    shop.wait_until("nothing is set aside", || stand().any(|it| it == Money::Cancelled));
-    assert_eq!(stand().filter(|it| *it == Money::Captured).count(), 2);
-    assert_eq!(shop.units(), (6, 0, 2, 0), "free, held, sold, withheld");
-    shop.audit();
-}
-
-#[cfg(feature = "planted")]
-#[test]
-fn the_audit_tells_of_orders_that_do_not_come_back() {
-    holdfast_checkout::planted::set(Some(holdfast_checkout::planted::Bug::ForgetsOrders));
-    let mut shop = Shop::open(LOSS);
-    lose_payments(&mut shop);
-    shop.wait_until("the doubt is over", || shop.units().0 > 0);
-    let told = shop.money_audit().differences;
-    assert!(told.iter().any(|it| it.what.contains("its hold is not sold")), "{told:?}");
 }

@@ -9,6 +9,7 @@ mod bank;
 mod buyer;
 mod judge;
 mod ledger;
+mod loss;
 mod plan;
 mod shop;
 mod tasks;
@@ -17,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use holdfast_checkout::{Saga, Way};
-use holdfast_core::{BuyerId, Command, HoldKey, HoldView, PaymentStatus, ReceiptKey};
+use holdfast_core::{BuyerId, Command, HoldKey, HoldView, PaymentStatus, ReceiptKey, Sale};
 use holdfast_engine::{Engine, Reply, Request, SaleRef};
 use holdfast_ledger::{Fence, Ledger};
 use holdfast_store::Clock;
@@ -32,6 +33,7 @@ use crate::world::{SimClock, SimDisk};
 use bank::Bank;
 use buyer::Visit;
 use ledger::IllLedger;
+use loss::Loss;
 use plan::Plan;
 use shop::Shop;
 use tasks::{Tasks, Timer, lock};
@@ -40,6 +42,9 @@ const SECOND_US: u64 = 1_000_000;
 
 /// How long everything may take once nothing goes wrong any more.
 const CALM_US: u64 = 2 * 3_600 * SECOND_US;
+
+/// How long it takes to bring back what a loss has left, once the doubt is over.
+const MEND_US: u64 = 10 * 60 * SECOND_US;
 
 /// How often the reconciler looks.
 const LOOK_US: u64 = 10 * SECOND_US;
@@ -79,6 +84,7 @@ struct Run {
     /// When the process dies next, or starts again.
     fate_us: u64,
     is_calm: bool,
+    loss: Loss,
     trace: Trace,
     stats: Stats,
 }
@@ -90,8 +96,8 @@ impl Run {
         let clock = Arc::new(SimClock::default());
         let disk = SimDisk::new(rng.fork(), Arc::clone(&clock));
         let timer = Timer::new(Arc::clone(&clock));
-        let bank = Bank::new(rng.fork(), timer.clone(), plan.ill);
-        let ledger = IllLedger::new(rng.fork(), timer.clone(), plan.ill);
+        let bank = Bank::new(rng.fork(), timer.clone(), plan.ill, plan.slow);
+        let ledger = IllLedger::new(rng.fork(), timer.clone(), plan.ill, plan.ledger_us);
         let shop = Shop::new(plan.sale, bank, ledger, timer.clone());
         Self {
             plan,
@@ -104,6 +110,7 @@ impl Run {
             engine: None,
             fate_us: 0,
             is_calm: false,
+            loss: Loss::default(),
             trace: Trace::new(show),
             stats: Stats::default(),
         }
@@ -137,6 +144,7 @@ impl Run {
                 buyer,
                 tier: self.plan.tier,
                 hold_seconds: self.plan.hold_seconds.into(),
+                late: self.plan.late,
             };
             self.tasks.spawn(false, visit.go());
         }
@@ -154,8 +162,9 @@ impl Run {
         let end_us = self.clock.now_us() + CALM_US;
         while self.clock.now_us() < end_us {
             self.run_until(self.clock.now_us() + 60 * SECOND_US)?;
-            if !self.tasks.is_anybody_there() && self.open_holds()?.is_empty() {
-                return Ok(());
+            if !self.tasks.is_anybody_there() && self.is_certain()? && self.open_holds()?.is_empty()
+            {
+                return self.run_until(self.clock.now_us() + MEND_US);
             }
         }
         let open = self.open_holds()?;
@@ -245,21 +254,14 @@ impl Run {
                 let _ = to.send(reply);
             }
         }
+        self.keep()?;
         self.check_refunded()
     }
 
     fn start(&mut self) -> Result<(), Breach> {
-        self.disk.new_process();
         self.clock.new_process();
-        let broken =
-            |error: &dyn std::fmt::Display| Breach::new(3, format!("not started: {error}"));
-        let disk = Arc::new(self.disk.clone());
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let journal = Journal::open(disk, Arc::clone(&clock), Options { segment_bytes: 16 << 10 });
-        let journal = journal.map_err(|error| broken(&error))?;
-        let engine = Engine::open(journal, clock, self.rng.draw());
-        self.engine = Some(engine.map_err(|error| broken(&error))?);
-        self.disk.started();
+        self.open()?;
+        self.recover()?;
         self.shop.open();
         self.note(format_args!("started"));
         self.fate_us = self.clock.now_us() + self.rng.between(1, self.plan.dies_us);
@@ -270,8 +272,38 @@ impl Run {
         Ok(())
     }
 
+    fn open(&mut self) -> Result<(), Breach> {
+        let broken =
+            |error: &dyn std::fmt::Display| Breach::new(3, format!("not started: {error}"));
+        self.engine = None;
+        self.disk.new_process();
+        let disk = Arc::new(self.disk.clone());
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let journal = Journal::open(disk, Arc::clone(&clock), Options { segment_bytes: 16 << 10 });
+        let journal = journal.map_err(|error| broken(&error))?;
+        let engine = Engine::open(journal, clock, self.rng.draw());
+        self.engine = Some(engine.map_err(|error| broken(&error))?);
+        self.disk.started();
+        Ok(())
+    }
+
     /// What a process does by itself: it looks for what is left, and carries it.
     fn saga(&mut self, saga: &Arc<Saga<Shop>>) {
+        let (mending, shop) = (Arc::clone(saga), self.shop.clone());
+        self.tasks.spawn(true, async move {
+            loop {
+                let Ok(cases) = mending.mend().await else {
+                    shop.timer.sleep_us(SECOND_US).await;
+                    continue;
+                };
+                cases.into_iter().for_each(|case| shop.begin(case, Way::Back));
+                tokio::select! {
+                    biased;
+                    () = mending.is_mending_awaited() => {}
+                    () = shop.timer.sleep_us(LOOK_US) => {}
+                }
+            }
+        });
         let (looking, shop) = (Arc::clone(saga), self.shop.clone());
         self.tasks.spawn(true, async move {
             let mut has_just_started = true;
@@ -321,6 +353,7 @@ impl Run {
     fn die(&mut self) {
         self.note(format_args!("dies"));
         self.stats.fault("killed");
+        self.lose();
         self.tasks.kill();
         self.shop.shut();
         self.engine = None;
@@ -335,20 +368,27 @@ impl Run {
 
     /// Every hold of the sale, as the engine has it; none while there is no process.
     fn holds(&mut self) -> Result<Vec<HoldView>, Breach> {
+        let holds =
+            self.look(|sale, clock_ms| sale.holds_after(None, usize::MAX, clock_ms).collect());
+        Ok(holds.unwrap_or_default())
+    }
+
+    /// What the engine says of the sale; `None` while there is no process, or no sale.
+    fn look<R: Send + 'static>(
+        &mut self,
+        look: impl FnOnce(&Sale, u64) -> R + Send + 'static,
+    ) -> Option<R> {
         let sale = SaleRef::Id(self.plan.sale);
-        let found = Arc::new(Mutex::new(Vec::new()));
+        let found = Arc::new(Mutex::new(None));
         let into = Arc::clone(&found);
-        let Some(engine) = &mut self.engine else { return Ok(Vec::new()) };
         let look = Request::Look(Box::new(move |sales| {
-            if let Ok(sales) = sales
-                && let Some((sale, clock_ms)) = sales.get(sale)
-            {
-                *lock(&into) = sale.holds_after(None, usize::MAX, clock_ms).collect();
+            if let Ok(Some((sale, clock_ms))) = sales.map(|sales| sales.get(sale)) {
+                *lock(&into) = Some(look(sale, clock_ms));
             }
         }));
-        let mut replies = Vec::new();
-        engine.turn(&mut vec![look], &mut replies);
-        Ok(std::mem::take(&mut *lock(&found)))
+        self.engine.as_mut()?.turn(&mut vec![look], &mut Vec::new());
+        let found = lock(&found).take();
+        found
     }
 
     fn note(&mut self, what: std::fmt::Arguments<'_>) {

@@ -47,6 +47,8 @@ pub(crate) struct Facts {
     pub(crate) status: PaymentStatus,
     pub(crate) attempt: u8,
     pub(crate) linked: Option<HoldKey>,
+    /// The sale's last entry that says that something may have been lost.
+    pub(super) doubt: Option<u64>,
     pub(crate) note: Note,
     /// What the provider knows the payment by.
     pub(crate) reference: Reference,
@@ -76,6 +78,7 @@ struct Seen {
     hold: HoldView,
     /// The hold whose money it is, if that is another one.
     source: Option<HoldView>,
+    doubt: Option<u64>,
     note: Note,
     patience_ms: u64,
 }
@@ -94,6 +97,7 @@ impl Seen {
             epoch: sales.epoch(by_number)?,
             hold,
             source: linked.and_then(|source| sale.hold_by_key(source, clock_ms)),
+            doubt: sale.last_doubt(),
             note: Note::read(sale.note(case.hold)),
             patience_ms: seconds * 1_000,
         })
@@ -112,6 +116,7 @@ impl Seen {
             status: payment.status,
             attempt: payment.attempt,
             linked: payment.linked,
+            doubt: self.doubt,
             note: self.note,
             reference: Reference::marked(&hold_id, attempt.into(), receipts).ok()?,
             order: OrderId::new(order)?,

@@ -2,12 +2,13 @@
 //!
 //! A sale that may have lost entries says so for ever. Its orders are looked through once for each such
 //! loss, by each process: to do it again changes nothing. Whatever became of an order, the sale gets it
-//! as sold first; then the saga takes it where the ledger has it.
+//! as sold first; then the saga takes it where the ledger has it. Until then the money that has paid for
+//! it is left alone: what the sale still knows of its hold may be that its time is up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use holdfast_core::{
@@ -16,8 +17,9 @@ use holdfast_core::{
 };
 use holdfast_engine::{SaleRef, Sales};
 use holdfast_ledger::{Ledger, Order, OrderStatus};
+use tokio::sync::Notify;
 
-use super::{Case, Saga, Trouble};
+use super::{Case, Facts, Saga, Trouble};
 use crate::error::CheckoutError;
 use crate::provider::Reference;
 use crate::world::World;
@@ -28,16 +30,31 @@ const PAGE: u32 = 1_000;
 /// Orders that are brought back at once.
 const AT_ONCE: usize = 100;
 
+/// How long a call may be on its way to the provider whose sender is gone, in milliseconds.
+const LATE_MS: u64 = 60_000;
+
 /// What has been done, by the sale's number.
 #[derive(Debug, Default)]
-pub(super) struct Losses(Mutex<BTreeMap<u32, Done>>);
+pub(super) struct Losses {
+    done: Mutex<BTreeMap<u32, Done>>,
+    /// Somebody waits for a loss to be looked at.
+    is_awaited: Notify,
+}
 
 /// What has been done about a sale's last loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Done {
     /// The entry that says so.
     doubt: u64,
+    /// Whether all orders that are missing have been seen.
+    seen: bool,
+    /// Holds of orders that are not back, and those whose money has paid for them.
+    missing: BTreeSet<HoldKey>,
+    /// Whether all orders are back that can be.
     orders: bool,
+    /// When no lost money was left for the first time, on the wall.
+    clean_ms: Option<u64>,
+    /// Whether none was left later either.
     money: bool,
     /// How often money was to go back.
     tries: u32,
@@ -45,13 +62,46 @@ struct Done {
 
 impl Losses {
     fn of(&self, sale: &LostSale) -> Done {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all();
         let done = all.get(&sale.number).filter(|done| done.doubt == sale.doubt);
-        done.copied().unwrap_or(Done { doubt: sale.doubt, ..Done::default() })
+        done.cloned().unwrap_or(Done { doubt: sale.doubt, ..Done::default() })
+    }
+
+    /// Whether it is known that no order which the sale has lost was paid with a payment that is open.
+    pub(super) fn knows(&self, facts: &Facts) -> bool {
+        let is_settled = matches!(facts.status, PaymentStatus::Authorised | PaymentStatus::Moved);
+        let Some(doubt) = facts.doubt.filter(|_| !is_settled && !planted!(HurriesOn)) else {
+            return true;
+        };
+        let all = self.all();
+        let Some(done) = all.get(&facts.sale).filter(|done| done.doubt == doubt && done.seen)
+        else {
+            self.is_awaited.notify_one();
+            return false;
+        };
+        !done.missing.contains(&facts.hold.key)
     }
 
     fn note(&self, sale: &LostSale, done: Done) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(sale.number, done);
+        self.all().insert(sale.number, done);
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u32, Done>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Done {
+    /// Whether it is time to look for lost money.
+    fn is_money_due(&self, now_ms: u64) -> bool {
+        let is_late = |at_ms: u64| now_ms.saturating_sub(at_ms) >= LATE_MS;
+        !self.money && self.clean_ms.is_none_or(is_late)
+    }
+
+    /// What a look for lost money found.
+    fn note_money(&mut self, is_clean: bool, now_ms: u64) {
+        self.money = is_clean && self.clean_ms.is_some();
+        self.clean_ms = is_clean.then_some(now_ms);
     }
 }
 
@@ -89,11 +139,13 @@ impl<W: World> Saga<W> {
         for sale in self.world.look(lost_sales).await? {
             let mut done = self.losses.of(&sale);
             if !done.orders && !planted!(ForgetsOrders) {
-                done.orders = self.bring_back_orders(&sale, &mut cases).await?;
+                (done.missing, done.orders) = self.bring_back_orders(&sale, &mut cases).await?;
             }
-            if done.orders && !done.money && !sale.is_in_doubt && !planted!(ForgetsMoney) {
+            done.seen = true;
+            let now_ms = self.world.wall_ms();
+            if !sale.is_in_doubt && done.is_money_due(now_ms) && !planted!(ForgetsMoney) {
                 match self.return_lost_money(&sale, done.tries).await {
-                    Ok(is_done) => done.money = is_done,
+                    Ok(is_clean) => done.note_money(is_clean, now_ms),
                     Err(why) => tracing::warn!(sale = %sale.id, %why, "lost money goes back later"),
                 }
                 done.tries += 1;
@@ -103,13 +155,19 @@ impl<W: World> Saga<W> {
         Ok(cases)
     }
 
-    /// Returns whether all that can come back is there.
+    /// Waits until a payment waits for a loss to be looked at.
+    pub async fn is_mending_awaited(&self) {
+        self.losses.is_awaited.notified().await;
+    }
+
+    /// Returns the holds of those that are not back, and whether all are that can be.
     async fn bring_back_orders(
         &self,
         sale: &LostSale,
         cases: &mut Vec<Case>,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<(BTreeSet<HoldKey>, bool), Trouble> {
         let (mut after, mut is_done, mut count) = (0, true, 0_u64);
+        let mut missing = BTreeSet::new();
         loop {
             let page = self.world.ledger().orders(sale.id, after, PAGE).await?;
             let Some(last) = page.last() else { break };
@@ -120,6 +178,10 @@ impl<W: World> Saga<W> {
                     let back = back?;
                     is_done &= back != Back::Later;
                     count += u64::from(back == Back::There);
+                    if back != Back::There {
+                        missing
+                            .extend([Some(order.what.hold), source(order)].into_iter().flatten());
+                    }
                     if back == Back::There && order.status == OrderStatus::Refunded {
                         cases.push(Case { sale: sale.number, hold: order.what.hold });
                     }
@@ -129,7 +191,7 @@ impl<W: World> Saga<W> {
         if count > 0 {
             tracing::warn!(sale = %sale.id, orders = count, "brought back from the ledger");
         }
-        Ok(is_done)
+        Ok((missing, is_done))
     }
 
     /// The orders whose holds the sale does not have as sold. Those that it knows, and whose refund it
@@ -203,6 +265,11 @@ impl<W: World> Saga<W> {
     }
 }
 
+/// The hold whose money has paid for an order.
+fn source(order: &Order) -> Option<HoldKey> {
+    Case::of(&Reference::new(&order.what.payment).ok()?).map(|case| case.hold)
+}
+
 fn lost_sales(sales: &Sales) -> Vec<LostSale> {
     let lost = |(id, sale, _): (SaleId, &holdfast_core::Sale, u64)| {
         let doubt = sale.last_doubt()?;
@@ -228,4 +295,25 @@ async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     })
     .await;
     done.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_money_is_looked_for_until_there_is_none_and_once_more_for_what_was_on_its_way() {
+        let mut done = Done::default();
+        let mut look = |is_clean, now_ms| {
+            assert!(done.is_money_due(now_ms));
+            done.note_money(is_clean, now_ms);
+            (done.is_money_due(now_ms + LATE_MS - 1), done.is_money_due(now_ms + LATE_MS))
+        };
+        assert_eq!(look(false, 1_000), (true, true));
+        assert_eq!(look(true, 2_000), (false, true));
+        // Something has come meanwhile.
+        assert_eq!(look(false, 2_000 + LATE_MS), (true, true));
+        assert_eq!(look(true, 3_000 + LATE_MS), (false, true));
+        assert_eq!(look(true, 3_000 + 2 * LATE_MS), (false, false));
+    }
 }

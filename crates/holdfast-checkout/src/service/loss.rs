@@ -17,22 +17,24 @@ impl<W: World + 'static> Checkout<W> {
     pub(super) async fn mend(&self, every: Duration) {
         let (begun, mut outage) = (Instant::now(), Outage::default());
         loop {
-            let rest = match self.saga.mend().await {
+            match self.saga.mend().await {
                 Ok(cases) => {
                     let _ = outage.ends(begun.elapsed());
                     for case in cases {
                         self.carry(case, Way::Back);
                     }
-                    every
+                    tokio::select! {
+                        () = tokio::time::sleep(every) => {}
+                        () = self.saga.is_mending_awaited() => {}
+                    }
                 }
                 Err(error) => {
                     if let Some(unsaid) = outage.is_on(&error.to_string(), begun.elapsed()) {
                         tracing::warn!(%error, unsaid, "what a sale has lost cannot be brought back yet");
                     }
-                    AGAIN
+                    tokio::time::sleep(AGAIN).await;
                 }
-            };
-            tokio::time::sleep(rest).await;
+            }
         }
     }
 }

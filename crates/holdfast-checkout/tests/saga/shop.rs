@@ -31,6 +31,8 @@ const SECRET: &str = "a-secret-of-the-bank";
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+type World = Live<SqlLedger, Client>;
+
 #[derive(Clone, Copy)]
 pub(crate) struct Terms {
     pub(crate) capacity: u32,
@@ -39,11 +41,20 @@ pub(crate) struct Terms {
     pub(crate) grace_seconds: u32,
     /// What the provider's budget is.
     pub(crate) per_second: u32,
+    /// How long an answer of the provider is waited for.
+    pub(crate) deadline_ms: u64,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { capacity: 5, price: 1_000, hold_seconds: 60, grace_seconds: 60, per_second: 500 }
+        Self {
+            capacity: 5,
+            price: 1_000,
+            hold_seconds: 60,
+            grace_seconds: 60,
+            per_second: 500,
+            deadline_ms: 500,
+        }
     }
 }
 
@@ -51,7 +62,7 @@ pub(crate) struct Shop {
     folder: tempfile::TempDir,
     terms: Terms,
     engine: Option<Service>,
-    checkout: Option<CheckoutService<Live<SqlLedger, Client>>>,
+    checkout: Option<CheckoutService<World>>,
     bank: Bank,
     address: String,
     runtime: Runtime,
@@ -81,19 +92,41 @@ impl Shop {
             Journal::open(disk, clock.clone(), journal::Options { segment_bytes: 64 << 10 });
         let engine = Engine::open(journal.expect("a journal"), clock, 1).expect("an engine");
         let engine = Service::start(engine, holdfast_engine::Options::default()).expect("a thread");
-        let (handle, terms) = (engine.handle(), self.terms);
+        self.engine = Some(engine);
+        self.start_checkout();
+    }
+
+    pub(crate) fn start_checkout(&mut self) {
+        let options = Options { reconcile_every: Duration::from_millis(500) };
+        let checkout = CheckoutService::start(self.make_saga(), options).expect("a checkout");
+        self.checkout = Some(checkout);
+    }
+
+    /// How to make a saga over the engine that runs, with connections of its own.
+    fn make_saga(&self) -> impl AsyncFnOnce() -> anyhow::Result<Saga<World>> + Send + 'static {
+        let (handle, terms) = (self.handle(), self.terms);
         let (address, file) = (self.address.clone(), self.folder.path().join("ledger.sqlite"));
-        let make = async move || {
+        async move || {
             let ledger = SqlLedger::sqlite(&file).await?;
-            let options = ClientOptions { deadline: Duration::from_millis(500) };
+            let options = ClientOptions { deadline: Duration::from_millis(terms.deadline_ms) };
             let client = Client::new(&address, SECRET, options).expect("a client");
             let world = Live::new(handle, ledger, client);
             let receipts = ReceiptKey::new([7; 32]);
-            anyhow::Ok(Saga::new(world, receipts, terms.per_second, "simulated"))
-        };
-        let options = Options { reconcile_every: Duration::from_millis(500) };
-        let checkout = CheckoutService::start(make, options).expect("a checkout");
-        (self.engine, self.checkout) = (Some(engine), Some(checkout));
+            Ok(Saga::new(world, receipts, terms.per_second, "simulated"))
+        }
+    }
+
+    pub(crate) fn stop_checkout(&mut self) {
+        self.checkout.take().expect("a checkout").stop();
+    }
+
+    /// Another node is told of a hold's payment, and does what it can.
+    pub(crate) fn help(&self, hold: HoldKey) {
+        let (make, case) = (self.make_saga(), self.case(hold));
+        self.runtime.block_on(async {
+            let saga = make().await.expect("a saga");
+            saga.help(case).await;
+        });
     }
 
     /// Stops everything but the bank where it stands, and starts it again.
@@ -103,7 +136,7 @@ impl Shop {
     }
 
     fn stop(&mut self) {
-        self.checkout.take().expect("a checkout").stop();
+        self.stop_checkout();
         assert_eq!(self.engine.take().expect("an engine").stop(), None);
     }
 
@@ -168,6 +201,18 @@ impl Shop {
         self.checkout().begin(self.case(hold));
     }
 
+    pub(crate) fn cancel(&self, hold: HoldKey) {
+        let answer = self.execute(Command::Cancel { hold, buyer: None });
+        assert!(matches!(answer.outcome, Outcome::Cancelled(_)), "{answer:?}");
+    }
+
+    /// Whoever has had a hold shows its id.
+    pub(crate) fn claim(&self, hold: &HoldView) {
+        let claim = Command::Claim { receipt: hold.receipt, buyer: hold.buyer };
+        let answer = self.execute(claim);
+        assert!(matches!(answer.outcome, Outcome::Claimed(_)), "{answer:?}");
+    }
+
     fn case(&self, hold: HoldKey) -> Case {
         Case { sale: self.hold(hold).receipt.sale, hold }
     }
@@ -191,6 +236,22 @@ impl Shop {
         let _told = Told(self, hold);
         let is_there = || self.hold(hold).payment.is_some_and(|it| it.status == status);
         self.wait_until(&what, is_there);
+    }
+
+    /// The same of a hold that the engine may not know yet.
+    pub(crate) fn wait_for_lost(&self, hold: HoldKey, status: PaymentStatus) {
+        let is_there = || {
+            let payment = self.find(hold).and_then(|hold| hold.payment);
+            payment.is_some_and(|payment| payment.status == status)
+        };
+        self.wait_until(&format!("{status:?}"), is_there);
+    }
+
+    /// Whether nothing is in doubt.
+    pub(crate) fn is_certain(&self) -> bool {
+        let look = self.handle();
+        let look = look.look(|sales| sales.get(SaleRef::Id(sale()))?.0.doubt_until_ms());
+        self.runtime.block_on(look).expect("an answer").is_none()
     }
 
     pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {

@@ -17,6 +17,9 @@ use crate::rng::Rng;
 /// How long a client waits for an answer.
 const DEADLINE_US: u64 = 10_000_000;
 
+/// How long a request is on its way at most.
+const LATE_US: u64 = 60_000_000;
+
 type Answer = Result<Option<Payment>, ProviderError>;
 
 /// What is asked.
@@ -55,19 +58,22 @@ struct State {
     next: u64,
     /// Of a hundred requests, so many meet something.
     ill: u64,
+    /// Of a hundred requests, so many may be on their way for long.
+    slow: u64,
     /// References that were captured since somebody last asked.
     captured: Vec<Reference>,
     faults: BTreeMap<&'static str, u64>,
 }
 
 impl Bank {
-    pub(super) fn new(rng: Rng, timer: Timer, ill: u64) -> Self {
+    pub(super) fn new(rng: Rng, timer: Timer, ill: u64, slow: u64) -> Self {
         let state = State {
             rng,
             entries: BTreeMap::new(),
             flights: BTreeMap::new(),
             next: 0,
             ill,
+            slow,
             captured: Vec::new(),
             faults: BTreeMap::new(),
         };
@@ -76,7 +82,8 @@ impl Bank {
 
     /// Nothing is lost any more.
     pub(super) fn be_well(&self) {
-        lock(&self.state).ill = 0;
+        let mut state = lock(&self.state);
+        (state.ill, state.slow) = (0, 0);
     }
 
     pub(super) fn faults(&self) -> BTreeMap<&'static str, u64> {
@@ -138,7 +145,12 @@ impl Bank {
                 return Err(ProviderError::Busy { retry_after: Duration::from_secs(1) });
             }
             if meets != Some(1) {
-                let way_us = [50_000, 3_000_000][usize::from(state.rng.percent(10))];
+                let slow = state.slow;
+                let way_us = match state.rng.below(100) {
+                    chance if chance < slow => LATE_US,
+                    0..90 => 50_000,
+                    _ => 3_000_000,
+                };
                 let at_us = self.timer.now_us() + state.rng.between(1_000, way_us);
                 let reply = (meets != Some(2)).then_some(reply);
                 let number = state.next;

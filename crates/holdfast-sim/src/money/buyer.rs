@@ -3,8 +3,8 @@
 use holdfast_checkout::provider::Manner;
 use holdfast_checkout::{Case, Note, Way, World};
 use holdfast_core::{
-    BuyerId, Checkout, Command, HoldStatus, HoldView, OrderName, Outcome, PaymentStatus, Reserve,
-    TierId,
+    BuyerId, Checkout, Command, HoldStatus, HoldView, OrderName, Outcome, PaymentStatus, Refusal,
+    Reserve, TierId,
 };
 use holdfast_engine::{Answer, SaleRef};
 use holdfast_ledger::{Fence, Ledger, OrderId, Step};
@@ -22,6 +22,8 @@ pub(super) struct Visit {
     pub(super) buyer: BuyerId,
     pub(super) tier: TierId,
     pub(super) hold_seconds: u64,
+    /// Of a hundred payments, so many come late.
+    pub(super) late: u64,
 }
 
 impl Visit {
@@ -69,17 +71,19 @@ impl Visit {
             if self.rng.percent(15) {
                 return;
             }
-            let chance = self.rng.below(100);
-            let simulate = match chance {
-                0..60 => Manner::Approve,
-                60..75 => Manner::Decline,
-                75..88 => Manner::Late,
+            let simulate = match self.rng.below(100) {
+                _ if self.rng.percent(self.late) => Manner::Late,
+                0..70 => Manner::Approve,
+                70..87 => Manner::Decline,
                 _ => Manner::Never,
             };
             let note = Note { simulate: Some(simulate), metadata: None }.write();
             let buyer = Some(self.buyer);
             let checkout = Checkout { hold: hold.key, buyer, key: None, note };
-            let answer = self.ask(&Command::Checkout(checkout)).await;
+            let mut answer = self.ask(&Command::Checkout(checkout.clone())).await;
+            if answer.outcome == Outcome::Refused(Refusal::HoldNotFound) && self.claim(hold).await {
+                answer = self.ask(&Command::Checkout(checkout)).await;
+            }
             let Outcome::CheckedOut(_) = answer.outcome else { return };
             if self.rng.percent(80) {
                 // The others are found by the reconciler.
@@ -92,7 +96,7 @@ impl Visit {
                     return;
                 }
                 Some((HoldStatus::Held, _)) => {}
-                Some((HoldStatus::Sold, PaymentStatus::Paid)) if self.rng.percent(30) => {
+                Some((HoldStatus::Sold, Some(PaymentStatus::Paid))) if self.rng.percent(30) => {
                     return self.refund(hold).await;
                 }
                 _ => return,
@@ -100,8 +104,17 @@ impl Visit {
         }
     }
 
-    /// Waits until the payment has come to something, for a while.
-    async fn watch(&mut self, hold: HoldView) -> Option<(HoldStatus, PaymentStatus)> {
+    /// Whoever has a hold that was lost has its id, and mostly shows it.
+    async fn claim(&mut self, hold: HoldView) -> bool {
+        if self.rng.percent(30) {
+            return false;
+        }
+        let claim = Command::Claim { receipt: hold.receipt, buyer: self.buyer };
+        matches!(self.ask(&claim).await.outcome, Outcome::Claimed(_) | Outcome::Existing(_))
+    }
+
+    /// Waits until the payment has come to something, or has been lost, for a while.
+    async fn watch(&mut self, hold: HoldView) -> Option<(HoldStatus, Option<PaymentStatus>)> {
         for _ in 0..40 {
             self.shop.timer.sleep_us(5 * SECOND_US).await;
             let sale = SaleRef::Id(self.shop.sale);
@@ -109,11 +122,14 @@ impl Visit {
                 let (sale, clock_ms) = sales.get(sale)?;
                 sale.hold_by_key(hold.key, clock_ms)
             });
-            if let Ok(Some(hold)) = look.await
-                && let Some(payment) = hold.payment
-                && !payment.status.is_open()
-            {
-                return Some((hold.status, payment.status));
+            let Ok(found) = look.await else { continue };
+            let Some(hold) = found else {
+                self.claim(hold).await;
+                continue;
+            };
+            let payment = hold.payment.map(|payment| payment.status);
+            if payment.is_none_or(|status| !status.is_open()) {
+                return Some((hold.status, payment));
             }
         }
         None

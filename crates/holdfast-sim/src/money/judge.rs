@@ -9,7 +9,6 @@ use std::task::{Context, Poll, Waker};
 use holdfast_checkout::provider::{Payment, PaymentStatus as Money};
 use holdfast_checkout::{Case, audit_money};
 use holdfast_core::{HoldKey, HoldStatus, HoldView, PaymentStatus};
-use holdfast_engine::{Request, SaleRef};
 use holdfast_ledger::{Ledger, Order, OrderStatus};
 
 use super::tasks::lock;
@@ -154,17 +153,8 @@ impl Run {
             let what = format!("{sold} units of {capacity} are sold, {ordered} are ordered");
             return Err(Breach::new(1, what));
         }
-        let sale = SaleRef::Id(self.plan.sale);
-        let found = Arc::new(Mutex::new(Vec::new()));
-        let into = Arc::clone(&found);
-        let Some(engine) = &mut self.engine else { return Ok(()) };
-        let look = Request::Look(Box::new(move |sales| {
-            if let Ok(Some((sale, _))) = sales.map(|sales| sales.get(sale)) {
-                *lock(&into) = sale.audit();
-            }
-        }));
-        engine.turn(&mut vec![look], &mut Vec::new());
-        match lock(&found).first() {
+        let found = self.look(|sale, _| sale.audit()).unwrap_or_default();
+        match found.first() {
             Some(difference) => Err(Breach::new(difference.promise, difference.what.clone())),
             None => Ok(()),
         }

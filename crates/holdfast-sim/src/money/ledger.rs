@@ -24,12 +24,14 @@ struct Way {
     rng: Rng,
     /// Of a hundred requests, so many meet something.
     ill: u64,
+    /// How long it takes at most, there or back.
+    way_us: u64,
     faults: BTreeMap<&'static str, u64>,
 }
 
 impl IllLedger {
-    pub(super) fn new(rng: Rng, timer: Timer, ill: u64) -> Self {
-        let way = Way { rng, ill, faults: BTreeMap::new() };
+    pub(super) fn new(rng: Rng, timer: Timer, ill: u64, way_us: u64) -> Self {
+        let way = Way { rng, ill, way_us, faults: BTreeMap::new() };
         Self { inner: MemoryLedger::default(), way: Arc::new(Mutex::new(way)), timer }
     }
 
@@ -45,7 +47,8 @@ impl IllLedger {
     async fn go<T>(&self, done: impl Future<Output = Result<T>>) -> Result<T> {
         let (out_us, back_us, meets) = {
             let mut way = lock(&self.way);
-            let (out_us, back_us) = (way.rng.below(5_000), way.rng.below(5_000));
+            let way_us = way.way_us;
+            let (out_us, back_us) = (way.rng.below(way_us), way.rng.below(way_us));
             let ill = way.ill;
             let meets = way.rng.percent(ill).then(|| way.rng.index(3));
             let what = ["ledger: not reached", "ledger: answer lost", "ledger: commit lost"];

@@ -20,12 +20,20 @@ pub(super) struct Plan {
     pub(super) per_second: u32,
     /// Of a hundred requests to the bank and the ledger, so many meet something.
     pub(super) ill: u64,
+    /// Of a hundred requests to the bank, so many may be on their way for long.
+    pub(super) slow: u64,
+    /// How long the way to the ledger takes at most, and the way back.
+    pub(super) ledger_us: u64,
+    /// Of a hundred payments, so many come late.
+    pub(super) late: u64,
     /// How long things go wrong.
     pub(super) ill_us: u64,
     /// How long a process lives at most.
     pub(super) dies_us: u64,
     /// How many steps a process takes until it dies between two of them, on average.
     pub(super) steps: u64,
+    /// Whether the end of the sale's log is lost now and then, and with it what was promised.
+    pub(super) loses: bool,
     /// Whether somebody changes the ledger's capacity behind the engine's back.
     pub(super) is_tampered: bool,
 }
@@ -46,9 +54,13 @@ impl Plan {
             max_per_buyer: rng.small(1, 3),
             per_second: [1, 5, 100][rng.index(3)],
             ill: rng.below(25),
+            slow: [0, 1, 30][rng.index(3)],
+            ledger_us: [5_000, 5_000, 2_000_000][rng.index(3)],
+            late: [12, 12, 60][rng.index(3)],
             ill_us: rng.between(60, 900) * SECOND_US,
             dies_us: [5, 60, 600][rng.index(3)] * SECOND_US,
             steps: [80, 400, 4_000][rng.index(3)],
+            loses: rng.percent(50),
             is_tampered: rng.percent(25),
         }
     }

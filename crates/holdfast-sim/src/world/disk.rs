@@ -55,6 +55,18 @@ impl SimDisk {
         Self { state: Arc::new(Mutex::new(state)), clock, interlude: Arc::default() }
     }
 
+    /// Another disk with what a process reads on this one now. What chance decides within it, `rng`
+    /// decides.
+    pub fn copy(&self, rng: Rng) -> Self {
+        let copy = Self::new(rng, Arc::clone(&self.clock));
+        let from = self.state();
+        let mut into = copy.state();
+        into.files.clone_from(&from.files);
+        into.names.clone_from(&from.names);
+        drop(into);
+        copy
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,7 +14,7 @@ pub(super) const SECTOR: usize = 512;
 type Durable = Option<Box<[u8; SECTOR]>>;
 
 /// A file's bytes as a process reads them, and what lies under them on the disk.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct File {
     pub(super) bytes: Vec<u8>,
     durable_len: usize,

@@ -24,7 +24,7 @@ pub(super) fn is_unfinished(name: &str) -> bool {
 }
 
 /// Names and the files they stand for, by number.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     /// As a process sees them.
     pub(super) now: BTreeMap<String, usize>,
