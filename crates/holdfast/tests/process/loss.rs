@@ -102,7 +102,7 @@ fn what_was_paid_is_sold_again_and_whoever_held_pays_once() {
 
 #[cfg(feature = "planted")]
 #[test]
-fn the_audit_tells_of_a_server_that_leaves_orders_out() {
+fn a_server_that_leaves_orders_out_is_caught_by_the_audit() {
     let shared = Shared::start();
     let mut redis = Redis::start(&RedisOptions::default()).unwrap();
     let (node, holds) = lose(&shared, &mut redis, Some("forgets_orders"));
