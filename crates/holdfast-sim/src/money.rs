@@ -387,8 +387,7 @@ impl Run {
             }
         }));
         self.engine.as_mut()?.turn(&mut vec![look], &mut Vec::new());
-        let found = lock(&found).take();
-        found
+        lock(&found).take()
     }
 
     fn note(&mut self, what: std::fmt::Arguments<'_>) {
