@@ -1,5 +1,7 @@
 //! `holdfast-sim bugs`: how soon each planted bug is found, and by which promise.
 
+mod shared;
+
 use std::process::ExitCode;
 
 use holdfast_core::planted as core;
@@ -29,8 +31,8 @@ enum Bug {
     Store(store::Bug),
 }
 
-/// Those that one process with one disk can show: what lost the end of its log is not among its
-/// schedules.
+/// Those that one process with one disk can show, and those in what several nodes share. What a sale does
+/// once its log has lost its end is tried elsewhere (`tests/losses.rs`).
 fn all() -> Vec<Bug> {
     let core = [
         core::Bug::OneTooMany,
@@ -54,12 +56,23 @@ fn all() -> Vec<Bug> {
         engine::Bug::AppliesInFlight,
         engine::Bug::IgnoresDoubt,
         engine::Bug::NeedsTraffic,
+        engine::Bug::RefusesUnread,
+        engine::Bug::KeepsOldState,
     ];
     let store = [
         store::Bug::SkipSync,
         store::Bug::CutAnywhere,
         store::Bug::ClockUncapped,
         store::Bug::NoFence,
+        store::Bug::BelievesUnconfirmed,
+        store::Bug::ClockOnUnconfirmed,
+        store::Bug::CountsUnheard,
+        store::Bug::LongestLogWins,
+        store::Bug::GoesOnAfterHandingOver,
+        store::Bug::NoJump,
+        store::Bug::NewStamps,
+        store::Bug::TrustsAtOnce,
+        store::Bug::IgnoresRow,
     ];
     let core = core.into_iter().map(Bug::Core);
     core.chain(engine.map(Bug::Engine)).chain(store.map(Bug::Store)).collect()
@@ -84,12 +97,22 @@ impl Bug {
                 | engine::Bug::AnswersInFlight
                 | engine::Bug::AppliesInFlight,
             )
-            | Self::Store(store::Bug::SkipSync | store::Bug::CutAnywhere) => {
-                (3, "Durable before said")
-            }
-            Self::Engine(engine::Bug::IgnoresDoubt) | Self::Store(store::Bug::NoFence) => {
-                (4, "Fail closed")
-            }
+            | Self::Store(
+                store::Bug::SkipSync
+                | store::Bug::CutAnywhere
+                | store::Bug::BelievesUnconfirmed
+                | store::Bug::LongestLogWins
+                | store::Bug::NewStamps,
+            ) => (3, "Durable before said"),
+            Self::Engine(engine::Bug::IgnoresDoubt)
+            | Self::Store(
+                store::Bug::NoFence
+                | store::Bug::CountsUnheard
+                | store::Bug::GoesOnAfterHandingOver
+                | store::Bug::NoJump
+                | store::Bug::TrustsAtOnce
+                | store::Bug::IgnoresRow,
+            ) => (4, "Fail closed"),
             Self::Core(core::Bug::LosesUnits | core::Bug::VoidLosesUnits)
             | Self::Engine(engine::Bug::NeedsTraffic) => (6, "Exactly N"),
             Self::Core(core::Bug::SecondHold | core::Bug::ForgetsKeys) => {
@@ -98,12 +121,15 @@ impl Bug {
             Self::Core(
                 core::Bug::EndsEarly | core::Bug::AnchorGoesBack | core::Bug::QueueEatsTime,
             )
-            | Self::Store(store::Bug::ClockUncapped) => (8, "The buyer's time is the buyer's"),
-            Self::Core(core::Bug::NoLimit | core::Bug::OrdersUncounted) => (9, "Limits bind"),
-            Self::Core(core::Bug::SoldOutTooSoon) => (10, "Honest words"),
-            Self::Core(core::Bug::ClaimsOversell | core::Bug::RestoreOversells) => {
-                (1, "No oversell")
+            | Self::Store(store::Bug::ClockUncapped | store::Bug::ClockOnUnconfirmed) => {
+                (8, "The buyer's time is the buyer's")
             }
+            Self::Core(core::Bug::NoLimit | core::Bug::OrdersUncounted) => (9, "Limits bind"),
+            Self::Core(core::Bug::SoldOutTooSoon) | Self::Engine(engine::Bug::RefusesUnread) => {
+                (10, "Honest words")
+            }
+            Self::Core(core::Bug::ClaimsOversell | core::Bug::RestoreOversells)
+            | Self::Engine(engine::Bug::KeepsOldState) => (1, "No oversell"),
             Self::Core(
                 core::Bug::SellsInDoubt
                 | core::Bug::DoubtEndsEarly
@@ -113,8 +139,6 @@ impl Bug {
             Self::Core(core::Bug::ClaimsTwice | core::Bug::KeepsWhatEnded) => {
                 (7, "Same request, same answer")
             }
-            // What several nodes share is tried by stories of its own (`tests/planted_cluster.rs`).
-            Self::Store(_) | Self::Engine(_) => (4, "Fail closed"),
         }
     }
 
@@ -152,7 +176,34 @@ impl Bug {
             Self::Store(store::Bug::CutAnywhere) => "damage is cut like a torn tail",
             Self::Store(store::Bug::ClockUncapped) => "the sale clock takes steps of any length",
             Self::Store(store::Bug::NoFence) => "a deposed writer may still write",
-            Self::Store(_) | Self::Engine(_) => "several nodes do not agree",
+            Self::Engine(engine::Bug::RefusesUnread) => "refuses without reading what others wrote",
+            Self::Engine(engine::Bug::KeepsOldState) => "keeps a sale whose log is another now",
+            Self::Store(store::Bug::BelievesUnconfirmed) => "does not wait for the data nodes",
+            Self::Store(store::Bug::ClockOnUnconfirmed) => "the clock runs on what nobody confirms",
+            Self::Store(store::Bug::CountsUnheard) => "a node that is not heard counts as heard",
+            Self::Store(store::Bug::LongestLogWins) => "the longest log wins, whatever its epoch",
+            Self::Store(store::Bug::GoesOnAfterHandingOver) => "who has handed over goes on",
+            Self::Store(store::Bug::NoJump) => "sequences that may be lost are given again",
+            Self::Store(store::Bug::NewStamps) => "what is written back has new stamps",
+            Self::Store(store::Bug::TrustsAtOnce) => "a process that was set back is believed",
+            Self::Store(store::Bug::IgnoresRow) => "a winner does not look whether it still reigns",
+        }
+    }
+
+    /// Whether only several nodes can show it.
+    fn is_shared(self) -> bool {
+        match self {
+            Self::Core(_) => false,
+            Self::Engine(bug) => {
+                matches!(bug, engine::Bug::RefusesUnread | engine::Bug::KeepsOldState)
+            }
+            Self::Store(bug) => !matches!(
+                bug,
+                store::Bug::SkipSync
+                    | store::Bug::CutAnywhere
+                    | store::Bug::ClockUncapped
+                    | store::Bug::NoFence
+            ),
         }
     }
 
@@ -161,6 +212,16 @@ impl Bug {
         engine::set(None);
         store::set(None);
     }
+}
+
+/// How a bug was found.
+struct Found {
+    /// In which run.
+    run: u64,
+    /// By what kind of check.
+    by: String,
+    /// What was seen.
+    seen: String,
 }
 
 /// Plants every bug in turn and prints when it was found, in the order of the promises.
@@ -172,13 +233,16 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     bugs.sort_by_key(|bug| bug.promise().0);
     for bug in bugs {
         let ((number, name), what) = (bug.promise(), bug.words());
-        match look_for(bug, arguments) {
-            Some((runs, Breach { promise, what: seen })) => {
+        let found = if bug.is_shared() {
+            shared::look_for(bug, arguments)
+        } else {
+            look_for(bug, arguments)
+        };
+        match found {
+            Some(Found { run, by, seen }) => {
                 let seen: String = seen.chars().take(90).collect();
                 let seen = seen.replace('|', "/");
-                say::line(format_args!(
-                    "| {number}. {name} | {what} | {runs} | promise {promise} | {seen} |"
-                ));
+                say::line(format_args!("| {number}. {name} | {what} | {run} | {by} | {seen} |"));
             }
             None => {
                 missed += 1;
@@ -191,12 +255,18 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// How many runs it took to find a bug, and what gave it away.
-fn look_for(bug: Bug, arguments: &Arguments) -> Option<(u64, Breach)> {
+fn look_for(bug: Bug, arguments: &Arguments) -> Option<Found> {
     bug.plant();
     let broken = (0..arguments.runs).find_map(|number| {
         let breach = simulate(seed_of(arguments.seed, number), None).breach?;
-        Some((number + 1, breach))
+        Some(Found::of(number + 1, breach))
     });
     Bug::pull_out();
     broken
+}
+
+impl Found {
+    fn of(run: u64, Breach { promise, what }: Breach) -> Self {
+        Self { run, by: format!("promise {promise}"), seen: what }
+    }
 }

@@ -1,10 +1,12 @@
 //! Several nodes over the servers of [`crate::redis`]: what connects them, and what a world may do to it.
 //!
 //! In reading order: [`Cluster`] (nodes, servers and the control row), `net` (connections that are cut,
-//! lose replies, or deliver late), `world` and `faults` (what happens to them), [`story`] (a seeded run at
+//! lose replies, or deliver late), `world` and `faults` (what happens to them), `clock` (how fast
+//! a sale's time may run), [`story`] (a seeded run at
 //! the level of the store, and what must be true of it), [`whole`] (the same with engines and clients),
 //! [`schedules`] (scripts in which everything happens at its moment).
 
+mod clock;
 mod faults;
 mod net;
 pub mod schedules;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use holdfast_store::redis::{ControlRow, Opening, Options, RedisStore};
 use holdfast_store::{Batch, LogId, Result, Store};
 
-pub use faults::Fault;
+pub use faults::{Fault, Faults};
 use net::{Dialled, Row};
 pub use net::{Late, Net, NodeNet};
 

@@ -5,6 +5,7 @@ mod bugs;
 mod panics;
 mod say;
 mod series;
+mod stories;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ enum Command {
         #[arg(long)]
         seed: u64,
     },
+    /// Tells stories of several nodes over Redis that fails: logs alone, and whole sales.
+    Cluster(stories::Arguments),
     /// Plays runs with each planted bug until it is found, as a Markdown table.
     #[cfg(feature = "planted")]
     Bugs(bugs::Arguments),
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => series::run(&arguments),
         Command::Replay { seed } => replay(seed),
+        Command::Cluster(arguments) => stories::run(&arguments),
         #[cfg(feature = "planted")]
         Command::Bugs(arguments) => bugs::run(&arguments),
     }

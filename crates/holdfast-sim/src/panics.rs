@@ -2,7 +2,7 @@
 
 use holdfast_sim::run::current_seed;
 
-use crate::say;
+use crate::{say, stories};
 
 /// The exit code of a program that panicked.
 const PANICKED: i32 = 101;
@@ -16,6 +16,10 @@ pub(crate) fn end_the_process() {
         if let Some(seed) = current_seed() {
             say::line(format_args!("PANICKED    in the run of seed {seed}"));
             say::line(format_args!("replay      holdfast-sim replay --seed {seed}"));
+        }
+        if let Some(replay) = stories::replay() {
+            say::line(format_args!("PANICKED    in a story"));
+            say::line(format_args!("replay      {replay}"));
         }
         std::process::exit(PANICKED);
     }));

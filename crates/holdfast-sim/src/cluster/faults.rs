@@ -1,10 +1,14 @@
 //! What can happen.
+//!
+//! In reading order: [`Fault`], `servers`, `nodes`, `episodes` (what takes its time).
 
-use std::time::Duration;
+mod episodes;
+mod nodes;
+mod servers;
 
 use super::world::World;
 use super::{Node, NodeNet};
-use crate::rng::Rng;
+pub(super) use episodes::Later;
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,62 @@ pub enum Fault {
     Leave,
     /// A dead node starts again.
     Back,
+    /// A replica dies, with or without its files, and comes back.
+    Replica,
+    /// No replica confirms anything for a time.
+    Stall,
+    /// The master is cut off with some nodes, and goes on; another is promoted for the others.
+    Isolate,
+    /// A master whose last entries nobody confirmed dies; soon after, it is all that is left of Redis.
+    Return,
+    /// The node that was asked last is cut off, and the master loses its files.
+    Lone,
+    /// The master is set back soon, and the first to reach it is a node that stood still since.
+    Rewind,
+}
+
+/// Which faults a series of stories has, and what it may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Faults {
+    /// None at all.
+    None,
+    /// [`Fault::MINORITY`].
+    Minority,
+    /// [`Fault::HARMLESS`].
+    Harmless,
+    /// [`Fault::NODES`].
+    Nodes,
+    /// [`Fault::ALL`].
+    All,
+}
+
+impl Faults {
+    /// The faults themselves.
+    pub fn list(self) -> &'static [Fault] {
+        match self {
+            Self::None => &[],
+            Self::Minority => Fault::MINORITY,
+            Self::Harmless => Fault::HARMLESS,
+            Self::Nodes => Fault::NODES,
+            Self::All => Fault::ALL,
+        }
+    }
+
+    /// Whether they may cost so many confirmed entries and doubts.
+    ///
+    /// # Errors
+    /// What should not have been, in words.
+    pub fn may_cost(self, lost: usize, doubts: usize) -> Result<(), String> {
+        let (may_lose, may_doubt) = match self {
+            Self::None | Self::Minority | Self::Harmless => (false, false),
+            Self::Nodes => (false, true),
+            Self::All => (true, true),
+        };
+        if (lost > 0 && !may_lose) || (doubts > 0 && !may_doubt) {
+            return Err(format!("{lost} confirmed entries are lost, {doubts} doubts have begun"));
+        }
+        Ok(())
+    }
 }
 
 impl Fault {
@@ -49,16 +109,32 @@ impl Fault {
     pub const HARMLESS: &'static [Self] = &[
         Self::Lag,
         Self::FailOver,
+        Self::TakeOver,
         Self::Restart,
         Self::Empty,
         Self::Flush,
         Self::LoseReplies,
         Self::Delay,
+        Self::Replica,
+        Self::Stall,
+        Self::Return,
+    ];
+
+    /// What befalls fewer than half of the data nodes at once, and no node: nothing may be lost by it, or
+    /// be in doubt.
+    pub const MINORITY: &'static [Self] = &[
+        Self::Lag,
+        Self::TakeOver,
+        Self::Restart,
+        Self::LoseReplies,
+        Self::Delay,
+        Self::Replica,
+        Self::Stall,
     ];
 
     /// Whatever takes away any nodes, and never more than a minority of what Redis has on its disks: nothing
     /// that was confirmed may be lost by them.
-    pub const MINORITY: &'static [Self] = &[
+    pub const NODES: &'static [Self] = &[
         Self::Lag,
         Self::TakeOver,
         Self::Restart,
@@ -70,6 +146,9 @@ impl Fault {
         Self::KillNode,
         Self::Leave,
         Self::Back,
+        Self::Replica,
+        Self::Stall,
+        Self::Isolate,
     ];
 
     /// Everything.
@@ -90,6 +169,12 @@ impl Fault {
         Self::KillNode,
         Self::Leave,
         Self::Back,
+        Self::Replica,
+        Self::Stall,
+        Self::Isolate,
+        Self::Return,
+        Self::Lone,
+        Self::Rewind,
     ];
 
     fn name(self) -> &'static str {
@@ -110,7 +195,33 @@ impl Fault {
             Self::KillNode => "kill node",
             Self::Leave => "leave",
             Self::Back => "back",
+            Self::Replica => "replica",
+            Self::Stall => "stall",
+            Self::Isolate => "isolate",
+            Self::Return => "return",
+            Self::Lone => "lone",
+            Self::Rewind => "rewind",
         }
+    }
+
+    /// Whether it changes which server is the master, or what servers have.
+    fn is_of_servers(self) -> bool {
+        matches!(
+            self,
+            Self::FailOver
+                | Self::TakeOver
+                | Self::Split
+                | Self::Restart
+                | Self::Empty
+                | Self::Flush
+                | Self::SetBack
+                | Self::Replica
+                | Self::Stall
+                | Self::Isolate
+                | Self::Return
+                | Self::Lone
+                | Self::Rewind
+        )
     }
 }
 
@@ -119,6 +230,10 @@ impl<N: Node> World<N> {
     pub(super) fn strike(&mut self) {
         let faults = self.faults.clone();
         let Some(&fault) = self.rng.pick(&faults) else { return };
+        if fault.is_of_servers() && !self.later.is_empty() {
+            // One at a time.
+            return;
+        }
         *self.struck.entry(fault.name()).or_default() += 1;
         match fault {
             Fault::Lag => self.lag(),
@@ -156,162 +271,19 @@ impl<N: Node> World<N> {
             Fault::KillNode => self.kill_node(),
             Fault::Leave => self.leave(),
             Fault::Back => self.back(),
-        }
-    }
-
-    fn master(&self) -> usize {
-        self.cluster.net.node(0, |net| net.master)
-    }
-
-    fn of_a_node(&mut self, act: impl FnOnce(&mut NodeNet, &mut Rng)) {
-        let node = self.rng.index(self.cluster.nodes.len());
-        let rng = &mut self.rng;
-        self.cluster.net.node(node, |net| act(net, rng));
-    }
-
-    fn lag(&mut self) {
-        let server = self.rng.index(self.cluster.net.count());
-        let is_prompt = self.rng.percent(60);
-        self.cluster.net.set_prompt(server, is_prompt);
-        let most = self.rng.index(4);
-        self.cluster.net.servers(|servers| servers.deliver(server, most));
-    }
-
-    /// A server that is not the master.
-    fn other(&mut self) -> Option<usize> {
-        let count = self.cluster.net.count();
-        let master = self.master();
-        let other = self.rng.index(count);
-        (other != master).then_some(other)
-    }
-
-    /// The master dies, and the replica that has the most on its disk is promoted: nothing is lost that
-    /// more than half of the servers have.
-    fn take_over(&mut self) {
-        let (master, count) = (self.master(), self.cluster.net.count());
-        let next = self.cluster.net.servers(|servers| {
-            let others = (0..count).filter(|it| *it != master);
-            others.filter_map(|it| Some((servers.flushed(it, master)?, it))).max()
-        });
-        if let Some((_, next)) = next {
-            self.fail_over(next);
-        }
-    }
-
-    fn fail_over(&mut self, next: usize) {
-        let master = self.master();
-        self.cluster.net.servers(|servers| servers.kill(master));
-        self.down_for_a_while();
-        let count = self.cluster.net.count();
-        let others: Vec<usize> = (0..count).filter(|it| *it != next && *it != master).collect();
-        self.cluster.net.fail_over(next, &others);
-        self.down_for_a_while();
-        self.cluster.net.servers(|servers| {
-            servers.restart(master);
-            servers.attach(master, next);
-        });
-    }
-
-    /// Some follow another server, and the old one goes on with whoever stays.
-    fn split(&mut self) {
-        let Some(next) = self.other() else { return };
-        self.cluster.net.servers(|servers| servers.promote(next));
-        for node in 0..self.cluster.nodes.len() {
-            if self.rng.percent(50) {
-                self.cluster.net.node(node, |net| net.master = next);
-            }
-        }
-        let follows = self.rng.percent(50);
-        let third = (0..self.cluster.net.count()).find(|it| *it != next && *it != self.master());
-        if let Some(third) = third.filter(|_| follows) {
-            self.cluster.net.servers(|servers| servers.attach(third, next));
-        }
-    }
-
-    fn restart(&mut self, is_emptied: bool) {
-        let master = self.master();
-        self.cluster.net.servers(|servers| servers.kill(master));
-        self.down_for_a_while();
-        self.cluster.net.servers(|servers| {
-            if is_emptied {
-                servers.wipe(master);
-            }
-            servers.restart(master);
-        });
-        self.attach_others(master);
-    }
-
-    fn attach_others(&mut self, master: usize) {
-        let count = self.cluster.net.count();
-        self.cluster.net.servers(|servers| {
-            for other in (0..count).filter(|it| *it != master) {
-                servers.attach(other, master);
-            }
-        });
-    }
-
-    fn set_back(&mut self) {
-        let master = self.master();
-        let taken = self.images.iter().rposition(|(server, _)| *server == master);
-        match taken.filter(|_| self.rng.percent(60)) {
-            Some(at) => {
-                let (server, image) = self.images.remove(at);
-                self.cluster.net.servers(|servers| servers.set_back(server, &image));
-                self.attach_others(master);
-            }
-            None => {
-                let image = self.cluster.net.servers(|servers| servers.image(master));
-                self.images.push((master, image));
-            }
-        }
-    }
-
-    fn down_for_a_while(&mut self) {
-        let time = Duration::from_millis(self.rng.between(0, 3_000));
-        self.cluster.live(time);
-    }
-
-    fn freeze(&mut self) {
-        let node = self.rng.index(self.cluster.nodes.len());
-        let until = self.cluster.net.now() + Duration::from_millis(self.rng.between(10, 60_000));
-        self.cluster.net.node(node, |net| net.is_frozen = true);
-        self.frozen_until.insert(node, until);
-    }
-
-    /// Nodes whose time has come go on.
-    pub(super) fn thaw(&mut self) {
-        let now = self.cluster.net.now();
-        let over = self.frozen_until.extract_if(.., |_, until| *until <= now);
-        let over: Vec<usize> = over.map(|(node, _)| node).collect();
-        for node in over {
-            self.cluster.net.node(node, |net| net.is_frozen = false);
-        }
-    }
-
-    fn kill_node(&mut self) {
-        let node = self.rng.index(self.cluster.nodes.len());
-        self.cluster.kill(node);
-    }
-
-    fn leave(&mut self) {
-        // The last one does not leave: nobody would know any more what Redis must have.
-        let living = self.living();
-        if let Some(&node) = self.rng.pick(&living).filter(|_| living.len() > 1) {
-            self.cluster.node(node).leave();
-            self.cluster.kill(node);
-        }
-    }
-
-    fn back(&mut self) {
-        let dead = (0..self.cluster.nodes.len()).find(|&node| self.cluster.nodes[node].is_none());
-        if let Some(node) = dead {
-            let _ = self.cluster.restart(node, Duration::from_secs(5));
+            Fault::Replica => self.replace_replica(),
+            Fault::Stall => self.stall(),
+            Fault::Isolate => self.isolate(),
+            Fault::Return => self.fall_and_return(),
+            Fault::Lone => self.leave_alone(),
+            Fault::Rewind => self.rewind(),
         }
     }
 
     /// From now on nothing fails.
     pub(super) fn mend(&mut self) {
         self.faults.clear();
+        self.later.clear();
         self.frozen_until.clear();
         let net = self.cluster.net.clone();
         let master = self.master();

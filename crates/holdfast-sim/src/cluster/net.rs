@@ -1,6 +1,6 @@
 //! What connects nodes, servers and the control row, and what can happen to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ struct Inner {
     now: Duration,
     wall_ms: u64,
     row: Option<ControlRow>,
+    /// The master, as Sentinels say.
+    named: usize,
     names: u128,
     nodes: Vec<NodeNet>,
     late: Vec<Late>,
@@ -38,6 +40,8 @@ pub struct NodeNet {
     pub master: usize,
     /// It reaches no server.
     pub is_cut: bool,
+    /// It does not reach these servers.
+    pub hidden: BTreeSet<usize>,
     /// It does not reach the control row.
     pub has_no_control: bool,
     /// Its next calls are done, and the replies are lost.
@@ -72,6 +76,7 @@ impl Net {
             now: Duration::from_secs(1),
             wall_ms: 1_700_000_000_000,
             row: None,
+            named: 0,
             names: 0,
             nodes: Vec::new(),
             late: Vec::new(),
@@ -119,7 +124,18 @@ impl Net {
 
     /// Every node takes this server for the master from now on.
     pub fn show_master(&self, master: usize) {
+        self.name_master(master);
         self.lock().nodes.iter_mut().for_each(|node| node.master = master);
+    }
+
+    /// This server is the master, as Sentinels say; no node has heard of it yet.
+    pub(super) fn name_master(&self, master: usize) {
+        self.lock().named = master;
+    }
+
+    /// The server that Sentinels name.
+    pub(super) fn named_master(&self) -> usize {
+        self.lock().named
     }
 
     /// Promotes a server and makes all others that live its replicas, as a Sentinel does.
@@ -259,8 +275,9 @@ pub(super) struct Dialled {
 impl Dial for Dialled {
     fn master(&self) -> Result<Box<dyn Link>, Why> {
         let mut inner = self.net.lock();
-        let NodeNet { master, is_cut, .. } = inner.nodes[self.node];
-        if is_cut {
+        let NodeNet { master, is_cut, hidden, .. } = &inner.nodes[self.node];
+        let master = *master;
+        if *is_cut || hidden.contains(&master) {
             return Err("no server can be reached".into());
         }
         let connected = inner.servers.connect(master);
@@ -290,7 +307,7 @@ impl Link for Wire {
     fn call(&mut self, commands: &[Command]) -> Result<Vec<Reply>, String> {
         let mut inner = self.net.lock();
         let net = &mut inner.nodes[self.node];
-        if net.is_cut {
+        if net.is_cut || net.hidden.contains(&self.connection.server()) {
             return Err("the connection is cut".to_owned());
         }
         if net.delays_calls > 0 {

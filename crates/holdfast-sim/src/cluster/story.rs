@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_store::redis::RedisStore;
-use holdfast_store::{Batch, LogId, Store, StoreError};
+use holdfast_store::{Batch, LogId, LogInfo, Store, StoreError};
 
+use super::clock::{Clocks, Sample};
 use super::world::World;
 use super::{Cluster, Fault};
 use crate::rng::Rng;
@@ -35,6 +36,22 @@ pub struct Report {
     pub lost_for_good: bool,
 }
 
+impl Report {
+    /// Adds what another story has shown; in any order the sum is the same.
+    pub fn add(&mut self, other: &Self) {
+        self.confirmed += other.confirmed;
+        self.unknown += other.unknown;
+        self.refused += other.refused;
+        self.epochs += other.epochs;
+        self.doubts += other.doubts;
+        self.lost += other.lost;
+        self.lost_for_good |= other.lost_for_good;
+        for (name, count) in &other.faults {
+            *self.faults.entry(name).or_default() += count;
+        }
+    }
+}
+
 /// A promise that was broken, in words.
 pub type Breach = String;
 
@@ -48,6 +65,9 @@ const REST: Duration = Duration::from_secs(60);
 struct Story {
     world: World<RedisStore>,
     book: Book,
+    clocks: Clocks,
+    /// When they were last looked at.
+    watched_at: Duration,
     report: Report,
 }
 
@@ -57,16 +77,26 @@ struct Story {
 /// The first promise that was broken.
 pub fn tell(seed: u64, faults: &[Fault], steps: usize) -> Result<Report, Breach> {
     let mut rng = Rng::new(seed);
-    let servers = if rng.percent(70) { 3 } else { 1 };
-    let nodes = rng.index(3) + 1;
+    let servers = draw_servers(&mut rng);
+    let nodes = rng.index(4) + 1;
     let world = World::new(rng, Cluster::new(servers), faults);
-    let mut story = Story { world, book: Book::default(), report: Report::default() };
+    let (book, clocks, report) = (Book::default(), Clocks::default(), Report::default());
+    let mut story = Story { world, book, clocks, watched_at: Duration::ZERO, report };
     story.begin(nodes)?;
     for _ in 0..steps {
         story.step()?;
     }
     story.rest()?;
     Ok(Report { faults: story.world.struck, ..story.report })
+}
+
+/// How many data nodes there are.
+pub(super) fn draw_servers(rng: &mut Rng) -> u32 {
+    match rng.below(100) {
+        0..25 => 1,
+        25..85 => 3,
+        _ => 5,
+    }
 }
 
 impl Story {
@@ -86,8 +116,7 @@ impl Story {
 
     fn step(&mut self) -> Result<(), Breach> {
         self.world.pass();
-        let alive: Vec<usize> = self.world.living();
-        let Some(&node) = self.world.rng.pick(&alive) else { return Ok(()) };
+        let Some(node) = self.world.some_node() else { return Ok(()) };
         if self.world.rng.percent(30) {
             let _ = self.world.cluster.node(node).news();
         }
@@ -133,7 +162,17 @@ impl Story {
             }
             Err(error) => return Err(format!("node {node}: {error}")),
         }
-        Ok(())
+        self.watch()
+    }
+
+    /// Looks at how far the clocks have come, as every node knows them.
+    fn watch(&mut self) -> Result<(), Breach> {
+        let at = self.world.cluster.net.now();
+        let logs = self.world.cluster.nodes.iter().flatten().flat_map(RedisStore::logs);
+        let sample = |log: LogInfo| Sample { at, log: log.id.0, clock_ms: log.last.clock_ms };
+        let samples = logs.map(sample).collect();
+        let unseen = at - std::mem::replace(&mut self.watched_at, at);
+        self.clocks.note(samples, unseen).map_err(|breach| breach.to_string())
     }
 
     /// Nothing fails any more: every node comes back, and all know the same.

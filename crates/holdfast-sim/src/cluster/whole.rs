@@ -2,10 +2,9 @@
 //! true of the log in the end.
 //!
 //! In reading order: `server` (a node with its engine), `crowd` (who asks), `book` (what they were told),
-//! `clock` (how fast a sale's time may run), `judge` (what must be true of it all).
+//! `judge` (what must be true of it all).
 
 mod book;
-mod clock;
 mod crowd;
 mod judge;
 mod server;
@@ -16,13 +15,13 @@ use std::time::Duration;
 use holdfast_core::{BuyerId, Command, HoldView, SaleId, SaleView, Stamp, TierId};
 use holdfast_engine::{EngineError, Reply};
 
+use super::clock::Clocks;
 use super::world::World;
-use super::{Cluster, Fault};
+use super::{Cluster, Fault, story};
 use crate::auditor::Breach;
 use crate::rng::Rng;
 use crate::trace::{Show, Trace};
 use book::Book;
-use clock::Clocks;
 use crowd::Crowd;
 use server::{Server, Turned};
 
@@ -70,9 +69,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds what another story has shown.
+    /// Adds what another story has shown; in any order the sum is the same.
     pub fn add(&mut self, other: &Self) {
-        self.hash = self.hash.rotate_left(7) ^ other.hash;
+        self.hash = self.hash.wrapping_add(other.hash);
         self.took += other.took;
         self.answered += other.answered;
         self.refused += other.refused;
@@ -107,8 +106,8 @@ struct Story {
 /// Tells the story of a seed, with these faults, in so many steps. `show` gets everything that happens.
 pub fn tell(seed: u64, faults: &[Fault], steps: usize, show: Option<Show>) -> Report {
     let mut rng = Rng::new(seed);
-    let servers = if rng.percent(70) { 3 } else { 1 };
-    let nodes = rng.index(3) + 1;
+    let servers = story::draw_servers(&mut rng);
+    let nodes = rng.index(4) + 1;
     let sales = rng.index(2) + 1;
     let (mut people, mut tales) = (rng.fork(), Vec::new());
     for name in ["first", "second"].into_iter().take(sales) {
@@ -159,8 +158,9 @@ impl Story {
         for at in 0..self.tales.len() {
             let config = self.tales[at].crowd.config();
             let config = config.ok_or_else(|| Breach::new(10, "a plan's names are good ones"))?;
-            let commands = [Command::Configure(Box::new(config)), Command::Open];
-            self.turn(0, commands.into_iter().map(|command| (at, command)).collect())?;
+            for command in [Command::Configure(Box::new(config)), Command::Open] {
+                self.turn(0, vec![(at, command)])?;
+            }
         }
         Ok(())
     }
@@ -174,8 +174,7 @@ impl Story {
             self.trace.note(micros(self.world.cluster.net.now()), format_args!("FAULT {fault}"));
         }
         self.live();
-        let living = self.world.living();
-        let Some(&node) = self.world.rng.pick(&living) else { return self.watch() };
+        let Some(node) = self.world.some_node() else { return self.watch() };
         let mut commands = Vec::new();
         for _ in 0..self.world.rng.index(5) {
             let at = self.world.rng.index(self.tales.len());
@@ -197,7 +196,7 @@ impl Story {
     fn watch(&mut self) -> Result<(), Breach> {
         let nodes = self.world.cluster.nodes.iter_mut().flatten();
         let samples = nodes.flat_map(Server::take_clocks).collect();
-        self.clocks.note(samples)
+        self.clocks.note(samples, Duration::ZERO)
     }
 
     /// Asks a node for these, and looks at all sales.

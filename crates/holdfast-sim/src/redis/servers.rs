@@ -24,6 +24,13 @@ pub struct Connection {
     offset: u64,
 }
 
+impl Connection {
+    /// The server that it was made to.
+    pub fn server(&self) -> usize {
+        self.server
+    }
+}
+
 /// The process is dead, or another than the connection was made to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;

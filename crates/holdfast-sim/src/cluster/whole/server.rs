@@ -1,13 +1,13 @@
 //! A node with its engine: answers clients, and does by itself what is due.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use holdfast_core::{Command, HoldKey, HoldView, Sale, SaleId, SaleView, Stamp};
 use holdfast_engine::{Engine, EngineError, OpenError, Reply, Request, SaleRef, Sales};
 use holdfast_store::redis::RedisStore;
 use holdfast_store::{Clock, LogInfo, Records, Result, StoreError};
 
+use crate::cluster::clock::Sample;
 use crate::cluster::{Net, Node};
 
 /// An engine over a node's store.
@@ -16,14 +16,6 @@ pub(super) struct Server {
     net: Net,
     /// How far each log's clock had come when this node knew it to be durable.
     clocks: Vec<Sample>,
-}
-
-/// A sale clock that a node has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Sample {
-    pub(super) at: Duration,
-    pub(super) log: u32,
-    pub(super) clock_ms: u64,
 }
 
 /// What a look at one sale shows.

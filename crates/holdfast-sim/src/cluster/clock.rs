@@ -3,8 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::server::Sample;
 use crate::auditor::Breach;
+
+/// A sale clock that a node has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Sample {
+    pub(super) at: Duration,
+    pub(super) log: u32,
+    pub(super) clock_ms: u64,
+}
 
 /// The longest step of the sale clock, and clocks are read in whole milliseconds.
 const STEP_MS: u64 = 500 + 2;
@@ -16,12 +23,16 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    /// Takes up what nodes have seen since the last time.
-    pub(super) fn note(&mut self, mut samples: Vec<Sample>) -> Result<(), Breach> {
+    /// Takes up what nodes have seen since the last time. Between that and this they ran unseen for so long.
+    pub(super) fn note(
+        &mut self,
+        mut samples: Vec<Sample>,
+        unseen: Duration,
+    ) -> Result<(), Breach> {
         samples.sort();
         for Sample { at, log, clock_ms } in samples {
             let furthest_ms = self.furthest_ms.entry(log).or_default();
-            let most_ms = (*furthest_ms + STEP_MS).min(whole_ms(at));
+            let most_ms = (*furthest_ms + STEP_MS + whole_ms(unseen)).min(whole_ms(at));
             if clock_ms > most_ms {
                 let what = format!(
                     "at {at:?} the clock of log {log} went from {furthest_ms} to {clock_ms}"
