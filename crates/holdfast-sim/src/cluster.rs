@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_store::redis::{ControlRow, Opening, Options, RedisStore};
-use holdfast_store::{Batch, LogId, Result, Store};
+use holdfast_store::{Batch, Epoch, LogId, Result, Stamp, Store};
 
 pub use faults::{Fault, Faults};
 use net::{Dialled, Row};
@@ -176,12 +176,7 @@ impl Cluster {
     ///
     /// # Errors
     /// As the store says.
-    pub fn append(
-        &mut self,
-        node: usize,
-        log: LogId,
-        entry: &str,
-    ) -> Result<holdfast_store::Stamp> {
+    pub fn append(&mut self, node: usize, log: LogId, entry: &str) -> Result<Stamp> {
         let mut batch = Batch::default();
         batch.push(|bytes| bytes.extend_from_slice(entry.as_bytes()));
         self.write(node, log, &batch).map(|appended| appended.first)
@@ -214,15 +209,37 @@ impl Cluster {
         results.pop().unwrap_or(Err(holdfast_store::StoreError::NoSuchLog(log)))
     }
 
-    /// All entries of a log as a node knows them, each with its stamp.
-    pub fn entries(&mut self, node: usize, log: LogId) -> Vec<(holdfast_store::Stamp, String)> {
-        let mut entries = Vec::new();
+    /// All entries of a log as a node knows them, each with its stamp. A snapshot that the log begins with
+    /// must be one of [`pack`].
+    pub fn entries(&mut self, node: usize, log: LogId) -> Vec<(Stamp, String)> {
         let records = self.node(node).records();
-        let read = records.read(log, 0, &mut |stamp, bytes| {
+        let kept = records.snapshot(log).expect("what a node knows can be read");
+        let begins_with = |(at, bytes): &(Stamp, Vec<u8>)| Some((at.sequence, unpack(bytes)?));
+        let (after, mut entries) = kept.as_ref().and_then(begins_with).unwrap_or_default();
+        let read = records.read(log, after, &mut |stamp, bytes| {
             entries.push((stamp, String::from_utf8_lossy(bytes).into_owned()));
             true
         });
         read.expect("what a node knows can be read");
         entries
     }
+}
+
+/// A snapshot: the entries themselves, one a line.
+pub fn pack(entries: &[(Stamp, String)]) -> Vec<u8> {
+    let line = |(stamp, text): &(Stamp, String)| {
+        format!("{} {} {} {text}\n", stamp.epoch.0, stamp.sequence, stamp.clock_ms)
+    };
+    entries.iter().map(line).collect::<String>().into_bytes()
+}
+
+/// The entries of a snapshot; `None`: it is none of [`pack`].
+fn unpack(bytes: &[u8]) -> Option<Vec<(Stamp, String)>> {
+    let line = |line: &str| {
+        let mut words = line.splitn(4, ' ');
+        let epoch = Epoch(words.next()?.parse().ok()?);
+        let (sequence, clock_ms) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some((Stamp { epoch, sequence, clock_ms }, words.next()?.to_owned()))
+    };
+    std::str::from_utf8(bytes).ok()?.lines().map(line).collect()
 }

@@ -163,6 +163,7 @@ fn print(sum: &Sum, arguments: &Arguments, started: Instant) {
         "logs        {} entries confirmed, {} unknown, {} refused; {} epochs, {} doubts, {} lost",
         store.confirmed, store.unknown, store.refused, store.epochs, store.doubts, store.lost
     ));
+    say::line(format_args!("snapshots   {}, {} bytes trimmed", store.snapshots, store.trimmed));
     say::line(format_args!(
         "sales       {} answers, {} unknown, {} refused; {} epochs, {} doubts",
         sales.answered, sales.unknown, sales.refused, sales.epochs, sales.doubts

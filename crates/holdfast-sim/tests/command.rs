@@ -61,3 +61,18 @@ fn a_panic_ends_the_series_and_names_its_seed() {
     assert!(out.contains(&format!("holdfast-sim replay --seed {seed}")), "{out}");
     assert!(text(&output.stderr).contains("as was asked for"));
 }
+
+#[test]
+fn tells_the_same_stories_each_time() {
+    let told = || {
+        let output = run(&["cluster", "--stories", "4", "--from", "3"]);
+        let out = text(&output.stdout);
+        assert!(output.status.success(), "{out}");
+        assert_eq!(text(&output.stderr), "");
+        let lines = out.lines().filter(|line| !line.starts_with("took "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let first = told();
+    assert!(first[0].starts_with("told        4 stories from seed 3"), "{first:?}");
+    assert_eq!(first, told());
+}

@@ -11,7 +11,7 @@ use holdfast_store::{Batch, LogId, LogInfo, Store, StoreError};
 
 use super::clock::{Clocks, Sample};
 use super::world::World;
-use super::{Cluster, Fault};
+use super::{Cluster, Fault, pack};
 use crate::rng::Rng;
 use checks::Book;
 
@@ -32,6 +32,10 @@ pub struct Report {
     pub doubts: usize,
     /// Confirmed entries that were lost within a doubt.
     pub lost: usize,
+    /// Snapshots that were made.
+    pub snapshots: usize,
+    /// Bytes that nodes dropped for them.
+    pub trimmed: u64,
     /// Nobody was left who knew the sales, and Redis did not: nothing is sold until a person helps.
     pub lost_for_good: bool,
 }
@@ -45,6 +49,8 @@ impl Report {
         self.epochs += other.epochs;
         self.doubts += other.doubts;
         self.lost += other.lost;
+        self.snapshots += other.snapshots;
+        self.trimmed += other.trimmed;
         self.lost_for_good |= other.lost_for_good;
         for (name, count) in &other.faults {
             *self.faults.entry(name).or_default() += count;
@@ -68,6 +74,8 @@ struct Story {
     clocks: Clocks,
     /// When they were last looked at.
     watched_at: Duration,
+    /// In how many of a hundred steps a snapshot is made.
+    keeps: u64,
     report: Report,
 }
 
@@ -79,9 +87,10 @@ pub fn tell(seed: u64, faults: &[Fault], steps: usize) -> Result<Report, Breach>
     let mut rng = Rng::new(seed);
     let servers = draw_servers(&mut rng);
     let nodes = rng.index(4) + 1;
+    let keeps = if rng.percent(50) { rng.between(1, 15) } else { 0 };
     let world = World::new(rng, Cluster::new(servers), faults);
     let (book, clocks, report) = (Book::default(), Clocks::default(), Report::default());
-    let mut story = Story { world, book, clocks, watched_at: Duration::ZERO, report };
+    let mut story = Story { world, book, clocks, watched_at: Duration::ZERO, keeps, report };
     story.begin(nodes)?;
     for _ in 0..steps {
         story.step()?;
@@ -122,7 +131,22 @@ impl Story {
         }
         let logs = self.book.logs.clone();
         let log = *self.world.rng.pick(&logs).ok_or("there are no logs")?;
+        if self.world.rng.percent(self.keeps) {
+            self.keep(node, log);
+        }
         self.call(node, log)
+    }
+
+    /// A node makes a snapshot of a log, and mostly drops what two of them stand for.
+    fn keep(&mut self, node: usize, log: LogId) {
+        let entries = self.world.cluster.entries(node, log);
+        let Some(&(at, _)) = entries.last() else { return };
+        let records = self.world.cluster.node(node).records();
+        self.report.snapshots +=
+            usize::from(records.save_snapshot(log, at, &pack(&entries)).is_ok());
+        if self.world.rng.percent(70) {
+            self.report.trimmed += records.trim().unwrap_or_default();
+        }
     }
 
     /// One node appends a few entries, or reads.
