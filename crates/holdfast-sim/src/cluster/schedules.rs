@@ -27,8 +27,11 @@ use super::Cluster;
 /// What came of a schedule; in words what was wrong.
 pub type Told = std::result::Result<(), Box<dyn Error>>;
 
+/// Plays a schedule.
+pub type Play = fn() -> Told;
+
 /// All of them, each with what it shows.
-pub const ALL: &[(&str, fn() -> Told)] = &[
+pub const ALL: &[(&str, Play)] = &[
     ("a master that nobody follows has no news", reign::a_master_that_nobody_follows),
     ("the latest epoch wins, not the longest log", reign::the_latest_epoch_wins),
     ("who has handed over is silent", reign::whoever_has_handed_over_is_silent),
