@@ -29,6 +29,9 @@ pub(crate) struct Way {
     pub(crate) said: Said,
     /// When the hold was to end at the earliest, as they were told when they won it.
     pub(crate) expires_at: String,
+    /// Whether the hold's end has moved later since, as far as they saw, or may have when nobody
+    /// could tell them anything: while the server can keep nothing, the time of its holds stands still.
+    pub(crate) may_have_moved: bool,
     /// The hold's last status that they saw, when, and the order that it told of.
     pub(crate) status: String,
     pub(crate) seen_at: Timestamp,
@@ -78,7 +81,18 @@ impl Way {
 
     /// Whether the hold's time was certainly not up when they last saw it.
     pub(crate) fn has_time(&self) -> bool {
-        self.expires_at.parse().is_ok_and(|end: Timestamp| self.seen_at < end)
+        self.told_end().is_some_and(|end| self.seen_at < end)
+    }
+
+    fn told_end(&self) -> Option<Timestamp> {
+        self.expires_at.parse().ok()
+    }
+
+    /// Notes what a look has shown.
+    fn see(&mut self, hold: Hold) {
+        let end = hold.expires_at.parse::<Timestamp>().ok();
+        self.may_have_moved |= end.zip(self.told_end()).is_some_and(|(end, told)| end > told);
+        (self.status, self.order, self.seen_at) = (hold.status, hold.order, Timestamp::now());
     }
 
     fn new(payer: Payer) -> Self {
@@ -89,6 +103,7 @@ impl Way {
             fate: intent.fate,
             said: Said::Nothing,
             expires_at: hold.expires_at,
+            may_have_moved: false,
             status: hold.status,
             seen_at: Timestamp::now(),
             order: None,
@@ -122,7 +137,7 @@ impl Till {
         match intent.fate {
             Fate::Leaves => {}
             _ if self.is_over() => way.said = Said::Unclear("there was no time left".into()),
-            Fate::HandsBack => way.said = self.hand_back(&way).await,
+            Fate::HandsBack => way.said = self.hand_back(&mut way).await,
             Fate::Pays => self.pay(&mut way, "approve", 1).await,
             Fate::PaysLate => self.pay(&mut way, "late", 1).await,
             Fate::GivesUp => self.pay(&mut way, "decline", 1).await,
@@ -162,7 +177,7 @@ impl Till {
     async fn check_out(&self, way: &mut Way, simulate: &str, attempt: u32) -> Result<(), Said> {
         let key = format!("pay-{}-{attempt}", way.buyer);
         let ask = self.shop.checkout(way.buyer, &way.hold, simulate, &key);
-        let said = self.insist(way.buyer, ask).await?;
+        let said = self.insist(way, ask).await?;
         if said.status != 200 {
             let is_real = said.status == 422 && said.problem().field == "simulate";
             return Err(if is_real { Said::NotSimulated } else { Said::Refused(said.summary()) });
@@ -181,14 +196,14 @@ impl Till {
         loop {
             self.sleep((asked.elapsed() / 8).clamp(LOOK, LOOK_MAX)).await;
             let ask = self.shop.hold(way.buyer, &way.hold);
-            let said = match self.insist(way.buyer, ask).await {
+            let said = match self.insist(way, ask).await {
                 Ok(said) if said.status == 200 => said,
                 Ok(said) => return Said::Refused(said.summary()),
                 Err(said) => return said,
             };
-            let hold: Hold = serde_json::from_slice(&said.body).unwrap_or_default();
-            let payment = hold.payment.unwrap_or_default().status;
-            (way.status, way.order, way.seen_at) = (hold.status, hold.order, Timestamp::now());
+            let mut hold: Hold = serde_json::from_slice(&said.body).unwrap_or_default();
+            let payment = hold.payment.take().unwrap_or_default().status;
+            way.see(hold);
             match payment.as_str() {
                 "queued" => way.queued = asked.elapsed(),
                 // Money that came too late bought another unit, or is being given back.
@@ -205,9 +220,9 @@ impl Till {
         }
     }
 
-    async fn hand_back(&self, way: &Way) -> Said {
+    async fn hand_back(&self, way: &mut Way) -> Said {
         let ask = self.shop.give_back(way.buyer, &way.hold);
-        match self.insist(way.buyer, ask).await {
+        match self.insist(way, ask).await {
             Ok(said) if said.status == 204 => Said::HandedBack,
             Ok(said) => Said::Refused(said.summary()),
             Err(said) => said,
@@ -215,16 +230,17 @@ impl Till {
     }
 
     /// Asks until there is an answer that is no "come back later", or no time left.
-    async fn insist(&self, buyer: u32, ask: Result<Ask, Failure>) -> Result<Answer, Said> {
+    async fn insist(&self, way: &mut Way, ask: Result<Ask, Failure>) -> Result<Answer, Said> {
         let ask = ask.map_err(|failure| Said::Refused(failure.to_string()))?;
         loop {
-            let (why, pause) = match self.once(buyer, &ask).await {
+            let (why, pause) = match self.once(way.buyer, &ask).await {
                 Ok(said) if said.status == 429 || said.status.is_server_error() => {
                     (said.summary(), said.retry_after.unwrap_or_default())
                 }
                 Ok(said) => return Ok(said),
                 Err(failure) => (failure.to_string(), Duration::ZERO),
             };
+            way.may_have_moved = true;
             self.sleep(pause.max(AGAIN)).await;
             if self.is_over() {
                 return Err(Said::Unclear(why));

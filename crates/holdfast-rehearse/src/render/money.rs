@@ -41,10 +41,13 @@ impl Money {
             0 => String::new(),
             count => format!("{count} of them after one payment was declined"),
         };
-        let late = format!(
+        let mut late = format!(
             "beside the crowd, {} got another unit, {} paid nothing",
             self.late_with_unit, self.late_without
         );
+        if self.late_in_time > 0 {
+            late += &format!(", {} were in time, as their holds' end had moved", self.late_in_time);
+        }
         let rows = [
             ("paid", self.paid, second),
             ("declined", self.declined, "and gave up".into()),

@@ -44,12 +44,15 @@ pub struct Money {
     pub unclear_by_reason: Counts,
     /// Winners who had not done what they wanted when it was cut short.
     pub not_done: u64,
-    /// Buyers in a sale of their own whose money came after their hold had ended.
+    /// Buyers in a sale of their own whose money came when their hold was to have ended.
     pub late: u64,
     /// The part of `late` for whom a unit was free, which they have now.
     pub late_with_unit: u64,
     /// The part of `late` from whom nothing was taken.
     pub late_without: u64,
+    /// The part of `late` who paid in time, as their hold's end had moved later: time in which the
+    /// server can keep nothing is not the buyer's.
+    pub late_in_time: u64,
     /// Paid orders in the server's list, of late ones too.
     pub orders: u64,
     /// What they cost together, in minor units: the money taken.
@@ -116,6 +119,7 @@ impl Money {
         match (&way.said, &way.order) {
             (Said::TooLate, Some(_)) => self.late_with_unit += 1,
             (Said::TooLate, None) => self.late_without += 1,
+            (Said::Paid, _) if way.may_have_moved => self.late_in_time += 1,
             (Said::Paid, _) => {
                 let told = "paid in time, and was to be late".to_owned();
                 return self.add_trouble(&Said::Otherwise(told));

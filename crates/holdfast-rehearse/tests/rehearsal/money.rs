@@ -99,6 +99,21 @@ fn a_shop_without_a_checkout_is_not_said_to_be_good() {
 }
 
 #[test]
+fn money_that_was_to_be_late_is_in_time_only_where_a_hold_was_seen_to_last_longer() {
+    let report = rehearse(Ways::MovesEnds);
+    assert_clean(&report);
+    let found = money(&report);
+    assert_eq!((found.late, found.late_in_time), (3, 3), "{found:?}");
+    assert!(report.render().contains("3 were in time"), "{}", report.render());
+
+    let report = rehearse(Ways::HeedsNoEnd);
+    assert!(!report.ok(), "{}", report.render());
+    let found = money(&report);
+    assert_eq!(found.refused_by_answer.get("paid in time, and was to be late"), Some(&3));
+    assert_eq!((found.late, found.late_in_time), (0, 0), "{found:?}");
+}
+
+#[test]
 fn every_cheat_at_the_till_is_caught() {
     let captured = "not so: what is captured is what the paid orders cost";
     let cheats: [(Ways, &[u8], &str); 10] = [

@@ -68,6 +68,10 @@ pub(crate) enum Ways {
     ChargesTheDeclined,
     /// Ends the hold of whoever is declined.
     EndsDeclinedHolds,
+    /// Moves the end of holds whose money is to come late, so that it comes in time.
+    MovesEnds,
+    /// Sells to those whose money comes late as if it had come in time.
+    HeedsNoEnd,
     /// Has one payment under way for ever.
     NeverSettles,
     /// Never says how a payment ends.

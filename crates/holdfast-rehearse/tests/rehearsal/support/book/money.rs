@@ -1,5 +1,6 @@
 //! The shop's orders and what it took for them, and every way in which that can be cooked.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::super::Ways;
@@ -37,7 +38,17 @@ impl Book {
             return;
         }
         let simulate = hold["payment"]["simulate"].as_str().unwrap().to_owned();
-        let simulate = if ways == Ways::ChargesTheDeclined { "approve" } else { &simulate };
+        if simulate == "late" && ways == Ways::MovesEnds && hold["payment"]["moved"].is_null() {
+            hold["payment"]["moved"] = true.into();
+            hold["expires_at"] =
+                (Timestamp::now() + SignedDuration::from_secs(60)).to_string().into();
+            return;
+        }
+        let simulate = match ways {
+            Ways::ChargesTheDeclined => "approve",
+            Ways::MovesEnds | Ways::HeedsNoEnd if simulate == "late" => "approve",
+            _ => &simulate,
+        };
         let (status, payment) = match simulate {
             "approve" => ("sold", "paid"),
             "late" => ("expired", "cancelled"),
