@@ -7,6 +7,7 @@
 
 mod http;
 mod overload;
+mod progress;
 mod quota;
 mod redis;
 mod rehearsal;
@@ -32,6 +33,7 @@ enum Experiment {
     Overload(overload::Options),
     /// Redis hurt in the middle of a sale, ours over two nodes; naive: a counter, keys with a TTL,
     /// expired events. And a full rehearsal over three nodes.
+    #[command(after_help = redis::HELP)]
     Redis(redis::Options),
 }
 

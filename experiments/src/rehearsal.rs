@@ -1,5 +1,6 @@
 //! A rehearsal against an experiment's server, and what of its report an experiment reads.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -28,6 +29,10 @@ pub(crate) struct Report {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Money {
     pub(crate) paid: u64,
+    /// Winners who were told something that they could not expect, by what it was.
+    pub(crate) refused_by_answer: BTreeMap<String, u64>,
+    /// And those who were not told how it ended, by what they knew last.
+    pub(crate) unclear_by_reason: BTreeMap<String, u64>,
 }
 
 /// What happened when.

@@ -15,6 +15,6 @@ pub use postgres::Postgres;
 pub use process::Process;
 pub use proxy::{Proxy, Way};
 pub use redis::{
-    Backup, Persistence, Program, Redis, RedisOptions, Sentinel, SentinelOptions, Trio,
+    Backup, Persistence, Program, Redis, RedisOptions, Sentinel, SentinelOptions, Trio, libfaketime,
 };
 pub use schema::conforms;

@@ -33,7 +33,7 @@ impl Postgres {
     /// # Errors
     /// When the programs are not there (Debian: `postgresql`), or it does not start.
     pub fn start() -> anyhow::Result<Self> {
-        let programs = programs()?;
+        let programs = Self::programs()?;
         let folder = tempfile::Builder::new().prefix("postgres-").tempdir_in("/tmp")?;
         let mut made = as_postgres(&programs.join("initdb"), folder.path())?;
         made.args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8"]);
@@ -43,6 +43,17 @@ impl Postgres {
         let mut postgres = Self { server: None, programs, folder, port, frozen: Vec::new() };
         postgres.resume()?;
         Ok(postgres)
+    }
+
+    /// The folder with its programs.
+    ///
+    /// # Errors
+    /// When they are not there; says how they get there.
+    pub fn programs() -> anyhow::Result<PathBuf> {
+        let missing = "PostgreSQL is missing: apt-get install postgresql";
+        let versions = std::fs::read_dir(DEBIAN).context(missing)?.filter_map(Result::ok);
+        let folders = versions.map(|version| version.path().join("bin"));
+        folders.filter(|bin| bin.join("initdb").exists()).max().context(missing)
     }
 
     /// Where it is, as `--ledger` takes it.
@@ -153,14 +164,6 @@ fn signal(name: &str, processes: &[String]) -> anyhow::Result<()> {
     let status = Command::new("kill").arg(name).args(processes).stderr(Stdio::null()).status()?;
     ensure!(status.success(), "kill {name} {}", processes.join(" "));
     Ok(())
-}
-
-/// The folder of the newest version's programs.
-fn programs() -> anyhow::Result<PathBuf> {
-    let missing = "PostgreSQL is missing: apt-get install postgresql";
-    let versions = std::fs::read_dir(DEBIAN).context(missing)?.filter_map(Result::ok);
-    let folders = versions.map(|version| version.path().join("bin"));
-    folders.filter(|bin| bin.join("initdb").exists()).max().context(missing)
 }
 
 /// A command as a user that PostgreSQL runs as: it refuses root.

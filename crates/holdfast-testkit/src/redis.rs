@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use daemon::Daemon;
 pub use options::{Persistence, RedisOptions};
-pub use program::Program;
+pub use program::{Program, libfaketime};
 pub use sentinel::{Sentinel, SentinelOptions};
 pub use trio::Trio;
 
@@ -58,7 +58,7 @@ impl Redis {
             let file = daemon.folder().join("clock");
             daemon
                 .command()
-                .env("LD_PRELOAD", program::libfaketime()?)
+                .env("LD_PRELOAD", libfaketime()?)
                 .env("FAKETIME_TIMESTAMP_FILE", file)
                 .env("FAKETIME_NO_CACHE", "1")
                 // The clock that only counts on is right: a machine's wall clock is what steps.

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::cluster::{Cluster, Plan};
 use super::side::{self, Side};
+use crate::progress::{Talk, say};
 use crate::rehearsal::{self, Report};
 
 const NODES: usize = 3;
@@ -36,9 +37,6 @@ pub(super) struct Options {
     /// Seconds within which they come.
     #[arg(long, default_value_t = 20)]
     over_seconds: u32,
-    /// Units in the sale.
-    #[arg(long, default_value_t = 5_000)]
-    units: u32,
 }
 
 /// Who is killed.
@@ -89,6 +87,7 @@ struct Outcome {
 /// Whether every promise was kept.
 pub(super) fn run(
     program: &Path,
+    units: u32,
     options: &Options,
     logs: Option<&Path>,
     json: Option<&Path>,
@@ -96,20 +95,23 @@ pub(super) fn run(
     let mut trio = Trio::start(&RedisOptions::default(), &super::sentinels())?;
     let logs = logs.map(|folder| folder.join("rehearsal"));
     let mut cluster = Cluster::start(&Plan { program, nodes: NODES, logs }, &trio)?;
+    say(format_args!("{NODES} nodes sell; the crowd comes"));
     let begun = cluster.epoch()?;
     let side = Side::start(&cluster)?;
-    let crowd = send(program, options, &cluster);
-    let sale = await_moment(&cluster, options, &crowd)?;
+    let crowd = send(program, units, options, &cluster);
+    let sale = await_moment(&cluster, units, options, &crowd)?;
     let fault = Instant::now();
     trio.servers[0].kill();
-    println!("{sale}: Redis' master is dead");
+    say("Redis' master is dead");
     trio.await_other_master(0)?;
     side.await_sold_after(fault)?;
+    say("something is sold again");
     if options.kill == Kill::Node {
         sleep(SETTLED);
         cluster.kill(NODES - 1)?;
-        println!("{}: node {} is dead", sale, NODES - 1);
+        say(format_args!("node {} is dead", NODES - 1));
     }
+    accompany(&cluster, &sale, &crowd);
     let report = crowd.join().map_err(|_| anyhow!("the crowd has panicked"))??;
     let sold = side.end()?;
     let pause = |of: &[side::Sold]| side::longest_pause(of, fault).as_secs_f64();
@@ -119,7 +121,7 @@ pub(super) fn run(
         when: options.when,
         ok: false,
         why_not_ok: Vec::new(),
-        units: options.units,
+        units,
         won: report.crowd.won,
         lost: report.crowd.lost,
         refused: report.crowd.refused,
@@ -133,15 +135,14 @@ pub(super) fn run(
     };
     let outcome = judged(outcome, report);
     print(&outcome);
-    if let Some(file) = json {
-        std::fs::write(file, serde_json::to_string_pretty(&outcome)?)?;
-    }
+    super::write(json, &outcome)?;
     Ok(outcome.ok)
 }
 
 /// Sends the crowd to all nodes.
 fn send(
     program: &Path,
+    units: u32,
     options: &Options,
     cluster: &Cluster,
 ) -> JoinHandle<anyhow::Result<Report>> {
@@ -149,7 +150,7 @@ fn send(
     let mut arguments = vec![
         format!("--buyers={}", options.buyers),
         format!("--over={}s", options.over_seconds),
-        format!("--capacity={}", options.units),
+        format!("--capacity={units}"),
     ];
     if options.kill == Kill::Node {
         // Whoever is at a node that dies goes to another and asks again.
@@ -163,28 +164,45 @@ fn send(
 /// Waits until the crowd is where something is to happen; the name of its sale.
 fn await_moment(
     cluster: &Cluster,
+    units: u32,
     options: &Options,
     crowd: &JoinHandle<anyhow::Result<Report>>,
 ) -> anyhow::Result<String> {
-    let begun = Instant::now();
+    let (begun, mut talk) = (Instant::now(), Talk::new());
     loop {
         ensure!(!crowd.is_finished(), "the rehearsal was over before anything could happen");
         ensure!(begun.elapsed() < PATIENCE, "the crowd does not get there");
         let sales = cluster.ask("GET", "/v1/sales", &Value::Null)?;
         let sales = sales.body["items"].as_array().context("a list of sales")?.clone();
-        let is_it = |sale: &&Value| sale["tiers"][0]["capacity"] == options.units;
+        let is_it = |sale: &&Value| sale["tiers"][0]["capacity"] == units;
         if let Some(sale) = sales.iter().find(is_it) {
             let name = sale["id"].as_str().context("a sale's name")?;
             let reached = match options.when {
-                Moment::Stock => cluster.count(name, "held")? >= options.units / 2,
-                Moment::Payments => cluster.count(name, "sold")? >= options.units / 10,
+                Moment::Stock => cluster.count(name, "held")? >= units / 2,
+                Moment::Payments => cluster.count(name, "sold")? >= units / 10,
             };
             if reached {
                 return Ok(name.to_owned());
             }
+            talk.say(|| so_far(cluster, name));
         }
         sleep(Duration::from_millis(20));
     }
+}
+
+/// Says how far the crowd is, until it has gone.
+fn accompany(cluster: &Cluster, sale: &str, crowd: &JoinHandle<anyhow::Result<Report>>) {
+    let mut talk = Talk::new();
+    while !crowd.is_finished() {
+        talk.say(|| so_far(cluster, sale));
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// How far the sale is.
+fn so_far(cluster: &Cluster, sale: &str) -> String {
+    let count = |what| cluster.count(sale, what).map_or("?".into(), |count| count.to_string());
+    format!("{} units held, {} paid for", count("held"), count("sold"))
 }
 
 /// Says whether it is as it should be.
@@ -192,6 +210,10 @@ fn judged(outcome: Outcome, report: Report) -> Outcome {
     let mut why = report.why_not_ok;
     if !report.ok && why.is_empty() {
         why.push("the rehearsal was not OK".into());
+    }
+    if let Some(money) = report.money {
+        let told = money.refused_by_answer.into_iter().chain(money.unclear_by_reason);
+        why.extend(told.map(|(told, buyers)| format!("{buyers} at the checkout: {told}")));
     }
     if outcome.lost_beside > 0 {
         why.push("units that were sold beside the crowd are not known any more".into());

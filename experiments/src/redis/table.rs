@@ -144,3 +144,34 @@ pub(super) fn print(row: &Row, is_first: bool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SALE: Sale = Sale { units: 3, hold: Duration::from_secs(300) };
+
+    /// What came of a sale of three units in which so many were told that one is theirs.
+    fn outcome(told: u32, left: Left) -> Outcome {
+        let held = (0..told).map(|buyer| (buyer, Instant::now())).collect();
+        let told = Told { held, ..Told::default() };
+        Outcome::of_a_fault(SALE, &told, Instant::now(), left)
+    }
+
+    #[test]
+    fn nothing_is_well_but_each_unit_sold_once_and_known() {
+        let left = |known, free| Left { known, free };
+        assert!(outcome(3, left(3, 0)).is_well());
+        assert!(!outcome(4, left(4, 0)).is_well(), "one is sold twice");
+        assert!(!outcome(3, left(2, 0)).is_well(), "one is lost");
+        assert!(!outcome(2, left(2, 1)).is_well(), "one could still be had");
+        assert!(outcome(2, left(2, 0)).is_well(), "one is held for somebody who was not told");
+    }
+
+    #[test]
+    fn every_unit_that_ended_has_to_come_back() {
+        let late = |returned: &[Duration]| Late::new(3, returned, Duration::from_secs(30));
+        assert!(Outcome::Late(late(&[Duration::ZERO; 3])).is_well());
+        assert!(!Outcome::Late(late(&[Duration::ZERO; 2])).is_well());
+    }
+}

@@ -61,7 +61,10 @@ fn wheels() -> anyhow::Result<PathBuf> {
 }
 
 /// The library that gives a program another clock.
-pub(super) fn libfaketime() -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When it is not there; says how it gets there.
+pub fn libfaketime() -> anyhow::Result<PathBuf> {
     let missing = "libfaketime is missing: apt-get install faketime";
     let folders = std::fs::read_dir("/usr/lib").context(missing)?.filter_map(Result::ok);
     let mut paths = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
