@@ -45,3 +45,15 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     Ok(if has_held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_in_order() {
+        Cli::command().debug_assert();
+    }
+}

@@ -43,7 +43,7 @@ Examples:
   holdfast-experiments redis empty --quick
       the naive design and Holdfast, on a master that comes back without its files: a quarter of a minute
   holdfast-experiments redis all --json results.json
-      everything but the rehearsal, with every setting of the naive design: eight minutes
+      everything but the rehearsal, with every setting of the naive design: four minutes
   holdfast-experiments redis rehearsal --kill node --when payments --logs logs
       a sale with payments over three nodes; Redis' master and a node are killed, and what the nodes say is kept
 What came of it, and what it means: docs/experiments-redis.md";

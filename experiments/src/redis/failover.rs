@@ -24,6 +24,7 @@ const SETTLED: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "The rehearsal")]
+#[group(id = "rehearsal")]
 pub(super) struct Options {
     /// Who is killed.
     #[arg(long, value_enum, default_value_t = Kill::Master)]

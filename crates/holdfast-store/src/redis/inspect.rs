@@ -12,7 +12,16 @@ impl Node {
             return Ok(());
         }
         let replies = self.send(&questions())?;
-        judge(&replies, self.dial.as_ref(), self.options.data_nodes)
+        judge(&replies, self.dial.as_ref(), self.options.data_nodes)?;
+        if let Some(seconds) = replies.last().and_then(delay) {
+            tracing::warn!(
+                seconds,
+                "a replica of this Redis is served only so long after it has come: where the master \
+                 is restarted, nothing is sold until then. CONFIG SET repl-diskless-sync-delay 0 \
+                 (and in the file) on each data node"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -62,26 +71,40 @@ fn words(words: &[&str]) -> Command {
 }
 
 fn config() -> Command {
-    words(&["CONFIG", "GET", "appendonly", "appendfsync", "maxmemory-policy"])
+    let needed = ["appendonly", "appendfsync", "maxmemory-policy"];
+    let asked = [&["CONFIG", "GET"][..], &needed, &[DELAY]].concat();
+    words(&asked)
+}
+
+/// How many seconds a replica that lacks everything waits for others until it is served. A master that
+/// has been restarted has only such replicas, and confirms nothing for as long.
+const DELAY: &str = "repl-diskless-sync-delay";
+
+/// How many seconds that is, if it is any.
+fn delay(settings: &Reply) -> Option<u64> {
+    value(settings, DELAY)?.parse().ok().filter(|&seconds| seconds > 0)
+}
+
+/// The value of a setting in a reply to `CONFIG GET`.
+fn value<'a>(settings: &'a Reply, name: &str) -> Option<&'a str> {
+    let Reply::List(list) = settings else { return None };
+    let at = list.iter().position(|reply| reply.text() == Some(name))?;
+    list.get(at + 1).and_then(Reply::text)
 }
 
 /// Whether these are the settings that keep what was written.
 fn check(name: &str, settings: &Reply) -> Step<()> {
-    let Reply::List(list) = settings else {
+    let Reply::List(_) = settings else {
         let why = if let Reply::Error(why) = settings { why } else { "no list" };
         return Err(Why::lasting(format!(
             "{name} of Redis does not say how it is set (CONFIG GET: {why}). Allow it for this user, \
              or say --allow-volatile and lose what it loses"
         )));
     };
-    let value = |name: &str| {
-        let at = list.iter().position(|reply| reply.text() == Some(name))?;
-        list.get(at + 1).and_then(Reply::text)
-    };
     for (setting, wanted) in
         [("appendonly", "yes"), ("appendfsync", "always"), ("maxmemory-policy", "noeviction")]
     {
-        let found = value(setting).unwrap_or("not there");
+        let found = value(settings, setting).unwrap_or("not there");
         if found != wanted {
             return Err(Why::lasting(format!(
                 "{name} of Redis has {setting} {found}, and must have {wanted}: otherwise it loses \
@@ -129,6 +152,16 @@ mod tests {
             assert!(why.is_lasting() && why.words().contains("10.0.0.1:6379"), "{why}");
         }
         assert!(check("it", &Reply::Error("NOPERM".to_owned())).is_err());
+    }
+
+    #[test]
+    fn a_delay_is_noticed() {
+        let settings = |seconds: &str| {
+            Reply::List([DELAY, seconds].map(|text| Reply::Bytes(text.into())).into())
+        };
+        assert_eq!(delay(&settings("5")), Some(5));
+        assert_eq!(delay(&settings("0")), None);
+        assert_eq!(delay(&Reply::List(Vec::new())), None, "it has no such setting");
     }
 
     #[test]
