@@ -13,7 +13,9 @@ impl Node {
         }
         let replies = self.send(&questions())?;
         judge(&replies, self.dial.as_ref(), self.options.data_nodes)?;
-        if let Some(seconds) = replies.last().and_then(delay) {
+        if self.options.data_nodes > 1
+            && let Some(seconds) = replies.last().and_then(delay)
+        {
             tracing::warn!(
                 seconds,
                 "a replica of this Redis is served only so long after it has come: where the master \
