@@ -49,7 +49,7 @@ impl Wire {
     pub(super) fn ask(&mut self, commands: &[Command]) -> Result<Vec<Reply>, String> {
         let mut packed = Vec::new();
         commands.iter().for_each(|command| pack(command, &mut packed));
-        let why = |error: RedisError| error.to_string();
+        let why = |error: RedisError| broken(&error);
         let is_large = packed.len() > AT_ONCE_BYTES;
         if is_large {
             let seconds = u32::try_from(packed.len() / BYTES_PER_SECOND).unwrap_or(u32::MAX);
@@ -82,10 +82,21 @@ impl Link for Wire {
 /// What a server refuses is a reply; what breaks is not.
 fn refused(error: &RedisError) -> Result<Reply, String> {
     if error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error() {
-        return Err(error.to_string());
+        return Err(broken(error));
     }
     let Some(code) = error.code() else { return Ok(Reply::Error(error.to_string())) };
     Ok(Reply::Error(worded(code, error.detail())))
+}
+
+/// Why a connection is of no more use. The system's own words for silence are no help.
+fn broken(error: &RedisError) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    if error.is_connection_dropped() {
+        return "the connection has ended".to_owned();
+    }
+    error.to_string()
 }
 
 /// A refusal as the server has said it.
