@@ -260,8 +260,10 @@ impl RedisStore {
             return Err(StoreError::Fenced { log: part.log, epoch: part.epoch, reigning });
         }
         let (cursor, seen) = {
-            let last = self.node.mirrors.lock().get(part.log)?.last().sequence;
-            (last, part.seen.max(part.cursor))
+            let mirrors = self.node.mirrors.lock();
+            let mirror = mirrors.get(part.log)?;
+            may_follow(part, mirror)?;
+            (mirror.last().sequence, part.seen.max(part.cursor))
         };
         if seen > cursor {
             // Whoever asks has seen it here, or nowhere.
@@ -309,7 +311,10 @@ impl RedisStore {
             return None;
         }
         let Written { first, clock_ms, is_written, .. } = written;
-        let others = others(mirror, part.cursor);
+        let others = match may_follow(part, mirror) {
+            Ok(()) => others(mirror, part.cursor),
+            Err(trimmed) => return Some(Err(unknown(part, trimmed.to_string()))),
+        };
         let first = Stamp { epoch: Epoch(self.node.adopted), sequence: first, clock_ms };
         if is_written {
             clock.wrote(clock_ms, sent, received);
@@ -341,6 +346,16 @@ impl RedisStore {
 /// What to say of a part of which nothing is known.
 fn unknown(part: &Append<'_>, why: String) -> StoreError {
     if part.batch.is_empty() { StoreError::Away(why) } else { StoreError::Unconfirmed(why) }
+}
+
+/// Whether all that comes after what a part has read is here: while it was not followed, it may have been
+/// trimmed.
+fn may_follow(part: &Append<'_>, mirror: &Mirror) -> Result<()> {
+    let (log, trimmed) = (part.log, mirror.base.sequence);
+    if part.cursor < trimmed {
+        return Err(StoreError::Trimmed { log, trimmed });
+    }
+    Ok(())
 }
 
 /// The entries after `cursor` that this node knows.

@@ -142,7 +142,10 @@ impl<S: Store, T> Engine<S, T> {
     /// Nothing of a part was applied: says so to everyone who waits for it.
     fn fail(&mut self, part: &mut Part<T>, error: &StoreError, replies: &mut impl Replies<T>) {
         let reason = self.note(error);
-        let is_over = matches!(error, StoreError::Fenced { .. } | StoreError::RolledBack { .. });
+        let is_over = matches!(
+            error,
+            StoreError::Fenced { .. } | StoreError::RolledBack { .. } | StoreError::Trimmed { .. }
+        );
         let slot = &mut self.sales.slots[part.at];
         if self.others.is_some() {
             slot.failed = Some(EngineError::Unavailable(error.to_string()));

@@ -193,3 +193,53 @@ fn a_sale_that_one_node_is_far_behind_in_stops_no_other_and_comes_back() {
     shop.reserve("one", "ann").unwrap();
     assert_eq!(shop.held("one"), Ok(1));
 }
+
+/// A node is away for longer than the others wait, and what they write meanwhile is trimmed.
+#[test]
+fn a_sale_whose_unread_entries_were_trimmed_is_read_again() {
+    for is_made_alone in [false, true] {
+        let mut shop = Shop::new(1);
+        let net = shop.cluster.net.clone();
+        let name = if is_made_alone { "three" } else { "one" };
+        let log = shop.store(1).create(name).unwrap();
+        shop.cluster.live(SECOND);
+        net.node(0, |it| it.is_cut = true);
+        shop.cluster.live(8 * SECOND);
+        let mut sale = holdfast_core::Sale::new(log.0, 7);
+        let mut commands = vec![Command::Configure(Box::new(config())), Command::Open];
+        commands.extend((0..6).map(|nth| {
+            let buyer = BuyerId::new(&format!("buyer-{nth}")).unwrap();
+            Command::Reserve(Reserve { buyer, tier: tier(), quantity: 1, key: None })
+        }));
+        if !is_made_alone {
+            shop.store(1)
+                .records()
+                .read(log, 0, &mut |at, bytes| {
+                    sale.apply(stamp(at), &Command::decode(bytes).unwrap());
+                    true
+                })
+                .unwrap();
+            commands.drain(..2);
+        }
+        for command in &commands {
+            let mut bytes = Vec::new();
+            command.encode(&mut bytes);
+            shop.append(1, name, 1, &bytes).unwrap();
+            let last = shop.store(1).logs().into_iter().find(|it| it.id == log).unwrap().last;
+            sale.apply(stamp(last), command);
+            let records = shop.store(1).records();
+            records.save_snapshot(log, last, &sale.to_snapshot()).unwrap();
+            records.trim().unwrap();
+        }
+        net.node(0, |it| it.is_cut = false);
+        shop.cluster.live(8 * SECOND);
+        let told = shop.reserve(name, "late");
+        assert!(matches!(&told, Ok(answer) if answer.hold.is_some()), "{told:?}");
+        assert_eq!(shop.held(name), Ok(7), "holds are not known here");
+    }
+}
+
+fn stamp(at: holdfast_store::Stamp) -> holdfast_core::Stamp {
+    let holdfast_store::Stamp { epoch, sequence, clock_ms } = at;
+    holdfast_core::Stamp { epoch: epoch.0, sequence, clock_ms }
+}

@@ -101,7 +101,7 @@ impl Mirror {
     pub(super) fn has(&self, at: Stamp) -> bool {
         if at.sequence <= self.base.sequence {
             let kept = self.snapshot.as_ref().map_or(self.base, |(kept, _)| *kept);
-            return at.sequence == 0 || at == self.base || at == kept;
+            return at == self.base || at == kept;
         }
         let found = self.items.partition_point(|item| item.last.sequence < at.sequence);
         self.items.get(found).is_some_and(|item| {
@@ -219,6 +219,7 @@ mod tests {
         mirror.keep(stamp(1, 2, 20), b"snapshot");
         assert_eq!(mirror.trim(), 10);
         assert!(mirror.has(stamp(1, 2, 20)) && !mirror.has(stamp(1, 1, 20)));
+        assert!(!mirror.has(NOTHING), "what comes first is gone");
         assert_eq!((mirror.base.sequence, mirror.last().sequence), (2, 9));
     }
 }
