@@ -149,7 +149,9 @@ impl<S: Store, T> Engine<S, T> {
         };
         let Resumed { epoch, is_same } = resumed;
         let slot = &mut self.sales.slots[at];
-        (slot.epoch, slot.fenced) = (epoch, None);
+        slot.epoch = epoch;
+        // What made no sense has not been applied: it is not as far as its log was read.
+        let is_same = is_same && slot.fenced.take().is_none();
         if !is_same && !planted!(KeepsOldState) {
             tracing::warn!(sale = %slot.id, "the sale is read again: its log is another");
             let place = slot.place;

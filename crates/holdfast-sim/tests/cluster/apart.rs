@@ -194,6 +194,21 @@ fn a_sale_that_one_node_is_far_behind_in_stops_no_other_and_comes_back() {
     assert_eq!(shop.held("one"), Ok(1));
 }
 
+#[test]
+fn a_sale_that_makes_no_sense_makes_none_in_the_next_epoch() {
+    let mut shop = Shop::new(1);
+    shop.reserve("one", "ann").unwrap();
+    shop.cluster.live(SECOND);
+    shop.append(1, "one", 1, b"\xff no command").unwrap();
+    shop.cluster.live(SECOND);
+    assert!(shop.reserve("one", "bob").is_err());
+    shop.cluster.net.servers(|servers| servers.restart(0));
+    shop.cluster.live(5 * SECOND);
+    assert!(shop.reserve("two", "bob").is_ok());
+    let told = shop.reserve("one", "bob");
+    assert!(told.is_err(), "sold on although an entry was left out: {told:?}");
+}
+
 /// A node is away for longer than the others wait, and what they write meanwhile is trimmed.
 #[test]
 fn a_sale_whose_unread_entries_were_trimmed_is_read_again() {
