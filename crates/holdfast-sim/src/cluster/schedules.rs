@@ -2,7 +2,8 @@
 //! level of the store, in which everything happens at its moment.
 //!
 //! In reading order: `reign` (who may answer), `recovery` (what is written back, and what is in doubt),
-//! `nodes` (nodes that lag, sleep, are of another version, or cannot reach the control row).
+//! `nodes` (nodes that lag, sleep, are of another version, or cannot reach the control row), `comers` (nodes
+//! that come, go, wait or wake while something else happens).
 
 /// Ends a schedule where something is not so.
 macro_rules! must {
@@ -13,6 +14,7 @@ macro_rules! must {
     };
 }
 
+mod comers;
 mod nodes;
 mod recovery;
 mod reign;
@@ -47,6 +49,7 @@ pub const ALL: &[(&str, Play)] = &[
     ("a node sleeps for a minute", nodes::a_node_that_was_stopped_for_a_minute),
     ("the control row is away", nodes::without_the_control_row),
     ("nodes of two versions", nodes::nodes_of_two_versions),
+    ("set back to before a node came", comers::a_machine_that_is_set_back_to_before_a_node_came),
 ];
 
 const SECOND: Duration = Duration::from_secs(1);

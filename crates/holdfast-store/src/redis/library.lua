@@ -346,8 +346,8 @@ register('append', 3, {}, function(keys, args)
 end)
 
 -- after, then log, last of each log that the node knows more of than when it asked before → OK counter, then the logs
--- that were opened or written since `after`, an earlier counter of this reign | ROLLED_BACK counter. By it the others
--- see that the node lives, and that this process has all that the node knows.
+-- that were opened or written since `after`, an earlier counter of this reign (who joins is counted as well) |
+-- ROLLED_BACK counter. By it the others see that the node lives, and that this process has all that the node knows.
 register('news', 0, { 'no-writes' }, function(_, args)
   local after, changed = whole(args[4], 'after'), {}
   local has_all = after <= reign.count
@@ -358,7 +358,10 @@ register('news', 0, { 'no-writes' }, function(_, args)
   local own = reign.roll[args[3]]
   own.calls = own.calls + 1
   if reign.count - after <= RECENT then
-    for at = after + 1, reign.count do changed[reign.recent[at % RECENT]] = true end
+    for at = after + 1, reign.count do
+      local log = reign.recent[at % RECENT]
+      if log then changed[log] = true end
+    end
   else
     for log, at in pairs(reign.changed) do changed[log] = at > after or nil end
   end
@@ -428,7 +431,11 @@ end)
 register('join', 0, { 'no-writes' }, function(_, args)
   local who = given(args[4], 'who')
   if reign.left[who] then return { 'NOT_ON_ROLL' } end
-  reign.roll[who] = reign.roll[who] or { calls = 0, seen = {} }
+  if not reign.roll[who] then
+    reign.roll[who] = { calls = 0, seen = {} }
+    reign.count = reign.count + 1 -- a process that was set back does not know who came, and has counted less
+    reign.recent[reign.count % RECENT] = false
+  end
   return { 'OK' }
 end)
 

@@ -1,0 +1,31 @@
+//! Nodes that come, go, wait or wake while something else happens.
+
+use std::time::Duration;
+
+use holdfast_store::Store;
+
+use super::{SECOND, Told, cluster, has, texts};
+
+/// The process is set back to before a node joined: it is not known there, and has sold.
+pub(super) fn a_machine_that_is_set_back_to_before_a_node_came() -> Told {
+    let (mut cluster, log) = cluster(1, 1)?;
+    let net = cluster.net.clone();
+    cluster.append(0, log, "both know")?;
+    cluster.live(SECOND);
+    let image = net.servers(|servers| servers.image(0));
+    cluster.join(30 * SECOND)?;
+    cluster.live(3 * SECOND);
+    net.node(0, |it| it.is_frozen = true);
+    cluster.append(1, log, "sold to the first")?;
+    net.servers(|servers| servers.set_back(0, &image));
+    net.node(0, |it| it.is_frozen = false);
+    for _ in 0..5 {
+        net.pass(Duration::from_millis(60));
+        let said = cluster.append(0, log, "sold again");
+        must!(said.is_err(), "{said:?}");
+    }
+    cluster.live(10 * SECOND);
+    let texts = texts(&mut cluster, 0, log)?;
+    must!(has(&texts, "sold to the first") && !has(&texts, "sold again"), "{texts:?}");
+    Ok(())
+}
