@@ -156,15 +156,8 @@ impl Node {
     /// is asked to do.
     fn stand_by(&mut self, row: &ControlRow, document: &Document) -> Step<()> {
         self.gathering = None;
-        let now = self.clock.monotonic();
-        match self.awaited {
-            Some((version, since)) if version == row.version => {
-                if now.saturating_sub(since) > WINNER_PATIENCE {
-                    self.awaited = None;
-                    return self.win(Some((row, document)));
-                }
-            }
-            _ => self.awaited = Some((row.version, now)),
+        if self.has_waited_for(row) {
+            return self.win(Some((row, document)));
         }
         if document.roll.contains(&self.calls.caller.node) {
             let calls =
@@ -178,5 +171,17 @@ impl Node {
             }
         }
         Err("another node recovers the store".into())
+    }
+
+    /// Whether whoever is to change this row has had their time.
+    pub(super) fn has_waited_for(&mut self, row: &ControlRow) -> bool {
+        let now = self.clock.monotonic();
+        let since = match self.awaited {
+            Some((version, since)) if version == row.version => since,
+            _ => now,
+        };
+        let is_over = now.saturating_sub(since) > WINNER_PATIENCE;
+        self.awaited = (!is_over).then_some((row.version, since));
+        is_over
     }
 }

@@ -24,9 +24,14 @@ impl Node {
         let ours = std::mem::replace(&mut self.calls, theirs);
         let left = self.watch_them_die();
         self.calls = ours;
-        match left? {
-            // Their Redis is gone as well: that is a recovery like any other.
-            None => self.win(Some((row, document))),
+        let left = left?;
+        if left.is_some() {
+            self.awaited = None;
+        }
+        match left {
+            // Their Redis is gone as well: where none of them is left to recover it, this one does.
+            None if self.has_waited_for(row) => self.win(Some((row, document))),
+            None => Err(still.into()),
             Some(true) => {
                 // Nobody is left who could append, and this process has all that they ever confirmed.
                 let freed = Document { roll: Vec::new(), ..document.clone() };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_store::Store;
 
-use super::{SECOND, Told, cluster, has, texts};
+use super::{SECOND, Told, cluster, has, is_in_doubt, texts};
 
 /// The process is set back to before a node joined: it is not known there, and has sold.
 pub(super) fn a_machine_that_is_set_back_to_before_a_node_came() -> Told {
@@ -27,5 +27,22 @@ pub(super) fn a_machine_that_is_set_back_to_before_a_node_came() -> Told {
     cluster.live(10 * SECOND);
     let texts = texts(&mut cluster, 0, log)?;
     must!(has(&texts, "sold to the first") && !has(&texts, "sold again"), "{texts:?}");
+    Ok(())
+}
+
+/// A node of another version waits, and is the first to see that Redis was restarted.
+pub(super) fn another_version_waits_while_redis_restarts() -> Told {
+    let (mut cluster, log) = cluster(1, 2)?;
+    cluster.append(0, log, "by version 3")?;
+    cluster.live(SECOND);
+    cluster.net.servers(|servers| (servers.kill(0), servers.wipe(0), servers.restart(0)));
+    cluster.rules = 4;
+    let why = format!("{:?}", cluster.join(30 * SECOND));
+    must!(why.contains("another version"), "{why}");
+    for node in 0..2 {
+        cluster.append(node, log, "version 3 goes on")?;
+    }
+    let texts = texts(&mut cluster, 0, log)?;
+    must!(has(&texts, "by version 3") && !is_in_doubt(&texts), "{texts:?}");
     Ok(())
 }
