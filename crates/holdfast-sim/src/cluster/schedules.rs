@@ -50,6 +50,7 @@ pub const ALL: &[(&str, Play)] = &[
     ("the control row is away", nodes::without_the_control_row),
     ("nodes of two versions", nodes::nodes_of_two_versions),
     ("set back to before a node came", comers::a_machine_that_is_set_back_to_before_a_node_came),
+    ("all nodes leave", comers::all_nodes_leave),
     ("another version waits", comers::another_version_waits_while_redis_restarts),
 ];
 

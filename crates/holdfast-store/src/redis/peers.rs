@@ -124,8 +124,10 @@ impl Node {
             }
         };
         let document = Document::read(&row.document)?;
-        let is_last = document.roll == [own.clone()];
+        let gone = self.gone(&document)?;
+        let is_last = document.roll.iter().all(|node| *node == own || gone.contains(node));
         if is_last {
+            self.see_off(&gone)?;
             self.take_up_logs()?;
         }
         self.insist(self.calls.leave(&own))?;
@@ -155,15 +157,8 @@ impl Node {
         }
         self.chores.done_at = Some(now);
         let Some((row, document)) = self.read_row() else { return Ok(()) };
-        let roll = self.insist(self.calls.roll())?;
-        let is_there = |node: &String| {
-            roll.chunks(2).any(|pair| pair.first().and_then(Reply::text) == Some(node))
-        };
-        let gone: Vec<String> = document.roll.iter().filter(|it| !is_there(it)).cloned().collect();
-        for node in &gone {
-            // Who is about to join under this name has to take another.
-            self.insist(self.calls.leave(node))?;
-        }
+        let gone = self.gone(&document)?;
+        self.see_off(&gone)?;
         if !gone.is_empty() {
             self.take_up_logs()?;
         }
@@ -178,6 +173,20 @@ impl Node {
             self.put_off_chores(&why);
         }
         Ok(())
+    }
+
+    /// Who is on the row's roll and not on the process's.
+    fn gone(&mut self, document: &Document) -> Step<Vec<String>> {
+        let roll = self.insist(self.calls.roll())?;
+        let is_there = |node: &String| {
+            roll.chunks(2).any(|pair| pair.first().and_then(Reply::text) == Some(node))
+        };
+        Ok(document.roll.iter().filter(|it| !is_there(it)).cloned().collect())
+    }
+
+    /// Who is about to join under one of these names has to take another.
+    fn see_off(&mut self, gone: &[String]) -> Step<()> {
+        gone.iter().try_for_each(|node| self.insist(self.calls.leave(node)).map(drop))
     }
 
     /// The row, if it can be read and is of this epoch.

@@ -30,6 +30,24 @@ pub(super) fn a_machine_that_is_set_back_to_before_a_node_came() -> Told {
     Ok(())
 }
 
+/// All nodes are stopped in order, one right after the other, and then Redis is restarted.
+pub(super) fn all_nodes_leave() -> Told {
+    let (mut cluster, log) = cluster(1, 3)?;
+    let net = cluster.net.clone();
+    cluster.append(0, log, "one")?;
+    cluster.live(20 * SECOND);
+    for node in 0..3 {
+        cluster.node(node).leave();
+        cluster.kill(node);
+        cluster.live(Duration::from_millis(50));
+    }
+    net.servers(|servers| servers.restart(0));
+    cluster.restart(0, 30 * SECOND)?;
+    let texts = texts(&mut cluster, 0, log)?;
+    must!(!is_in_doubt(&texts), "nothing can be lost: {texts:?}");
+    Ok(())
+}
+
 /// A node of another version waits, and is the first to see that Redis was restarted.
 pub(super) fn another_version_waits_while_redis_restarts() -> Told {
     let (mut cluster, log) = cluster(1, 2)?;
