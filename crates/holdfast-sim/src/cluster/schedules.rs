@@ -52,6 +52,7 @@ pub const ALL: &[(&str, Play)] = &[
     ("set back to before a node came", comers::a_machine_that_is_set_back_to_before_a_node_came),
     ("all nodes leave", comers::all_nodes_leave),
     ("another version waits", comers::another_version_waits_while_redis_restarts),
+    ("another number of data nodes", comers::another_number_of_data_nodes),
 ];
 
 const SECOND: Duration = Duration::from_secs(1);

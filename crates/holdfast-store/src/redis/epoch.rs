@@ -84,6 +84,8 @@ impl Node {
         // What it knew as who it was, it knows as who it is.
         joined.roll.retain(|node| *node != before);
         joined.roll.push(calls.caller.node.clone());
+        // Whoever comes first after all have left says it anew.
+        joined.data_nodes = self.options.data_nodes;
         if !self.control.replace(row.version, row.epoch, &joined.write())? {
             return Err("the control row has moved on".into());
         }

@@ -64,3 +64,19 @@ pub(super) fn another_version_waits_while_redis_restarts() -> Told {
     must!(has(&texts, "by version 3") && !is_in_doubt(&texts), "{texts:?}");
     Ok(())
 }
+
+/// All nodes have left; whoever comes first says how many data nodes there are now.
+pub(super) fn another_number_of_data_nodes() -> Told {
+    let (mut cluster, log) = cluster(5, 1)?;
+    cluster.append(0, log, "one")?;
+    cluster.live(2 * SECOND);
+    cluster.node(0).leave();
+    cluster.kill(0);
+    cluster.data_nodes = 3;
+    cluster.restart(0, 30 * SECOND)?;
+    cluster.join(10 * SECOND)?;
+    cluster.data_nodes = 5;
+    let why = format!("{:?}", cluster.join(10 * SECOND));
+    must!(why.contains("all must say the same"), "5 and 3 sell together: {why}");
+    Ok(())
+}
