@@ -53,6 +53,7 @@ pub const ALL: &[(&str, Play)] = &[
     ("all nodes leave", comers::all_nodes_leave),
     ("another version waits", comers::another_version_waits_while_redis_restarts),
     ("another number of data nodes", comers::another_number_of_data_nodes),
+    ("a snapshot of what was lost", comers::a_snapshot_of_what_was_lost),
 ];
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -130,7 +130,8 @@ impl Records for RedisRecords {
         if is_wanted {
             self.put(|calls| calls.snapshot(log.0, at, written, &bytes[written..]))?;
         }
-        if let Some(mirror) = self.mirrors.lock().logs.get_mut(&log.0) {
+        // A recovery meanwhile may have made it another log.
+        if let Some(mirror) = self.mirrors.lock().logs.get_mut(&log.0).filter(|it| it.has(at)) {
             mirror.keep(at, bytes);
         }
         Ok(())

@@ -80,3 +80,24 @@ pub(super) fn another_number_of_data_nodes() -> Told {
     must!(why.contains("all must say the same"), "5 and 3 sell together: {why}");
     Ok(())
 }
+
+/// A node stands still while it makes a snapshot, of what is lost meanwhile.
+pub(super) fn a_snapshot_of_what_was_lost() -> Told {
+    let (mut cluster, log) = cluster(1, 2)?;
+    let net = cluster.net.clone();
+    cluster.append(0, log, "both know")?;
+    cluster.live(SECOND);
+    let at = cluster.append(0, log, "node 0 alone was told")?;
+    let records = cluster.node(0).records();
+    net.node(0, |it| it.is_frozen = true);
+    net.servers(|servers| (servers.kill(0), servers.wipe(0), servers.restart(0)));
+    cluster.live(15 * SECOND);
+    net.node(0, |it| it.is_frozen = false);
+    cluster.live(15 * SECOND);
+    let last = cluster.append(1, log, "after the loss")?;
+    cluster.node(1).records().save_snapshot(log, last, b"of the log as it is")?;
+    let saved = records.save_snapshot(log, at, b"with what was lost");
+    let kept = records.snapshot(log)?.map(|(at, _)| at);
+    must!(kept != Some(at), "{saved:?}: the snapshot of another log is kept");
+    Ok(())
+}
