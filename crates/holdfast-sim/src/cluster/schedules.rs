@@ -54,6 +54,7 @@ pub const ALL: &[(&str, Play)] = &[
     ("another version waits", comers::another_version_waits_while_redis_restarts),
     ("another number of data nodes", comers::another_number_of_data_nodes),
     ("a snapshot of what was lost", comers::a_snapshot_of_what_was_lost),
+    ("a winner does not hear of it", comers::a_winner_that_does_not_hear_of_it),
 ];
 
 const SECOND: Duration = Duration::from_secs(1);

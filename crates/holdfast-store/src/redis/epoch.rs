@@ -46,6 +46,10 @@ impl Node {
             self.gathering = None;
             return self.enter(&row, &document);
         }
+        if self.gathering.is_none() && document.winner == self.calls.caller.node {
+            // It has won, and the row's answer was lost.
+            self.gathering = Some(Gathering::new(row.version));
+        }
         match &self.gathering {
             Some(gathering) if gathering.is_of(&row) => self.gather(&row, &document),
             _ => self.stand_by(&row, &document),

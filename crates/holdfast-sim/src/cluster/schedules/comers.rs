@@ -101,3 +101,17 @@ pub(super) fn a_snapshot_of_what_was_lost() -> Told {
     must!(kept != Some(at), "{saved:?}: the snapshot of another log is kept");
     Ok(())
 }
+
+/// The ledger's answer is lost when a node wins an epoch.
+pub(super) fn a_winner_that_does_not_hear_of_it() -> Told {
+    let (mut cluster, log) = cluster(1, 2)?;
+    let net = cluster.net.clone();
+    cluster.append(0, log, "one")?;
+    cluster.live(SECOND);
+    net.node(0, |it| it.loses_control = 1);
+    net.servers(|servers| servers.restart(0));
+    cluster.live(2 * SECOND);
+    cluster.append(0, log, "two")?;
+    must!(net.node(0, |it| it.loses_control) == 0, "the answer was not lost");
+    Ok(())
+}
