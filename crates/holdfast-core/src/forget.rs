@@ -23,7 +23,8 @@ impl Sale {
             return Err(wrong_state("the buyer has a hold, or a payment that is not done"));
         }
         // After a loss orders of theirs may have come back under the alias that the ledger has.
-        let is_anothers = aliased.is_some() && self.last_doubt().is_none();
+        let may_be_theirs = aliased != Some(known) && self.last_doubt().is_some();
+        let is_anothers = aliased.is_some() && !may_be_theirs;
         if is_anothers || self.buyers.is_full() {
             return Err(wrong_state("the alias is somebody's name"));
         }

@@ -62,8 +62,13 @@ fn read<S: Store>(store: &mut S, seed: u64) -> Result<Sales, OpenError> {
     let mut sales = Sales::default();
     sales.nodes = store.nodes();
     for log in store.logs() {
-        let (id, sale) = recover(records.as_ref(), &log, seed)?;
-        sales.push(Slot::new(id, log.id, log.epoch, sale));
+        let slot = match recover(records.as_ref(), &log, seed) {
+            Ok((id, sale)) => Slot::new(id, log.id, log.epoch, sale),
+            // The others go on without it, and so does whoever comes.
+            Err(error) if store.is_shared() => shared::set_aside(&log, seed, error)?,
+            Err(error) => return Err(error),
+        };
+        sales.push(slot);
     }
     let logs: Vec<LogId> = sales.slots.iter().map(|slot| slot.log).collect();
     for (slot, epoch) in sales.slots.iter_mut().zip(store.reign(&logs)?) {

@@ -67,8 +67,8 @@ struct UsedKey {
     hold: usize,
     /// Which checkout of the hold it began; 0: it took the hold.
     attempt: u8,
-    /// What was to be noted with it.
-    note: Option<Box<str>>,
+    /// It came while a checkout was under way that had another note.
+    is_joined: bool,
 }
 
 impl Model {

@@ -254,6 +254,18 @@ fn a_buyer_has_so_many_holds_and_no_more() {
 }
 
 #[test]
+fn nobody_is_their_own_alias_not_even_after_a_loss() {
+    let mut pair = open(5, 10);
+    let Verdict::Reserved(hold) = pair.apply(&reserve(0, None)) else { panic!("refused") };
+    pair.apply(&Command::Cancel { hold, buyer: Some(buyer(0)) });
+    let first_lost = pair.stamp.sequence + 1;
+    pair.apply(&Command::Doubt { lost_ms: 0, first_lost });
+    pair.apply(&Command::Close);
+    let verdict = pair.apply(&Command::Forget { buyer: buyer(0), alias: buyer(0) });
+    assert_eq!(verdict, Verdict::Refused(Reason::WrongState));
+}
+
+#[test]
 fn a_buyer_has_so_many_keys_and_no_more() {
     let mut pair = open(5, 10);
     for key in 0..usize::from(KEYS_PER_BUYER_MAX) {

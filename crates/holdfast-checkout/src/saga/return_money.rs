@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use holdfast_core::{HoldKey, PaymentStatus, Sale};
-use holdfast_engine::SaleRef;
+use holdfast_engine::{EngineError, SaleRef};
 
 use super::loss::LostSale;
 use super::{Case, Money, Payment, Saga, Trip, Trouble};
@@ -61,14 +61,13 @@ impl<W: World> Saga<W> {
         payments: Vec<(Case, Payment)>,
     ) -> Result<Vec<(Fate, Payment)>, Trouble> {
         let judged = self.world.look(move |sales| {
-            let Some((sale, clock_ms)) = sales.get(SaleRef::Number(number)) else {
-                return Vec::new();
-            };
+            let (sale, clock_ms) = sales.get(SaleRef::Number(number))?;
             let judge =
                 |(case, payment): (Case, Payment)| (fate(sale, case.hold, clock_ms), payment);
-            payments.into_iter().map(judge).collect()
+            Some(payments.into_iter().map(judge).collect())
         });
-        Ok(judged.await?)
+        let gone = || EngineError::Unavailable("the sale is not there".to_owned());
+        Ok(judged.await?.ok_or_else(gone)?)
     }
 
     /// Whether the provider has given a payment up.

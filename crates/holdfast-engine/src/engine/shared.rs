@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use holdfast_core::{Sale, SaleId};
-use holdfast_store::{LogId, News, Resumed, Stamp, Store, StoreError};
+use holdfast_store::{LogId, LogInfo, News, Resumed, Stamp, Store, StoreError};
 
 use super::Engine;
 use crate::recovery::recover;
@@ -70,9 +70,11 @@ impl<S: Store, T> Engine<S, T> {
             return;
         }
         (others.heard_at, others.turn) = (Some(now), turn);
-        let heard = self.store.news().and_then(|news| {
+        let heard: Result<(), _> = self.store.news().and_then(|news| {
             self.renew(&news)?;
-            news.logs.iter().try_for_each(|&log| self.follow(log))
+            // What cannot be followed keeps nobody from the rest.
+            let followed: Vec<_> = news.logs.iter().map(|&log| self.follow(log)).collect();
+            followed.into_iter().collect()
         });
         self.try_again();
         self.sales.nodes = self.store.nodes();
@@ -185,16 +187,13 @@ impl<S: Store, T> Engine<S, T> {
     fn read(&self, log: LogId) -> Result<Slot, StoreError> {
         let info = self.store.logs().into_iter().find(|info| info.id == log);
         let info = info.ok_or(StoreError::NoSuchLog(log))?;
-        let error = match recover(self.store.records().as_ref(), &info, self.seed) {
-            Ok((id, sale)) => return Ok(Slot::new(id, log, info.epoch, sale)),
-            Err(OpenError::Store(error)) => return Err(error),
-            Err(error) => error.to_string(),
-        };
-        tracing::error!(sale = info.name, error, "the sale cannot be read: nobody can sell it");
-        let id = SaleId::new(&info.name).map_err(|_| StoreError::Away(error.clone()))?;
-        let mut slot = Slot::new(id, log, info.epoch, Sale::new(log.0, self.seed));
-        slot.fenced = Some(EngineError::Unavailable(error));
-        Ok(slot)
+        match recover(self.store.records().as_ref(), &info, self.seed) {
+            Ok((id, sale)) => Ok(Slot::new(id, log, info.epoch, sale)),
+            Err(error) => set_aside(&info, self.seed, error).map_err(|error| match error {
+                OpenError::Store(error) => error,
+                error => StoreError::Away(error.to_string()),
+            }),
+        }
     }
 
     /// Has a sale read with this round.
@@ -214,4 +213,16 @@ impl<S: Store, T> Engine<S, T> {
             self.watched.remove(&at);
         }
     }
+}
+
+/// A sale whose records make no sense: nobody can sell it, and the others go on.
+pub(super) fn set_aside(log: &LogInfo, seed: u64, error: OpenError) -> Result<Slot, OpenError> {
+    if matches!(error, OpenError::Store(_)) {
+        return Err(error);
+    }
+    let Ok(id) = SaleId::new(&log.name) else { return Err(error) };
+    tracing::error!(sale = log.name, %error, "the sale cannot be read: nobody can sell it");
+    let mut slot = Slot::new(id, log.id, log.epoch, Sale::new(log.id.0, seed));
+    slot.fenced = Some(EngineError::Unavailable(error.to_string()));
+    Ok(slot)
 }

@@ -52,6 +52,7 @@ pub const ALL: &[(&str, Play)] = &[
     ("set back to before a node came", comers::a_machine_that_is_set_back_to_before_a_node_came),
     ("all nodes leave", comers::all_nodes_leave),
     ("another version waits", comers::another_version_waits_while_redis_restarts),
+    ("another version is not counted", comers::another_version_is_not_counted),
     ("another number of data nodes", comers::another_number_of_data_nodes),
     ("a snapshot of what was lost", comers::a_snapshot_of_what_was_lost),
     ("a winner does not hear of it", comers::a_winner_that_does_not_hear_of_it),

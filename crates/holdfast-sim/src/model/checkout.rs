@@ -35,8 +35,9 @@ impl Model {
             });
         }
         let (buyer, attempt) = (hold.buyer, hold.payment.as_ref().map_or(0, |it| it.attempt));
+        let is_joined = hold.payment.as_ref().is_some_and(|payment| payment.note != asked.note);
         if let Some(key) = asked.key.filter(|_| self.status != Status::Closed) {
-            self.keys.push(UsedKey { buyer, key, hold: at, attempt, note: asked.note.clone() });
+            self.keys.push(UsedKey { buyer, key, hold: at, attempt, is_joined });
         }
         Verdict::CheckedOut(asked.hold)
     }
@@ -84,15 +85,15 @@ impl Model {
         None
     }
 
-    /// Whether the same is to be noted as when the key was first used. What is done with has no
-    /// note any more, and nothing to compare; nor has what was begun with another note.
+    /// Whether the same is to be noted as is noted. What is done with has no note any more, and nothing
+    /// to compare; nor has what was begun with another note.
     fn is_noted(&self, used: &UsedKey, asked: &Checkout) -> bool {
         let payment = self.holds[used.hold].payment.as_ref();
         payment.is_none_or(|payment| {
             payment.attempt != used.attempt
                 || !payment.status.is_open()
-                || payment.note != used.note
-                || asked.note == used.note
+                || used.is_joined
+                || payment.note == asked.note
         })
     }
 

@@ -15,7 +15,8 @@ impl Model {
             let payment = hold.payment.as_ref();
             hold.status.is_live() || payment.is_some_and(|payment| payment.status.is_open())
         });
-        let is_anothers = is_known(alias) && self.losses.is_empty();
+        let may_be_theirs = alias != buyer && !self.losses.is_empty();
+        let is_anothers = is_known(alias) && !may_be_theirs;
         if self.status != Status::Closed || is_open || is_anothers {
             return Verdict::Refused(Reason::WrongState);
         }

@@ -20,7 +20,13 @@ impl Model {
         }
         match (self.live_of(request.buyer), request.key) {
             (Some(hold), Some(key)) => {
-                self.keys.push(UsedKey { buyer: request.buyer, key, hold, attempt: 0, note: None });
+                self.keys.push(UsedKey {
+                    buyer: request.buyer,
+                    key,
+                    hold,
+                    attempt: 0,
+                    is_joined: false,
+                });
                 Verdict::Existing(self.holds[hold].key)
             }
             _ => self.hold(&config, stamp, request),
@@ -114,7 +120,7 @@ impl Model {
         let key = HoldKey::from_number(stamp.sequence * KEYS_PER_ENTRY);
         if let Some(key) = request.key {
             let (buyer, hold) = (request.buyer, self.holds.len());
-            self.keys.push(UsedKey { buyer, key, hold, attempt: 0, note: None });
+            self.keys.push(UsedKey { buyer, key, hold, attempt: 0, is_joined: false });
         }
         self.holds.push(Hold {
             key,

@@ -5,7 +5,7 @@ use crate::several::{self, Model};
 use crate::side::{LIBRARY, Modelled};
 
 /// What is in the library, and what is put there instead.
-const CHECKS: [(&str, &str); 89] = [
+const CHECKS: [(&str, &str); 91] = [
     // What every call has to pass.
     ("if not reign then return { 'NO_REIGN', 0 } end", ""),
     ("args[1] ~= reign.token or", ""),
@@ -108,6 +108,8 @@ const CHECKS: [(&str, &str); 89] = [
     ("if found[2].sequence > found[1].sequence then return found[2], found[1] end", ""),
     ("local to = older.sequence\n", "local to = last\n"),
     ("to = math.min(to, its.seen[log] or 0) end", "to = math.min(to, its.seen[log] or to) end"),
+    ("    if not its.watches then to = math.min", "    if true then to = math.min"),
+    ("if not reign.roll[node].watches then", "if true then"),
     // The roll.
     ("if reign.left[who] then return { 'NOT_ON_ROLL' } end", ""),
 ];

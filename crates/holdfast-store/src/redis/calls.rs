@@ -201,7 +201,12 @@ impl Calls {
     }
 
     pub(super) fn join(&self, who: &str) -> Command {
-        self.call("join", &[], vec![text(who)])
+        self.call("join", &[], vec![text(who), text(0)])
+    }
+
+    /// Comes only to see whether the others are still there.
+    pub(super) fn watch(&self, who: &str) -> Command {
+        self.call("join", &[], vec![text(who), text(1)])
     }
 
     pub(super) fn leave(&self, who: &str) -> Command {

@@ -1,5 +1,7 @@
 //! What a data node of Redis must be set to, so that what it has is still there after a power cut.
 
+use std::collections::BTreeSet;
+
 use super::link::{Command, Dial, Link, Reply};
 use super::node::{Node, Step};
 use super::place::at;
@@ -129,7 +131,9 @@ fn replicas(info: &str) -> Vec<(String, u16)> {
         };
         Some((field("ip")?.to_owned(), field("port")?.parse().ok()?))
     };
-    info.lines().filter_map(replica).collect()
+    let all: BTreeSet<(String, u16)> = info.lines().filter_map(replica).collect();
+    // One that has come back may be named twice, until its old connection is given up.
+    all.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -171,6 +175,7 @@ mod tests {
         let info = "role:master\r\nconnected_slaves:2\r\n\
                     slave0:ip=127.0.0.1,port=7001,state=online,offset=98,lag=0\r\n\
                     slave1:ip=::1,port=7002,state=online,offset=98,lag=1\r\n\
+                    slave2:ip=127.0.0.1,port=7001,state=online,offset=90,lag=9\r\n\
                     slave_expires_tracked_keys:0\r\n";
         assert_eq!(replicas(info), [("127.0.0.1".to_owned(), 7001), ("::1".to_owned(), 7002)]);
     }

@@ -418,7 +418,9 @@ register('trim', 2, { 'allow-oom' }, function(keys, args)
   if refusal then return refusal end
   local _, older = snapshots(keys[1])
   local to = older.sequence
-  for _, its in pairs(reign.roll) do to = math.min(to, its.seen[log] or 0) end
+  for _, its in pairs(reign.roll) do
+    if not its.watches then to = math.min(to, its.seen[log] or 0) end
+  end
   local batch = redis.call('XREVRANGE', keys[2], text(to) .. '-0', '-', 'COUNT', 1)[1]
   if not batch then return { 'OK', trimmed } end
   trimmed = tonumber(string.match(batch[1], '^%d+'))
@@ -427,12 +429,13 @@ register('trim', 2, { 'allow-oom' }, function(keys, args)
   return { 'OK', trimmed }
 end)
 
--- who → OK. It is on the roll from now on; whoever left stays away.
+-- who, watches (0, 1) → OK. It is on the roll from now on; whoever left stays away. Who only watches waits for the others
+-- to go: it knows no log, and nobody waits for it.
 register('join', 0, { 'no-writes' }, function(_, args)
-  local who = given(args[4], 'who')
+  local who, watches = given(args[4], 'who'), whole(args[5], 'watches', 1)
   if reign.left[who] then return { 'NOT_ON_ROLL' } end
   if not reign.roll[who] then
-    reign.roll[who] = { calls = 0, seen = {} }
+    reign.roll[who] = { calls = 0, seen = {}, watches = watches == 1 }
     reign.count = reign.count + 1 -- a process that was set back does not know who came, and has counted less
     reign.recent[reign.count % RECENT] = false
   end
@@ -446,12 +449,14 @@ register('leave', 0, { 'no-writes' }, function(_, args)
   return { 'OK' }
 end)
 
--- → OK, then node, how often it asked for news, of each on the roll.
+-- → OK, then node, how often it asked for news, of each on the roll that does not only watch.
 register('roll', 0, { 'no-writes' }, function()
   local reply = { 'OK' }
   for _, node in ipairs(ascending(reign.roll)) do
-    reply[#reply + 1] = node
-    reply[#reply + 1] = reign.roll[node].calls
+    if not reign.roll[node].watches then
+      reply[#reply + 1] = node
+      reply[#reply + 1] = reign.roll[node].calls
+    end
   end
   return reply
 end)

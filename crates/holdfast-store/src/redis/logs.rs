@@ -33,9 +33,15 @@ impl Node {
         let positions: Vec<(u32, u32, u64)> = mirrors
             .logs
             .iter()
-            .map(|(&log, mirror)| (log, self.adopted, mirror.last().sequence))
+            .map(|(&log, mirror)| (log, self.epoch_of(mirror), mirror.last().sequence))
             .collect();
         serde_json::to_vec(&positions).unwrap_or_default()
+    }
+
+    /// The epoch whose log a mirror is: the one adopted; or a later one that has written to it, where
+    /// this node broke off while it took that epoch's logs up.
+    fn epoch_of(&self, mirror: &Mirror) -> u32 {
+        self.adopted.max(mirror.last().epoch.0)
     }
 
     /// Reads all logs under the reign in force, the index first, and takes them up once they are
@@ -218,7 +224,7 @@ impl Node {
             Some((at, bytes)) => (*at, bytes.to_vec()),
             None => (NOTHING, Vec::new()),
         };
-        self.insist(calls.reset(log, self.adopted, at, &bytes))?;
+        self.insist(calls.reset(log, self.epoch_of(&mirror), at, &bytes))?;
         self.restore(calls, log, at, &mirror)?.map_err(|refused| said(&refused))
     }
 
@@ -230,6 +236,7 @@ impl Node {
         mut base: Stamp,
         mirror: &Mirror,
     ) -> Step<std::result::Result<(), Refused>> {
+        let from_epoch = self.epoch_of(mirror);
         let mut items: Vec<Item> = mirror.after(base.sequence).cloned().collect();
         if planted!(NewStamps) {
             items.iter_mut().for_each(|item| item.last.epoch = Epoch(self.adopted));
@@ -238,7 +245,7 @@ impl Node {
         loop {
             let (now, later) = left.split_at(at_once(left));
             let is_done = later.is_empty();
-            let restored = self.ask(calls.restore(log, self.adopted, base, now, is_done))?;
+            let restored = self.ask(calls.restore(log, from_epoch, base, now, is_done))?;
             if restored.is_err() || is_done {
                 return Ok(restored.map(drop));
             }

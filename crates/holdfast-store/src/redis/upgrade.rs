@@ -46,7 +46,7 @@ impl Node {
     /// it. `None`: the process does not reign.
     fn watch_them_die(&mut self) -> Step<Option<bool>> {
         let own = self.calls.caller.node.clone();
-        match self.ask(self.calls.join(&own))? {
+        match self.ask(self.calls.watch(&own))? {
             Ok(_) => {}
             Err(Refused::NoReign) => return Ok(None),
             Err(Refused::Other(why)) if why.contains("Function not found") => return Ok(None),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use holdfast_store::Store;
 
+use crate::redis::Reply;
+
 use super::{SECOND, Told, cluster, has, is_in_doubt, texts};
 
 /// The process is set back to before a node joined: it is not known there, and has sold.
@@ -62,6 +64,39 @@ pub(super) fn another_version_waits_while_redis_restarts() -> Told {
     }
     let texts = texts(&mut cluster, 0, log)?;
     must!(has(&texts, "by version 3") && !is_in_doubt(&texts), "{texts:?}");
+    Ok(())
+}
+
+/// A node of another version waits: nothing waits for it.
+pub(super) fn another_version_is_not_counted() -> Told {
+    let mut came = Vec::new();
+    for waits in [false, true] {
+        let (mut cluster, log) = cluster(1, 2)?;
+        if waits {
+            cluster.rules = 4;
+            let joined = cluster.join(2 * SECOND);
+            must!(joined.is_err(), "two versions share a log");
+        }
+        for _ in 0..4 {
+            cluster.append(0, log, "x")?;
+            let last = cluster.append(1, log, "y")?;
+            cluster.append(0, log, "z")?;
+            cluster.live(Duration::from_millis(200));
+            let records = cluster.node(0).records();
+            records.save_snapshot(log, last, b"up to here")?;
+            records.trim()?;
+        }
+        let range = ["XRANGE", "{holdfast:1}:log", "-", "+"].map(|word| word.as_bytes().to_vec());
+        let left = cluster.net.servers(|servers| {
+            let mut connection = servers.connect(0).ok()?;
+            servers.call(&mut connection, &range.to_vec()).ok()
+        });
+        let Some(Reply::List(left)) = left else { return Err("the log is not there".into()) };
+        cluster.live(2 * SECOND);
+        let living = cluster.node(0).nodes().map_or(0, |nodes| nodes.living.len());
+        came.push((living, left.len()));
+    }
+    must!(came[0] == came[1] && came[0].0 == 2, "alone, and with another version: {came:?}");
     Ok(())
 }
 
