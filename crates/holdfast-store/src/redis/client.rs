@@ -108,11 +108,7 @@ impl Servers {
     /// Connects to a server, if it says that it is the master.
     fn master_at(&self, host: &str, port: u16) -> Result<Master, Why> {
         let who = self.data_node(host, port);
-        let mut questions = vec![words(&["ROLE"])];
-        if self.place.db != 0 {
-            questions.push(words(&["SELECT", &self.place.db.to_string()]));
-        }
-        let (wire, replies) = self.greet(&who, &questions)?;
+        let (wire, replies) = self.greet(&who, &[words(&["ROLE"])])?;
         let role = match &replies[0] {
             Reply::List(role) => role.as_slice(),
             Reply::Error(why) => return Err(who.refuses(why)),
@@ -138,10 +134,6 @@ impl Servers {
                 };
                 return Err(format!("{who} is a replica of {master}:{port}{advice}").into());
             }
-        }
-        if let Some(Reply::Error(why)) = replies.get(1) {
-            let db = self.place.db;
-            return Err(Why::lasting(format!("{who} does not have database {db}: {why}")));
         }
         let replicas =
             if let Some(Reply::List(replicas)) = role.get(2) { replicas.len() } else { 0 };

@@ -35,6 +35,8 @@ pub(super) struct Gathering {
     /// The process that knows of the epoch, and since when the nodes can hand over to it.
     begun: Option<(String, Duration)>,
     is_inspected: bool,
+    /// It was said who is missing.
+    has_said: bool,
     /// A log was opened with an entry that says that something may be lost.
     has_doubted: bool,
 }
@@ -44,7 +46,7 @@ type End = (u32, u64);
 
 impl Gathering {
     pub(super) fn new(version: u64) -> Self {
-        Self { version, begun: None, is_inspected: false, has_doubted: false }
+        Self { version, begun: None, is_inspected: false, has_said: false, has_doubted: false }
     }
 
     /// Since when the nodes can hand over to this process.
@@ -97,8 +99,15 @@ impl Node {
             }
             return Err("the logs are being written back".into());
         }
+        let is_news =
+            self.gathering.as_mut().is_some_and(|it| !std::mem::replace(&mut it.has_said, true));
         for node in &missing {
-            tracing::warn!(node, "a node of the last epoch is lost: units are withheld for a time");
+            if is_news {
+                tracing::warn!(
+                    node,
+                    "a node of the last epoch is lost: units are withheld for a time"
+                );
+            }
             self.insist(calls.leave(node))?;
         }
         let is_whole = missing.is_empty() || planted!(CountsUnheard);
@@ -209,7 +218,7 @@ impl Node {
 
 /// Nobody is left who knows what Redis does not have any more: no program can mend that.
 fn lost_for_good(what: &str) -> Why {
-    format!("Redis has lost what it had: {what}. Put its files back; nothing is sold until then")
+    format!("Redis has lost what it had: {what}. Put its files back, or promote the data node that has them; nothing is sold until then")
         .into()
 }
 

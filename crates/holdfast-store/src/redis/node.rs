@@ -138,10 +138,10 @@ impl Node {
         match self.heal().and_then(|()| self.verify()) {
             Ok(()) => {
                 self.trouble = None;
-                let epoch = self.adopted;
+                let (epoch, node) = (self.adopted, &self.calls.caller.node);
                 match self.outage.ends(self.clock.monotonic()) {
-                    Some(after) => tracing::info!(epoch, ?after, "the store is there again"),
-                    None => tracing::info!(epoch, "the store is there"),
+                    Some(after) => tracing::info!(epoch, node, ?after, "the store is there again"),
+                    None => tracing::info!(epoch, node, "the store is there"),
                 }
                 Ok(())
             }

@@ -15,8 +15,8 @@ const SENTINEL_LOGIN: &str = "?sentinel_";
 
 /// Where the servers are.
 ///
-/// `redis://[user:password@]host[:port][,host…][/db]`: servers, of which one is the master.
-/// `redis+sentinel://[user:password@]host[:port][,host…]/service[/db]`: Sentinels that know it. User and
+/// `redis://[user:password@]host[:port][,host…]`: servers, of which one is the master.
+/// `redis+sentinel://[user:password@]host[:port][,host…]/service`: Sentinels that know it. User and
 /// password are those of the servers; Sentinels have theirs at the end:
 /// `?sentinel_username=…&sentinel_password=…`. What is special in an address is percent-encoded.
 /// `rediss` in place of `redis`: over TLS.
@@ -28,7 +28,6 @@ pub struct Place {
     pub(super) hosts: Vec<(String, u16)>,
     /// What the Sentinels call the master; `None`: the hosts are the servers themselves.
     pub(super) service: Option<String>,
-    pub(super) db: u32,
 }
 
 /// Who one is to a server.
@@ -119,12 +118,14 @@ impl Place {
         let hosts = path.next().unwrap_or_default().split(',');
         let hosts = hosts.map(|host| read_host(host, port)).collect::<Result<_, _>>()?;
         let service = if is_sentinel { Some(read_service(path.next())?) } else { None };
-        let db = path.next().map_or(Ok(0), str::parse);
-        let db = db.map_err(|_| "the database after the last / is a number".to_owned())?;
-        if path.next().is_some() {
-            return Err("there is more after the database".to_owned());
+        if path.next().is_some_and(|db| db != "0") || path.next().is_some() {
+            return Err(
+                "no database but 0 can be used, so none is named at the end: one process of Redis \
+                        belongs to one Holdfast, which gives it a function that is there only once"
+                    .to_owned(),
+            );
         }
-        Ok(Self { is_tls, login, sentinel_login, hosts, service, db })
+        Ok(Self { is_tls, login, sentinel_login, hosts, service })
     }
 
     /// Its scheme for data nodes (or for Sentinels), over TLS or not.
@@ -196,10 +197,10 @@ mod tests {
     fn addresses_are_read() {
         for (url, shown) in [
             ("redis://localhost", "redis://localhost:6379"),
-            ("redis://a:1,b:2/3", "redis://a:1,b:2"),
+            ("redis://a:1,b:2/0", "redis://a:1,b:2"),
             ("redis://user:p@ss@a:1", "redis://a:1"),
             ("rediss://[::1]:7000/", "rediss://[::1]:7000"),
-            ("redis+sentinel://a,b:27/mymaster/1", "redis+sentinel://a:26379,b:27/mymaster"),
+            ("redis+sentinel://a,b:27/mymaster/0", "redis+sentinel://a:26379,b:27/mymaster"),
             ("redis+sentinel://[::1]:1,[fe80::2]/m", "redis+sentinel://[::1]:1,[fe80::2]:26379/m"),
             ("redis+sentinel://:p@a/m?sentinel_password=q", "redis+sentinel://a:26379/m"),
         ] {
@@ -217,10 +218,10 @@ mod tests {
         for (url, server, sentinel) in [
             ("redis+sentinel://a/m", "", ""),
             ("redis+sentinel://u:p@a/m", "AUTH u p", ""),
-            ("redis+sentinel://:p/%40@a/m/1", "AUTH p/@", ""),
+            ("redis+sentinel://:p/%40@a/m/0", "AUTH p/@", ""),
             ("redis+sentinel://a/m?sentinel_password=s%26@t", "", "AUTH s&@t"),
             (
-                "redis+sentinel://:p@a/m/1?sentinel_username=u&sentinel_password=q",
+                "redis+sentinel://:p@a/m?sentinel_username=u&sentinel_password=q",
                 "AUTH p",
                 "AUTH u q",
             ),
@@ -244,6 +245,8 @@ mod tests {
             "redis://[::1",
             "redis://[::1]7",
             "redis://a/x",
+            "redis://a/1",
+            "redis+sentinel://a/m/2",
             "redis://a/0/1",
             "redis://secret@a",
             "redis://u:secret@a/?db=1",

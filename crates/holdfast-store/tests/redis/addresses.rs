@@ -39,12 +39,11 @@ fn whoever_is_not_let_in_hears_it_at_once_and_what_to_do() {
     let port = open.port();
     lasts(&format!("redis://:s3cret-x@127.0.0.1:{port}"), &["ERR AUTH", "user and password"]);
     lasts(&format!("redis://me:s3cret-x@127.0.0.1:{port}"), &["WRONGPASS"]);
-    lasts(&format!("redis://127.0.0.1:{port}/99"), &["database 99", "out of range"]);
     let _: String = open.ask(&["CONFIG", "SET", "requirepass", "s3cret"]).unwrap();
     lasts(&format!("redis://127.0.0.1:{port}"), &["NOAUTH", "user:password@", "--store-file"]);
     lasts(&format!("redis://:s3cret-x@127.0.0.1:{port}"), &["WRONGPASS"]);
     // The control.
-    dial(&format!("redis://:s3cret@127.0.0.1:{port}/1"), 1).master().unwrap();
+    dial(&format!("redis://:s3cret@127.0.0.1:{port}"), 1).master().unwrap();
 }
 
 #[test]
@@ -53,7 +52,7 @@ fn what_is_no_data_node_and_what_is_no_sentinel_is_named() {
     let sentinel = Sentinel::start(server.port(), &SentinelOptions::default()).unwrap();
     let (data, sentinel) = (server.address(), sentinel.address());
     let shop = format!("say redis+sentinel://{sentinel}/");
-    lasts(&format!("redis://{sentinel}/3"), &["is a Sentinel", &shop, "it knows shop"]);
+    lasts(&format!("redis://{sentinel}"), &["is a Sentinel", &shop, "it knows shop"]);
     let say = format!("say redis://{data}");
     lasts(&format!("redis+sentinel://{data}/shop"), &["no Sentinel", &say]);
     let unknown = format!("redis+sentinel://{sentinel}/main");
@@ -79,7 +78,7 @@ fn a_sentinel_with_a_password_is_asked_with_it() {
         dial(&format!("redis+sentinel://{at}/shop?{login}"), 1).master().unwrap();
     }
     let _: String = server.ask(&["CONFIG", "SET", "requirepass", "s3cret-3"]).unwrap();
-    let both = format!("redis+sentinel://:s3cret-3@{at}/shop/1?sentinel_password=s3cret");
+    let both = format!("redis+sentinel://:s3cret-3@{at}/shop?sentinel_password=s3cret");
     dial(&both, 1).master().unwrap();
     lasts(&format!("redis+sentinel://{at}/shop?sentinel_password=s3cret"), &["Redis at", "NOAUTH"]);
 }

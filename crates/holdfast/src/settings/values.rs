@@ -180,8 +180,8 @@ pub(crate) struct Values {
         value_name = "STORE",
         help_heading = STORE,
         help = "Where sales are kept: embedded, in the data folder of this one server; or Redis, for \
-                several: redis://[user:password@]host:port[,host:port…][/db], rediss:// over TLS, \
-                redis+sentinel://[user:password@]host:port[,…]/service[/db]\
+                several: redis://[user:password@]host:port[,host:port…], rediss:// over TLS, \
+                redis+sentinel://[user:password@]host:port[,…]/service\
                 [?sentinel_username=…&sentinel_password=…] [default: embedded] \
                 [env: HOLDFAST_STORE=]"
     )]
