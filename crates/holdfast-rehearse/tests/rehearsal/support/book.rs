@@ -30,6 +30,7 @@ pub(crate) struct Book {
     by_id: HashMap<String, usize>,
     keys: HashMap<String, String>,
     seen: HashMap<String, u32>,
+    /// Units that came back while all were held.
     given_back: usize,
     views: usize,
     orders: Vec<Value>,
@@ -128,6 +129,7 @@ impl Book {
     /// Takes a hold back.
     pub(crate) fn give_back(&mut self, ways: Ways, id: &str) -> Result<(), (u16, &'static str)> {
         let number = *self.by_id.get(id).ok_or((404, "hold_not_found"))?;
+        let is_full = self.held() >= self.stock;
         let hold = &mut self.holds[number];
         match ways {
             Ways::RefusesWhatIsGivenBack => return Err((409, "wrong_state")),
@@ -139,7 +141,7 @@ impl Book {
         }
         if hold["status"] == "held" {
             hold["status"] = "cancelled".into();
-            self.given_back += 1;
+            self.given_back += usize::from(is_full);
             self.by_buyer.remove(hold["buyer"].as_str().unwrap());
         }
         Ok(())
