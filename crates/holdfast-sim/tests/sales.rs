@@ -23,7 +23,6 @@ fn nothing_fails() {
 fn what_takes_no_node_away_loses_nothing() {
     let sum = series(Fault::HARMLESS, 0..25, 150);
     assert_eq!((sum.doubts, sum.lost, sum.lost_for_good), (0, 0, 0));
-    assert!(sum.snapshots > 20 && sum.freed > 0, "{sum:?}");
 }
 
 #[test]

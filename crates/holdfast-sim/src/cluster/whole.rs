@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_core::{BuyerId, Command, HoldView, SaleId, SaleView, Stamp, TierId};
-use holdfast_engine::{EngineError, Kept, Reply};
+use holdfast_engine::{EngineError, Reply};
 
 use super::clock::Clocks;
 use super::world::World;
@@ -64,10 +64,6 @@ pub struct Report {
     pub epochs: u32,
     /// Nobody was left who knew the sales.
     pub lost_for_good: usize,
-    /// Snapshots that were made.
-    pub snapshots: usize,
-    /// Bytes of the logs that nodes dropped for them.
-    pub freed: u64,
     /// Faults by their names.
     pub faults: BTreeMap<&'static str, usize>,
 }
@@ -87,8 +83,6 @@ impl Report {
         self.restored += other.restored;
         self.epochs += other.epochs;
         self.lost_for_good += other.lost_for_good;
-        self.snapshots += other.snapshots;
-        self.freed += other.freed;
         for (name, count) in &other.faults {
             *self.faults.entry(name).or_default() += count;
         }
@@ -100,8 +94,6 @@ struct Tale {
     id: SaleId,
     crowd: Crowd,
     book: Book,
-    /// What was in the log before some of it was dropped, by sequence.
-    archive: BTreeMap<u64, (Stamp, Command)>,
 }
 
 struct Story {
@@ -109,9 +101,6 @@ struct Story {
     tales: Vec<Tale>,
     clocks: Clocks,
     trace: Trace,
-    /// In how many of a hundred steps a node makes snapshots.
-    keeps: u64,
-    kept: Kept,
 }
 
 /// Tells the story of a seed, with these faults, in so many steps. `show` gets everything that happens.
@@ -127,7 +116,7 @@ pub fn tell(seed: u64, faults: &[Fault], steps: usize, show: Option<Show>) -> Re
         let tiers: Vec<TierId> = names("tier").filter_map(|it| TierId::new(&it).ok()).collect();
         let crowd = Crowd::draw(&mut people, &buyers, &tiers[..2]);
         let Ok(id) = SaleId::new(name) else { continue };
-        tales.push(Tale { id, crowd, book: Book::default(), archive: BTreeMap::new() });
+        tales.push(Tale { id, crowd, book: Book::default() });
     }
     let cluster = Cluster::opened_with(servers, |lost, first_lost| {
         let lost_ms = u64::try_from(lost.as_millis()).unwrap_or(u64::MAX);
@@ -135,16 +124,13 @@ pub fn tell(seed: u64, faults: &[Fault], steps: usize, show: Option<Show>) -> Re
         Command::Doubt { lost_ms, first_lost }.encode(&mut bytes);
         bytes
     });
-    let keeps = if people.percent(50) { people.between(1, 15) } else { 0 };
     let world = World::new(rng, cluster, faults);
-    let (clocks, trace, kept) = (Clocks::default(), Trace::new(show), Kept::default());
-    let mut story = Story { world, tales, clocks, trace, keeps, kept };
+    let mut story = Story { world, tales, clocks: Clocks::default(), trace: Trace::new(show) };
     let mut report = Report::default();
     report.breach = story.tell(nodes, steps, &mut report).err();
     report.hash = story.trace.hash();
     report.took = story.world.cluster.net.now();
     report.epochs = story.world.cluster.row().map_or(0, |row| row.epoch);
-    (report.snapshots, report.freed) = (story.kept.snapshots, story.kept.freed);
     report.faults = story.world.struck;
     for tale in &story.tales {
         report.answered += tale.book.answered;
@@ -196,27 +182,7 @@ impl Story {
             commands.extend(asked.map(|command| (at, command)));
         }
         self.turn(node, commands)?;
-        if self.world.rng.percent(self.keeps) {
-            self.keep(node)?;
-        }
         self.watch()
-    }
-
-    /// A node makes snapshots, and drops what they stand for.
-    fn keep(&mut self, node: usize) -> Result<(), Breach> {
-        for at in 0..self.tales.len() {
-            if let Ok((_, _, log)) = self.log(node, self.tales[at].id) {
-                let entries = log.into_iter().map(|entry| (entry.0.sequence, entry));
-                self.tales[at].archive.extend(entries);
-            }
-        }
-        if let Ok(kept) = self.world.cluster.node(node).keep() {
-            self.kept.snapshots += kept.snapshots;
-            self.kept.freed += kept.freed;
-            let now = micros(self.world.cluster.net.now());
-            self.trace.note(now, format_args!("node {node} {kept:?}"));
-        }
-        Ok(())
     }
 
     /// Every node that runs does what is due.
@@ -378,8 +344,7 @@ impl Story {
             let mut known = Vec::new();
             for node in 0..self.world.cluster.nodes.len() {
                 self.turn(node, Vec::new())?;
-                let (number, trimmed, log) = self.log(node, id)?;
-                known.push((number, whole_log(&self.tales[at].archive, trimmed, log)));
+                known.push(self.log(node, id)?);
             }
             if let Some(node) = (1..known.len()).find(|&node| known[node].1 != known[0].1) {
                 let what = format!("nodes 0 and {node} know different logs of {id}");
@@ -402,13 +367,13 @@ impl Story {
         Ok(())
     }
 
-    /// A sale's number, the last entry that this node has dropped, and what it has after that.
-    fn log(&mut self, node: usize, sale: SaleId) -> Result<(u32, u64, Entries), Breach> {
+    /// A sale's number, and its log as a node knows it.
+    fn log(&mut self, node: usize, sale: SaleId) -> Result<(u32, Vec<(Stamp, Command)>), Breach> {
         let server = self.world.cluster.node(node);
         let log = server.log(sale);
         let log = log.ok_or_else(|| Breach::new(3, format!("node {node} has no log of {sale}")))?;
         let (mut entries, mut odd) = (Vec::new(), None);
-        let read = server.records().read(log.id, log.trimmed, &mut |stamp, bytes| {
+        let read = server.records().read(log.id, 0, &mut |stamp, bytes| {
             let (epoch, sequence) = (stamp.epoch.0, stamp.sequence);
             let stamp = Stamp { epoch, sequence, clock_ms: stamp.clock_ms };
             match Command::decode(bytes) {
@@ -420,27 +385,9 @@ impl Story {
         match (read, odd) {
             (Err(error), _) => Err(Breach::new(3, format!("node {node} cannot read: {error}"))),
             (_, Some(odd)) => Err(Breach::new(3, odd)),
-            _ => Ok((log.id.0, log.trimmed, entries)),
+            _ => Ok((log.id.0, entries)),
         }
     }
-}
-
-/// Entries of a log.
-type Entries = Vec<(Stamp, Command)>;
-
-/// A log from its start: what was dropped comes from the archive, without what a doubt has put an end to.
-fn whole_log(archive: &BTreeMap<u64, (Stamp, Command)>, trimmed: u64, log: Entries) -> Entries {
-    let mut whole: Entries = archive.range(..=trimmed).map(|(_, entry)| entry.clone()).collect();
-    whole.extend(log);
-    let doubts = whole.iter().filter_map(|(stamp, command)| match command {
-        Command::Doubt { first_lost, .. } => Some((*first_lost..stamp.sequence, stamp.epoch)),
-        _ => None,
-    });
-    let doubts: Vec<_> = doubts.collect();
-    whole.retain(|(stamp, _)| {
-        !doubts.iter().any(|(lost, epoch)| lost.contains(&stamp.sequence) && stamp.epoch < *epoch)
-    });
-    whole
 }
 
 /// Promise 1: in every tier free, held, sold and withheld units make its capacity.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_core::{Command, HoldKey, HoldView, Sale, SaleId, SaleView, Stamp};
-use holdfast_engine::{Engine, EngineError, Kept, OpenError, Reply, Request, SaleRef, Sales, keep};
+use holdfast_engine::{Engine, EngineError, OpenError, Reply, Request, SaleRef, Sales};
 use holdfast_store::redis::RedisStore;
 use holdfast_store::{Clock, LogInfo, Records, Result, StoreError};
 
@@ -127,11 +127,6 @@ impl Server {
     /// The log of a sale, as it is known here.
     pub(super) fn log(&self, sale: SaleId) -> Option<LogInfo> {
         self.engine.logs().into_iter().find(|log| log.name == sale.as_str())
-    }
-
-    /// Makes snapshots of what has grown, and drops what they stand for.
-    pub(super) fn keep(&mut self) -> std::result::Result<Kept, OpenError> {
-        keep(self.engine.records().as_ref(), &self.engine.logs(), 7)
     }
 
     pub(super) fn records(&self) -> Box<dyn Records> {
