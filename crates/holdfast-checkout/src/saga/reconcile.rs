@@ -97,7 +97,10 @@ impl<W: World> Saga<W> {
         }
         let cases = self.world.look(move |sales| {
             let case = |(sale, hold): (SaleId, HoldKey)| {
-                let by_id = Some(SaleRef::Id(sale)).filter(|&sale| sales.is_sound(sale))?;
+                let by_id = SaleRef::Id(sale);
+                if !sales.is_sound(by_id) {
+                    return None;
+                }
                 let (sale, clock_ms) = sales.get(by_id)?;
                 let payment = sale.hold_by_key(hold, clock_ms)?.payment?;
                 let is_left = payment.status != PaymentStatus::Refunded;

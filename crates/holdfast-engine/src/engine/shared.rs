@@ -73,8 +73,11 @@ impl<S: Store, T> Engine<S, T> {
         let heard: Result<(), _> = self.store.news().and_then(|news| {
             self.renew(&news)?;
             // What cannot be followed keeps nobody from the rest.
-            let followed: Vec<_> = news.logs.iter().map(|&log| self.follow(log)).collect();
-            followed.into_iter().collect()
+            let mut followed = Ok(());
+            for &log in &news.logs {
+                followed = followed.and(self.follow(log));
+            }
+            followed
         });
         self.try_again();
         self.sales.nodes = self.store.nodes();

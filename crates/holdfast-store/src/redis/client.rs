@@ -3,15 +3,11 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::link::{Command, Dial, Link, Reply};
+use super::link::{Command, Dial, Link, Reply, words};
 use super::place::{Login, Place, at};
 use super::probe;
 use super::why::Why;
 use super::wire::Wire;
-
-fn words(words: &[&str]) -> Command {
-    words.iter().map(|word| word.as_bytes().to_vec()).collect()
-}
 
 /// Dials real servers.
 #[derive(Debug)]

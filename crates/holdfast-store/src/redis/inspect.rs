@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::link::{Command, Dial, Link, Reply};
+use super::link::{Command, Dial, Link, Reply, words};
 use super::node::{Node, Step};
 use super::place::at;
 use super::why::Why;
@@ -68,10 +68,6 @@ fn judge(replies: &[Reply], dial: &dyn Dial, data_nodes: u32) -> Step<()> {
         check(&name, &reply)?;
     }
     Ok(())
-}
-
-fn words(words: &[&str]) -> Command {
-    words.iter().map(|word| word.as_bytes().to_vec()).collect()
 }
 
 fn config() -> Command {

@@ -20,6 +20,11 @@ pub enum Reply {
 /// A command: its name and its arguments.
 pub type Command = Vec<Vec<u8>>;
 
+/// A command of these words.
+pub(super) fn words(words: &[&str]) -> Command {
+    words.iter().map(|word| word.as_bytes().to_vec()).collect()
+}
+
 /// A connection to one server.
 pub trait Link: Send {
     /// Sends the commands at once, and returns as many replies.

@@ -1,6 +1,6 @@
 //! What a server must have and be, before it is asked for anything.
 
-use super::link::Reply;
+use super::link::{Reply, words};
 use super::node::{Node, Step};
 use super::trust::Trust;
 use super::why::Why;
@@ -33,7 +33,6 @@ impl Node {
 
     /// Sees to it that the server has the library; one of the same name must be the same.
     fn load(&mut self, library: &str) -> Step<()> {
-        let words = |words: &[&str]| words.iter().map(|word| word.as_bytes().to_vec()).collect();
         let name = format!("holdfast_{}", self.options.version());
         let list = words(&["FUNCTION", "LIST", "LIBRARYNAME", &name, "WITHCODE"]);
         let replies = self.send(&[words(&["FUNCTION", "LOAD", library]), list])?;
